@@ -1,0 +1,34 @@
+// What the main() of every program does the same way: flags, logging, errors and stop signals.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+
+namespace perigee {
+
+// Adds --version to `app` and parses. Returns nothing when the program should go on, else its exit code: 0
+// after
+// --help or --version, 2 after a wrong flag, with what is wrong on standard error.
+std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv);
+
+// Logs go to standard error, one line each: time, level, program, text. `level` is a spdlog level name.
+void InitLogging(std::string_view program, std::string_view level = "info");
+
+// Prints "program: message" on standard error and returns the exit code: 2 for InvalidArgument and NotFound
+// (the command line or the fleet file is wrong), 1 for anything else.
+int Fail(std::string_view program, const absl::Status& status);
+
+// SIGINT and SIGTERM as something to wait for. Make it before any thread is started: the constructor blocks
+// both signals in the calling thread, and threads inherit that. SIGPIPE is ignored from here on.
+class StopSignal {
+ public:
+  StopSignal();
+  // Returns the signal's number once one has come.
+  int Wait();
+};
+
+}  // namespace perigee
