@@ -31,7 +31,7 @@ class HealthProbe {
   void Check(std::chrono::milliseconds timeout, std::function<void(HealthReport)> done);
 
  private:
-  std::shared_ptr<grpc::GenericStub> stub_;
+  grpc::GenericStub stub_;
 };
 
 }  // namespace perigee
