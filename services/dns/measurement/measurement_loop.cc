@@ -13,27 +13,28 @@ MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOpti
       board_(options, fleet, map, *this, clock, std::move(permit)),
       timer_(loop) {}
 
-// Runs `work` on the loop and looks at the timer afterwards; false when the backlog is full.
-template <typename Work>
-bool MeasurementLoop::Post(Work work) {
-  if (backlog_.fetch_add(1, std::memory_order_relaxed) >= kMaxBacklog) {
-    backlog_.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  boost::asio::post(loop_, [this, work = std::move(work)]() mutable {
-    backlog_.fetch_sub(1, std::memory_order_relaxed);
-    work();
-    ArmTimer();
-  });
-  return true;
+bool MeasurementLoop::Admit() {
+  if (backlog_.fetch_add(1, std::memory_order_relaxed) < kMaxBacklog) return true;
+  backlog_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
 }
 
 void MeasurementLoop::Park(const IpAddress& client, FlightBoard::Done done) {
-  if (!Post([this, client, done] { board_.Park(client, done); })) done(nullptr);
+  if (!Admit()) return done(nullptr);
+  boost::asio::post(loop_, [this, client, done = std::move(done)]() mutable {
+    backlog_.fetch_sub(1, std::memory_order_relaxed);
+    board_.Park(client, std::move(done));
+    ArmTimer();
+  });
 }
 
 void MeasurementLoop::Refresh(const IpAddress& client) {
-  Post([this, client] { board_.Refresh(client); });
+  if (!Admit()) return;
+  boost::asio::post(loop_, [this, client] {
+    backlog_.fetch_sub(1, std::memory_order_relaxed);
+    board_.Refresh(client);
+    ArmTimer();
+  });
 }
 
 void MeasurementLoop::Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,

@@ -30,8 +30,8 @@ class MeasurementLoop final : private ProberCalls {
  private:
   void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
                std::chrono::milliseconds deadline) override;
-  template <typename Work>
-  bool Post(Work work);
+  // Counts one more on its way to the loop; false when there are too many.
+  bool Admit();
   void ArmTimer();
 
   boost::asio::io_context& loop_;
