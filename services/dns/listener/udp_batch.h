@@ -23,8 +23,8 @@ struct ReplyPath {
   alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> control;
   size_t control_size;
 
-  // Turns what was received into what is to be sent: leave from that address, by whatever interface the routing
-  // table says. A link-local address means nothing without its interface, so there it stays.
+  // Turns what was received into what is to be sent: leave from that address, by whatever interface the
+  // routing table says. A link-local address means nothing without its interface, so there it stays.
   void FreeInterface();
 
   // Valid while `this` and `data` are.
