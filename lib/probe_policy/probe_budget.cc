@@ -19,10 +19,6 @@ absl::Status Exhausted(std::string_view whose, nanoseconds wait) {
 
 }  // namespace
 
-IpPrefix ClientPrefix(const IpAddress& address) {
-  return {address, address.is_v4() ? kV4ClientBits : kV6ClientBits};
-}
-
 ProbeBudget::Rate ProbeBudget::RateOf(uint32_t packets_per_second) {
   const uint32_t rate = std::max(packets_per_second, 1u);
   const nanoseconds per_packet = std::chrono::nanoseconds(std::chrono::seconds(1)) / rate;
