@@ -9,8 +9,6 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr int kV4ClientBits = 24;
-constexpr int kV6ClientBits = 56;
 
 absl::Status Exhausted(std::string_view whose, nanoseconds wait) {
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();

@@ -68,15 +68,16 @@ absl::StatusOr<Response> Call(v1::Director::StubInterface& director,
 
 std::string StatusTable(const v1::ListReplicasResponse& response) {
   std::vector<std::vector<std::string>> rows = {
-      {"REPLICA", "IPV4", "IPV6", "HEALTH", "PROBER", "SERVER", "CONTROL ms"}};
+      {"REPLICA", "IPV4", "IPV6", "HEALTH", "PROBER", "SERVER", "CONTROL ms", "DISTANCES"}};
   const auto up = [](bool is) { return is ? "up" : "down"; };
   for (const auto& r : response.replicas()) {
     rows.push_back({r.name(), r.ipv4().empty() ? "-" : r.ipv4(), r.ipv6().empty() ? "-" : r.ipv6(),
                     r.healthy() ? "healthy" : "unhealthy", up(r.prober_healthy()), up(r.server_healthy()),
-                    Ms(r.control_rtt_us())});
+                    Ms(r.control_rtt_us()),
+                    fmt::format("{}/{}", r.distances_known(), response.replicas_size() - 1)});
   }
   return FormatTable(
-      {Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight},
+      {Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kRight},
       rows);
 }
 

@@ -14,13 +14,14 @@ TEST(StatusTable, LinesUpAndShowsWhatIsDown) {
   dublin.set_prober_healthy(true);
   dublin.set_server_healthy(true);
   dublin.set_control_rtt_us(80'123);
+  dublin.set_distances_known(1);
   auto& tokyo = *response.add_replicas();
   tokyo.set_name("tokyo");
   tokyo.set_ipv6("fd00::8");
   EXPECT_EQ(StatusTable(response),
-            "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  CONTROL ms\n"
-            "dublin   198.18.4.10  -        healthy    up      up            80.1\n"
-            "tokyo    -            fd00::8  unhealthy  down    down             -\n");
+            "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  CONTROL ms  DISTANCES\n"
+            "dublin   198.18.4.10  -        healthy    up      up            80.1        1/1\n"
+            "tokyo    -            fd00::8  unhealthy  down    down             -        0/1\n");
 }
 
 TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
