@@ -1,7 +1,8 @@
 // Which TCP connection makes room for a new one. Pure bookkeeping; used by one thread.
 //
-// At a limit the connection that has been quiet longest is closed, of the same client when that client is at its
-// limit, else of all (RFC 7766 §6.2.3 lets a server do so). Thus silent connections cannot shut others out.
+// At a limit the connection that has been quiet longest is closed, of the same client when that client is at
+// its limit, else of all (RFC 7766 §6.2.3 lets a server do so). Thus silent connections cannot shut others
+// out.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ class ConnectionTable {
   // Both limits are at least 1.
   ConnectionTable(size_t max_total, size_t max_per_client);
 
-  // `close` is called once, and never from within Add for the connection itself, when the connection has to make
-  // room or the table is closed. It must not call back into the table at once.
+  // `close` is called once, and never from within Add for the connection itself, when the connection has to
+  // make room or the table is closed. It must not call back into the table at once.
   Id Add(const IpAddress& client, std::function<void()> close);
 
   // The connection did something useful. Unknown ids, of connections that made room, are ignored.

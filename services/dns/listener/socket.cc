@@ -70,8 +70,8 @@ bool SetUdpOptions(const Socket& socket, bool v4) {
          SetOption(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
 }
 
-// SO_REUSEPORT alone would let a second server of the same user share the port in silence. So the first socket
-// binds without it, and allows it afterwards for those that join.
+// SO_REUSEPORT alone would let a second server of the same user share the port in silence. So the first
+// socket binds without it, and allows it afterwards for those that join.
 bool BindShared(const Socket& socket, const IpEndpoint& address, Sharing sharing) {
   if (sharing == Sharing::kJoin) {
     return SetOption(socket, SOL_SOCKET, SO_REUSEPORT, 1) && Bind(socket, address);
@@ -99,8 +99,8 @@ absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing) {
 absl::StatusOr<Socket> ListenTcp(const IpEndpoint& address) {
   Socket socket(::socket(Family(address), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.fd() < 0 || !SetOption(socket, SOL_SOCKET, SO_REUSEADDR, 1) ||
-      (address.address.is_v6() && !SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1)) || !Bind(socket, address) ||
-      listen(socket.fd(), kTcpBacklog) != 0) {
+      (address.address.is_v6() && !SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
+      !Bind(socket, address) || listen(socket.fd(), kTcpBacklog) != 0) {
     return ListenError("TCP", address, errno);
   }
   return socket;
@@ -114,8 +114,9 @@ absl::StatusOr<IpEndpoint> BoundEndpoint(const Socket& socket) {
   }
   const auto address = IpAddress::FromSockaddr(reinterpret_cast<const sockaddr*>(&storage));
   if (!address.ok()) return address.status();
-  const uint16_t port = storage.ss_family == AF_INET ? reinterpret_cast<const sockaddr_in&>(storage).sin_port
-                                                     : reinterpret_cast<const sockaddr_in6&>(storage).sin6_port;
+  const uint16_t port = storage.ss_family == AF_INET
+                            ? reinterpret_cast<const sockaddr_in&>(storage).sin_port
+                            : reinterpret_cast<const sockaddr_in6&>(storage).sin6_port;
   return IpEndpoint{*address, ntohs(port)};
 }
 

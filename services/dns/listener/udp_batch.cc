@@ -69,7 +69,8 @@ void UdpBatch::AddAnswer(int i, size_t size) {
 
 void UdpBatch::Send(int fd) {
   for (size_t sent = 0; sent < answers_;) {
-    const int count = sendmmsg(fd, to_send_.data() + sent, static_cast<unsigned>(answers_ - sent), MSG_DONTWAIT);
+    const int count =
+        sendmmsg(fd, to_send_.data() + sent, static_cast<unsigned>(answers_ - sent), MSG_DONTWAIT);
     if (count > 0) {
       sent += static_cast<size_t>(count);
     } else if (errno != EINTR) {

@@ -23,8 +23,8 @@ struct ReplyPath {
   alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> control;
   size_t control_size;
 
-  // Turns what was received into what is to be sent: leave from that address, by whatever interface the routing
-  // table says. A link-local address means nothing without its interface, so there it stays.
+  // Turns what was received into what is to be sent: leave from that address, by whatever interface the
+  // routing table says. A link-local address means nothing without its interface, so there it stays.
   void FreeInterface();
 
   // Valid while `this` and `data` are.
@@ -63,9 +63,9 @@ class UdpBatch {
 
   void Rearm(size_t i);
 
-  std::array<Slot, kSize> slots_;
-  std::array<mmsghdr, kSize> received_;
-  std::array<mmsghdr, kSize> to_send_;
+  std::array<Slot, kSize> slots_{};
+  std::array<mmsghdr, kSize> received_{};
+  std::array<mmsghdr, kSize> to_send_{};
   size_t used_ = kSize;  // datagrams of the last round, to be made ready again
   size_t answers_ = 0;
 };

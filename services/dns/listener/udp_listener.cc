@@ -58,7 +58,8 @@ class UdpListener::Worker {
   void Handle(int i) {
     const auto client = IpAddress::FromSockaddr(&batch_.path(i).peer.any);
     if (!client.ok()) return;
-    const Outcome outcome = responder_->Answer(batch_.query(i), *client, Transport::kUdp, batch_.answer_room());
+    const Outcome outcome =
+        responder_->Answer(batch_.query(i), *client, Transport::kUdp, batch_.answer_room());
     if (outcome.action == Action::kSend) batch_.AddAnswer(i, outcome.size);
     if (outcome.action == Action::kPark) Park(i, *client);
   }

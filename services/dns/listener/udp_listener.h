@@ -1,8 +1,9 @@
 // DNS over UDP: one thread and one SO_REUSEPORT socket per core and listen address.
 //
-// The warm path is two system calls a batch, recvmmsg and sendmmsg, without a lock or an allocation. An answer
-// leaves from the address that its query came to, also on a wildcard address. Parked answers are sent by whichever
-// thread has them; one that comes after the listener's end goes nowhere. Socket errors never end a thread.
+// The warm path is two system calls a batch, recvmmsg and sendmmsg, without a lock or an allocation. An
+// answer leaves from the address that its query came to, also on a wildcard address. Parked answers are sent
+// by whichever thread has them; one that comes after the listener's end goes nowhere. Socket errors never end
+// a thread.
 #pragma once
 
 #include <memory>
@@ -22,7 +23,8 @@ struct UdpOptions {
 class UdpListener {
  public:
   // Serves at once. `responder` must outlive the listener. Errors as in socket.h: all addresses or none.
-  static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options, const Responder* responder);
+  static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options,
+                                                            const Responder* responder);
 
   // Ends the threads and closes the sockets. Answers still parked are dropped.
   ~UdpListener();

@@ -39,16 +39,18 @@ class Responder {
   // An empty span means: send nothing.
   using Deliver = absl::AnyInvocable<void(std::span<const uint8_t> answer)>;
 
-  // `steering` must outlive every call of Answer and Park; it may keep parked queries beyond the responder's end.
+  // `steering` must outlive every call of Answer and Park; it may keep parked queries beyond the responder's
+  // end.
   Responder(std::shared_ptr<const Zone> zone, Steering* steering);
 
   // `out` has AnswerCapacity(transport) octets.
   Outcome Answer(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
                  std::span<uint8_t> out) const;
 
-  // For a query that Answer said to park. What the answer needs of it is copied, so `query` may go. `deliver` is
-  // called exactly once, from any thread, possibly before Park returns; its bytes live for that call only.
-  void Park(std::span<const uint8_t> query, const IpAddress& client, Transport transport, Deliver deliver) const;
+  // For a query that Answer said to park. What the answer needs of it is copied, so `query` may go. `deliver`
+  // is called exactly once, from any thread, possibly before Park returns; its bytes live for that call only.
+  void Park(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
+            Deliver deliver) const;
 
  private:
   std::shared_ptr<const Zone> zone_;

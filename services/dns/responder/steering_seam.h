@@ -1,5 +1,5 @@
-// What the DNS front end needs to know of steering: everything behind this interface (map, measurement, choice)
-// is none of its business.
+// What the DNS front end needs to know of steering: everything behind this interface (map, measurement,
+// choice) is none of its business.
 #pragma once
 
 #include <chrono>
@@ -28,9 +28,9 @@ class Steering {
   // True, with *answer filled, when the client is known. Called for every query: no lock, no allocation.
   virtual bool Find(const IpAddress& client, SteeredAnswer* answer) = 0;
 
-  // Starts a measurement, or joins the one under way. `done` is called exactly once, from any thread, possibly
-  // before Park returns, at the latest when the hold expires. Its answer lives for that call only; null means
-  // that the query is to be dropped, for a limit is reached and the resolver will ask again.
+  // Starts a measurement, or joins the one under way. `done` is called exactly once, from any thread,
+  // possibly before Park returns, at the latest when the hold expires. Its answer lives for that call only;
+  // null means that the query is to be dropped, for a limit is reached and the resolver will ask again.
   virtual void Park(const IpAddress& client, Done done) = 0;
 };
 

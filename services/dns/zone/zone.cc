@@ -28,7 +28,8 @@ absl::StatusOr<seconds> SoaMinimum(const Rdata& rdata) {
   NameView mname, rname;
   uint32_t minimum = 0;
   if (!NameView::Read(reader, &mname) || !NameView::Read(reader, &rname) ||
-      reader.remaining() != kSoaNumbersSize || !reader.Skip(kSoaNumbersSize - 4) || !reader.ReadU32(&minimum)) {
+      reader.remaining() != kSoaNumbersSize || !reader.Skip(kSoaNumbersSize - 4) ||
+      !reader.ReadU32(&minimum)) {
     return absl::InvalidArgumentError("the RDATA of the SOA record is malformed");
   }
   return seconds(minimum);
@@ -52,7 +53,8 @@ Plan PlanAt(const Node& node, RrType type, const RecordSet& minimal_any) {
 }  // namespace
 
 const RecordSet* Node::Find(RrType type) const {
-  const auto it = std::find_if(sets.begin(), sets.end(), [&](const RecordSet& set) { return set.type == type; });
+  const auto it =
+      std::find_if(sets.begin(), sets.end(), [&](const RecordSet& set) { return set.type == type; });
   return it == sets.end() ? nullptr : &*it;
 }
 
@@ -91,7 +93,8 @@ absl::Status ZoneBuilder::AddRecord(NameView owner, RrType type, seconds ttl, Rd
   auto node = NodeAt(owner);
   if (!node.ok()) return node.status();
   auto& sets = (*node)->sets;
-  const auto it = std::find_if(sets.begin(), sets.end(), [&](const RecordSet& set) { return set.type == type; });
+  const auto it =
+      std::find_if(sets.begin(), sets.end(), [&](const RecordSet& set) { return set.type == type; });
   if (it == sets.end()) {
     sets.push_back({type, ttl, {std::move(rdata)}});
     return absl::OkStatus();
@@ -121,7 +124,8 @@ absl::StatusOr<Zone> ZoneBuilder::Build() && {
   const NameView apex = zone_.apex();
   const Node* node = zone_.Find(apex);
   const RecordSet* soa = node == nullptr ? nullptr : node->Find(RrType::kSoa);
-  if (soa == nullptr || soa->rdatas.size() != 1) return Bad(apex, "the zone needs one SOA record at its apex");
+  if (soa == nullptr || soa->rdatas.size() != 1)
+    return Bad(apex, "the zone needs one SOA record at its apex");
   if (node->Find(RrType::kNs) == nullptr) return Bad(apex, "the zone needs an NS record at its apex");
   const auto minimum = SoaMinimum(soa->rdatas[0]);
   if (!minimum.ok()) return Bad(apex, std::string(minimum.status().message()));

@@ -1,7 +1,7 @@
 // The authority's data: an immutable snapshot of one zone, and the plan for answering a question from it.
 //
-// A Zone never changes once built, so any number of threads may read it; look-ups allocate nothing. It is built
-// by ZoneBuilder, from whatever source: the synthetic zone (synthetic.h) or a zone file.
+// A Zone never changes once built, so any number of threads may read it; look-ups allocate nothing. It is
+// built by ZoneBuilder, from whatever source: the synthetic zone (synthetic.h) or a zone file.
 #pragma once
 
 #include <chrono>
