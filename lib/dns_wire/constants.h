@@ -1,5 +1,5 @@
-// Numbers of the DNS protocol, from IANA's registries. Types and classes that have no name here are as valid as
-// those that have: an enum may hold any value of its width (RFC 3597).
+// Numbers of the DNS protocol, from IANA's registries. Types and classes that have no name here are as valid
+// as those that have: an enum may hold any value of its width (RFC 3597).
 #pragma once
 
 #include <cstddef>
@@ -50,12 +50,12 @@ inline constexpr int kOpcodeShift = 11;
 
 // Sizes in octets.
 inline constexpr size_t kHeaderSize = 12;
-inline constexpr size_t kMaxNameSize = 255;   // on the wire, with the root's octet (RFC 1035 §2.3.4)
+inline constexpr size_t kMaxNameSize = 255;  // on the wire, with the root's octet (RFC 1035 §2.3.4)
 inline constexpr size_t kMaxLabelSize = 63;
 inline constexpr size_t kMaxQuestionSize = kMaxNameSize + 4;
-inline constexpr size_t kOptSize = 11;        // an OPT record without options
-inline constexpr size_t kPlainUdpLimit = 512; // without EDNS
-inline constexpr size_t kEdnsUdpLimit = 1232; // what fits any IPv6 path unfragmented; advertised and obeyed
+inline constexpr size_t kOptSize = 11;         // an OPT record without options
+inline constexpr size_t kPlainUdpLimit = 512;  // without EDNS
+inline constexpr size_t kEdnsUdpLimit = 1232;  // what fits any IPv6 path unfragmented; advertised and obeyed
 inline constexpr size_t kTcpLimit = 65535;
 
 }  // namespace perigee::dns

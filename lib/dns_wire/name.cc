@@ -12,7 +12,8 @@ constexpr uint8_t kRoot[] = {0};
 constexpr uint8_t kPointerBits = 0xc0;
 constexpr std::string_view kEscaped = ".\\\"();@$";
 
-// Harmless to length octets too: at most 63, they lie below 'A'. So whole names fold without a look at labels.
+// Harmless to length octets too: at most 63, they lie below 'A'. So whole names fold without a look at
+// labels.
 constexpr uint8_t Fold(uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<uint8_t>(c | 0x20) : c; }
 
 void AppendEscaped(uint8_t c, std::string* text) {
@@ -117,7 +118,8 @@ absl::StatusOr<Name> Name::Parse(std::string_view text) {
     size_t size = 0;
     while (!rest.empty() && rest.front() != '.') {
       const auto octet = TakeOctet(&rest);
-      if (!octet) return BadName(text, "an escape is \\DDD, up to 255, or \\ and a character that is not a digit");
+      if (!octet)
+        return BadName(text, "an escape is \\DDD, up to 255, or \\ and a character that is not a digit");
       if (size == label.size()) return BadName(text, "a label is longer than 63 octets");
       label[size++] = *octet;
     }

@@ -23,8 +23,8 @@ class NameView {
   // The root.
   NameView();
 
-  // Reads an uncompressed name. False, with the reader anywhere, when it is cut short, longer than 255 octets,
-  // or holds a compression pointer or another label type.
+  // Reads an uncompressed name. False, with the reader anywhere, when it is cut short, longer than 255
+  // octets, or holds a compression pointer or another label type.
   static bool Read(Reader& reader, NameView* name);
 
   // 1 to 255 octets, the last of which is the root's zero.
@@ -60,12 +60,12 @@ class Name {
   Name() = default;
   explicit Name(NameView view);
 
-  // From master-file text, with or without the final dot; relative names are taken as absolute. InvalidArgument
-  // names the text and says what is wrong.
+  // From master-file text, with or without the final dot; relative names are taken as absolute.
+  // InvalidArgument names the text and says what is wrong.
   static absl::StatusOr<Name> Parse(std::string_view text);
 
-  // Reads a name that may be compressed (RFC 1035 §4.1.4). Pointers lead only backwards, each to before where the
-  // last one led, so that every message is read in bounded time. False on anything else.
+  // Reads a name that may be compressed (RFC 1035 §4.1.4). Pointers lead only backwards, each to before where
+  // the last one led, so that every message is read in bounded time. False on anything else.
   static bool Read(Reader& reader, Name* name);
 
   NameView view() const { return NameView({octets_.data(), size_}); }

@@ -50,7 +50,8 @@ bool ReadClientSubnet(std::span<const uint8_t> option, std::optional<ClientSubne
     return false;
   }
   const auto address = option.subspan(reader.offset());
-  if (scope != 0 || address.size() != (source + 7u) / 8 || !TrailingBitsAreZero(address, source)) return false;
+  if (scope != 0 || address.size() != (source + 7u) / 8 || !TrailingBitsAreZero(address, source))
+    return false;
   std::array<uint8_t, 16> padded{};
   if (address.size() > padded.size()) return false;
   std::copy(address.begin(), address.end(), padded.begin());

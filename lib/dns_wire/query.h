@@ -1,4 +1,5 @@
-// Reads a query as an authoritative server gets it (RFC 1035 §4, RFC 6891, RFC 7871). Pure; allocates nothing.
+// Reads a query as an authoritative server gets it (RFC 1035 §4, RFC 6891, RFC 7871). Pure; allocates
+// nothing.
 #pragma once
 
 #include <cstdint>

@@ -70,7 +70,8 @@ void ResponseWriter::AddRecord(Section section, NameView owner, RrType type, std
 void ResponseWriter::WriteRdata(RrType type, std::span<const uint8_t> rdata) {
   Reader reader(rdata);
   NameView name;
-  for (int names = CompressibleNames(type); names > 0 && NameView::Read(reader, &name); --names) WriteName(name);
+  for (int names = CompressibleNames(type); names > 0 && NameView::Read(reader, &name); --names)
+    WriteName(name);
   writer_.Bytes(rdata.subspan(reader.offset()));
 }
 

@@ -63,9 +63,9 @@ class UdpBatch {
 
   void Rearm(size_t i);
 
-  std::array<Slot, kSize> slots_;
-  std::array<mmsghdr, kSize> received_;
-  std::array<mmsghdr, kSize> to_send_;
+  std::array<Slot, kSize> slots_{};
+  std::array<mmsghdr, kSize> received_{};
+  std::array<mmsghdr, kSize> to_send_{};
   size_t used_ = kSize;  // datagrams of the last round, to be made ready again
   size_t answers_ = 0;
 };
