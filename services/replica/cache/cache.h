@@ -108,9 +108,10 @@ class Cache {
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response);
 
   // After a 304: gives the stored object `old` (from Find) the head `merged` (from MergeNotModified), keeping
-  // body, hits and age in the eviction order. Returns what is now stored, or, when `old` is no longer stored
-  // under `key`, the merged response without storing it.
-  std::shared_ptr<const StoredResponse> Refresh(std::string_view key,
+  // body, hits and its place in the order of eviction. `request` is the client's, as for Insert: a 304 may
+  // change Vary. Returns the merged response, whether or not it could be kept (it is not when `old` has been
+  // evicted or replaced meanwhile).
+  std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
                                                 const std::shared_ptr<const StoredResponse>& old,
                                                 http::ResponseHead merged);
 

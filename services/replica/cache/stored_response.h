@@ -1,6 +1,7 @@
 // A response as the cache keeps it: shared by every request that it answers, never changed.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,11 +15,14 @@ struct StoredResponse {
   http::ResponseHead head;
   // The whole body, as the origin sent it.
   std::shared_ptr<const std::string> body;
-  // Filled in by the cache from `head`.
+
+  // The rest is filled in by the cache. What follows from `head` and the cache's policy:
   http::Freshness freshness;
-  // What selects this variant among those of its key (VaryNames, VariantKey). Filled in by the cache.
+  // What selects this variant among those of its key (VaryNames, VariantKey).
   std::string vary_names;
   std::string variant_key;
+  // Which stored object this is: greater for those stored later, never used twice. 0 when it is not stored.
+  uint64_t object_id = 0;
 };
 
 }  // namespace perigee::replica
