@@ -121,6 +121,8 @@ bool IpPrefix::Contains(const IpAddress& address) const {
 
 std::string IpPrefix::ToString() const { return fmt::format("{}/{}", address_.ToString(), length_); }
 
+IpPrefix ClientPrefix(const IpAddress& client) { return IpPrefix(client, client.is_v4() ? 24 : 56); }
+
 absl::StatusOr<IpEndpoint> IpEndpoint::Parse(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return Bad("an address:port", text);

@@ -59,6 +59,11 @@ TEST(IpPrefix, ClearsHostBitsButRefusesThemInText) {
   EXPECT_FALSE(IpPrefix::Parse("198.18.0.0/").ok());
 }
 
+TEST(ClientPrefix, IsASlash24OrASlash56) {
+  EXPECT_EQ(ClientPrefix(Addr("198.18.7.7")).ToString(), "198.18.7.0/24");
+  EXPECT_EQ(ClientPrefix(Addr("2001:db8:1:2ff::1")).ToString(), "2001:db8:1:200::/56");
+}
+
 TEST(IpEndpoint, NeedsAPortAndBracketsAroundV6) {
   EXPECT_EQ(IpEndpoint::Parse("127.0.0.1:4301").value().port, 4301);
   EXPECT_EQ(IpEndpoint::Parse("[::1]:80").value().ToString(), "[::1]:80");

@@ -4,14 +4,10 @@
 
 #include <utility>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
-#include "lib/base/parse.h"
 
 namespace perigee::sqlite {
 namespace {
-
-constexpr char kCodePayload[] = "perigee/sqlite-code";
 
 absl::StatusCode CanonicalCode(int primary) {
   switch (primary) {
@@ -41,9 +37,7 @@ absl::StatusCode CanonicalCode(int primary) {
 absl::Status MakeError(int code, const std::string& path, std::string_view message) {
   const int primary = code & 0xff;
   const std::string text = fmt::format("{}: {} ({}, code {})", path, message, sqlite3_errstr(primary), code);
-  absl::Status status(CanonicalCode(primary), text);
-  status.SetPayload(kCodePayload, absl::Cord(std::to_string(primary)));
-  return status;
+  return absl::Status(CanonicalCode(primary), text);
 }
 
 absl::Status LastError(sqlite3* handle, int code, const std::string& path) {
@@ -51,16 +45,6 @@ absl::Status LastError(sqlite3* handle, int code, const std::string& path) {
 }
 
 }  // namespace
-
-int SqliteCode(const absl::Status& status) {
-  const auto payload = status.GetPayload(kCodePayload);
-  return payload ? ParseNumber<unsigned>(std::string(*payload)).value_or(SQLITE_OK) : SQLITE_OK;
-}
-
-bool IsDamaged(const absl::Status& status) {
-  const int code = SqliteCode(status);
-  return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-}
 
 absl::StatusOr<Database> Database::Open(const std::string& path, Mode mode) {
   const int access =

@@ -22,12 +22,6 @@ namespace perigee::sqlite {
 // How long a statement waits for another connection's lock before it gives up with Unavailable.
 inline constexpr std::chrono::milliseconds kBusyTimeout{2'000};
 
-// The primary result code (SQLITE_FULL, SQLITE_CORRUPT …) of a Status from here; SQLITE_OK for any other.
-int SqliteCode(const absl::Status& status);
-
-// Whether the file itself is bad: SQLITE_CORRUPT or SQLITE_NOTADB. Its code is DataLoss.
-bool IsDamaged(const absl::Status& status);
-
 class Statement;
 
 class Database {

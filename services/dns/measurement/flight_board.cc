@@ -38,7 +38,7 @@ FlightBoard::FlightBoard(const FlightOptions& options, const FleetState& fleet, 
 
 FlightBoard::~FlightBoard() {
   for (auto& [id, flight] : flights_) {
-    for (const Done& done : flight->parked) done(nullptr);
+    for (Done& done : flight->parked) done(nullptr);
   }
 }
 
@@ -165,7 +165,7 @@ Decision FlightBoard::Fallback(const IpAddress& client) const {
 void FlightBoard::Answer(Flight& flight, const Decision& decision) {
   std::vector<Done> parked;
   parked.swap(flight.parked);
-  for (const Done& done : parked) done(&decision);
+  for (Done& done : parked) done(&decision);
 }
 
 // A replica that failed to answer keeps what was known of it; a flight that measured nothing changes no

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
@@ -49,7 +50,7 @@ class ProberCalls {
 class FlightBoard {
  public:
   // What becomes of a parked query: a decision, or nothing when it is dropped. Runs exactly once.
-  using Done = std::function<void(const Decision*)>;
+  using Done = absl::AnyInvocable<void(const Decision*)>;
   // May this client be probed now? Takes from the probe budget when it may.
   using Permit = std::function<absl::Status(const IpAddress& client, MonoTime now)>;
 

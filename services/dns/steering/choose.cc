@@ -71,7 +71,6 @@ std::string_view Name(Reason reason) {
   return "invalid";
 }
 
-IpPrefix ClientPrefix(const IpAddress& client) { return IpPrefix(client, client.is_v4() ? 24 : 56); }
 IpPrefix NeighbourhoodOf(const IpAddress& client) { return IpPrefix(client, client.is_v4() ? 16 : 32); }
 
 std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usable) {

@@ -44,8 +44,6 @@ struct Decision {
 inline constexpr Rtt kHysteresisFloor = std::chrono::milliseconds(5);
 inline constexpr double kHysteresisShare = 0.10;
 
-// The clients that share an entry of the map: a /24 of IPv4, a /56 of IPv6.
-IpPrefix ClientPrefix(const IpAddress& client);
 // The surroundings whose last measurement stands in for a client's own: a /16 of IPv4, a /32 of IPv6.
 IpPrefix NeighbourhoodOf(const IpAddress& client);
 

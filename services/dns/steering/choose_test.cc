@@ -73,10 +73,5 @@ TEST(Choose, HashingSpreadsPrefixesAndMovesOnlyThoseOfALostReplica) {
   for (int i = 0; i < 5; ++i) EXPECT_NEAR(load[ToReplicaId(i)], 1000, 150);
 }
 
-TEST(ClientPrefix, IsASlash24OrASlash56) {
-  EXPECT_EQ(ClientPrefix(*IpAddress::Parse("198.18.7.7")).ToString(), "198.18.7.0/24");
-  EXPECT_EQ(ClientPrefix(*IpAddress::Parse("2001:db8:1:2ff::1")).ToString(), "2001:db8:1:200::/56");
-}
-
 }  // namespace
 }  // namespace perigee::dns
