@@ -63,6 +63,14 @@ TEST_F(ControlServerTest, AnswersRefusesAndSendsLargeAnswersWhole) {
   EXPECT_EQ(AskWorld(path_, "large")->size(), (8u << 20) + 1);
 }
 
+TEST_F(ControlServerTest, AnswersRequestsThatCameTogether) {
+  const UniqueFd fd = Connect();
+  send(fd.get(), "a\nb\n", 4, MSG_NOSIGNAL);
+  std::string answers;
+  for (char byte = 0; answers.size() < 10 && recv(fd.get(), &byte, 1, 0) == 1;) answers += byte;
+  EXPECT_EQ(answers, "a\nOK\nb\nOK\n");
+}
+
 TEST_F(ControlServerTest, ServesOthersWhileOneIsSilent) {
   const UniqueFd silent = Connect();
   EXPECT_EQ(*AskWorld(path_, "hello"), "hello\n");

@@ -1,5 +1,6 @@
 #include "tests/world/world_description.h"
 
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -113,6 +114,18 @@ TEST(ParseWorld, RefusesMoreThanTheLargestNumberOfHosts) {
   }
   const auto world = ParseWorld(text + "city x 1\n", "w");
   EXPECT_THAT(std::string(world.status().message()), HasSubstr("w:1025: a world has at most 1024 hosts"));
+}
+
+TEST(ParseWorld, AnyByteMayBeWrong) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 5000; ++i) {
+    std::string text(kSmall);
+    for (int j = 0; j < 3; ++j) text[random() % text.size()] = static_cast<char>(random());
+    const auto world = ParseWorld(text, "w");
+    if (!world.ok()) {
+      EXPECT_THAT(std::string(world.status().message()), testing::StartsWith("w:")) << text;
+    }
+  }
 }
 
 TEST(LoadWorld, SaysWhichFileIsMissing) {
