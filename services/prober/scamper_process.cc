@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -69,6 +70,11 @@ int ExitStatusOf(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status);
 }
 
+void RemoveFolder(const Launch& launch) {
+  unlink(launch.socket);
+  rmdir(launch.folder);
+}
+
 [[noreturn]] void RunWatchdog(int lifeline, const Launch& launch) {
   setpgid(0, 0);  // a terminal's ^C is for the prober alone
   dup2(lifeline, 3);
@@ -84,8 +90,9 @@ int ExitStatusOf(pid_t pid) {
   if (events[0].revents == 0) {
     kill(scamper, SIGTERM);
     if (poll(events, 1, kTermPatienceMs) <= 0) kill(scamper, SIGKILL);
-    unlink(launch.socket);
-    rmdir(launch.folder);
+    char word;
+    const bool orphaned = read(3, &word, 1) != 1;
+    if (orphaned) RemoveFolder(launch);
   }
   _exit(ExitStatusOf(scamper));
 }
@@ -144,7 +151,7 @@ absl::StatusOr<ScamperProcess> ScamperProcess::Start(const std::string& binary, 
   std::string name = "scamper", option_u = "-U", option_p = "-p", pps = kPacketsPerSecond;
   char* const argv[] = {name.data(), option_u.data(), socket.data(), option_p.data(), pps.data(), nullptr};
   int lifeline[2];
-  if (pipe2(lifeline, O_CLOEXEC) != 0) return Errno("pipe");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline) != 0) return Errno("socketpair");
   UniqueFd theirs(lifeline[0]), ours(lifeline[1]);
   const pid_t watchdog = fork();
   if (watchdog < 0) return Errno("fork");
@@ -164,6 +171,11 @@ ScamperProcess::~ScamperProcess() {
   while (poll(&event, 1, kStopPatienceMs) < 0 && errno == EINTR) {
   }
   Reap();
+}
+
+void ScamperProcess::RequestEnd() {
+  send(lifeline_.get(), "q", 1, MSG_NOSIGNAL);
+  lifeline_ = UniqueFd();
 }
 
 int ScamperProcess::Reap() {
