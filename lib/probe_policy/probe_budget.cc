@@ -9,8 +9,6 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr int kV4ClientBits = 24;
-constexpr int kV6ClientBits = 56;
 
 absl::Status Exhausted(std::string_view whose, nanoseconds wait) {
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
@@ -18,10 +16,6 @@ absl::Status Exhausted(std::string_view whose, nanoseconds wait) {
 }
 
 }  // namespace
-
-IpPrefix ClientPrefix(const IpAddress& address) {
-  return {address, address.is_v4() ? kV4ClientBits : kV6ClientBits};
-}
 
 ProbeBudget::Rate ProbeBudget::RateOf(uint32_t packets_per_second) {
   const uint32_t rate = std::max(packets_per_second, 1u);

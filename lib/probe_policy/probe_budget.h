@@ -17,9 +17,6 @@
 
 namespace perigee {
 
-// The unit in which clients are counted and remembered: the /24 of an IPv4 address, the /56 of an IPv6 one.
-IpPrefix ClientPrefix(const IpAddress& address);
-
 struct ProbeBudgetOptions {
   uint32_t packets_per_second = 1000;
   uint32_t packets_per_prefix_per_second = 20;
