@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -76,6 +77,7 @@ void RemoveFolder(const Launch& launch) {
 }
 
 [[noreturn]] void RunWatchdog(int lifeline, const Launch& launch) {
+  prctl(PR_SET_NAME, "prober-watchdog");
   setpgid(0, 0);  // a terminal's ^C is for the prober alone
   dup2(lifeline, 3);
   syscall(SYS_close_range, 4, ~0U, 0);
