@@ -461,6 +461,16 @@ TEST_F(ProberTest, AddsLittleToTheRoundTrip) {
   std::sort(added.begin(), added.end());
   fmt::print("Measure adds to scamper's RTT: p50 {} us, p99 {} us\n", added[250], added[495]);
   EXPECT_LT(added[250], 5'000);
+
+  std::vector<long> mute;
+  for (int i = 0; i < 11; ++i) {
+    auto call = Start(kMute);
+    ASSERT_TRUE(call->status.get_future().get().ok());
+    mute.push_back(
+        std::chrono::duration_cast<std::chrono::microseconds>(call->answered - call->sent).count());
+  }
+  std::sort(mute.begin(), mute.end());
+  fmt::print("A client that ignores pings costs p50 {} us, max {} us\n", mute[5], mute[10]);
 }
 
 // Without root there is nothing to test with: a failure where everything must run, and otherwise a skip that

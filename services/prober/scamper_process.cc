@@ -120,8 +120,10 @@ UniqueFd::~UniqueFd() {
 }
 
 absl::StatusOr<std::string> FindScamper(const std::string& program) {
-  std::string_view path = program.find('/') == program.npos ? getenv("PATH") : "";
-  if (path.empty() && access(program.c_str(), X_OK) == 0) return program;
+  const bool is_path = program.find('/') != program.npos;
+  if (is_path && access(program.c_str(), X_OK) == 0) return program;
+  const char* variable = getenv("PATH");
+  std::string_view path = is_path || variable == nullptr ? "" : variable;
   while (!path.empty()) {
     const size_t end = std::min(path.find(':'), path.size());
     const std::string candidate = fmt::format("{}/{}", path.substr(0, end), program);
