@@ -80,7 +80,6 @@ MonoTime MeasureEngine::SilentAt(const MeasureTarget& target, MonoTime deadline)
 }
 
 void MeasureEngine::Begin(CallId id, MeasureTarget target, MonoTime deadline, Done done) {
-  deadline = std::min(deadline, Now() + kDefaultDeadline);
   if (absl::Status status = Join(id, target, deadline); !status.ok()) return done(std::move(status));
   auto timer = std::make_unique<asio::steady_timer>(io_, deadline - kAnswerMargin);
   timer->async_wait([this, id](const boost::system::error_code& error) {

@@ -36,8 +36,6 @@ struct MeasureOptions {
   size_t max_callers_per_flight = 256;
 };
 
-// The deadline of a call that has none.
-inline constexpr std::chrono::seconds kDefaultDeadline{3};
 // So long before its deadline a call is answered, to arrive in time.
 inline constexpr std::chrono::milliseconds kAnswerMargin{20};
 

@@ -27,8 +27,10 @@ v1::Method ToProto(ProbeMethod method) {
 
 // gRPC tells deadlines by the wall clock.
 MonoTime DeadlineOf(const grpc::CallbackServerContext& context) {
+  const MonoTime now = std::chrono::steady_clock::now();
+  if (context.deadline() == std::chrono::system_clock::time_point::max()) return now + kDefaultDeadline;
   const auto left = context.deadline() - std::chrono::system_clock::now();
-  return std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(left, kDefaultDeadline);
+  return now + std::min<std::chrono::nanoseconds>(left, kMostDeadline);
 }
 
 // One call. Deletes itself when gRPC is done with it.

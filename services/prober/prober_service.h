@@ -7,6 +7,10 @@
 
 namespace perigee {
 
+// The deadline of a call that has none, and the longest that counts.
+inline constexpr std::chrono::seconds kDefaultDeadline{3};
+inline constexpr std::chrono::seconds kMostDeadline{60};
+
 inline constexpr uint32_t kMaxProbes = 10;
 inline constexpr int kMaxPorts = 4;
 

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -69,7 +71,13 @@ int ExitStatusOf(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status);
 }
 
+void RemoveFolder(const Launch& launch) {
+  unlink(launch.socket);
+  rmdir(launch.folder);
+}
+
 [[noreturn]] void RunWatchdog(int lifeline, const Launch& launch) {
+  prctl(PR_SET_NAME, "prober-watchdog");
   setpgid(0, 0);  // a terminal's ^C is for the prober alone
   dup2(lifeline, 3);
   syscall(SYS_close_range, 4, ~0U, 0);
@@ -84,8 +92,9 @@ int ExitStatusOf(pid_t pid) {
   if (events[0].revents == 0) {
     kill(scamper, SIGTERM);
     if (poll(events, 1, kTermPatienceMs) <= 0) kill(scamper, SIGKILL);
-    unlink(launch.socket);
-    rmdir(launch.folder);
+    char word;
+    const bool orphaned = read(3, &word, 1) != 1;
+    if (orphaned) RemoveFolder(launch);
   }
   _exit(ExitStatusOf(scamper));
 }
@@ -111,8 +120,10 @@ UniqueFd::~UniqueFd() {
 }
 
 absl::StatusOr<std::string> FindScamper(const std::string& program) {
-  std::string_view path = program.find('/') == program.npos ? getenv("PATH") : "";
-  if (path.empty() && access(program.c_str(), X_OK) == 0) return program;
+  const bool is_path = program.find('/') != program.npos;
+  if (is_path && access(program.c_str(), X_OK) == 0) return program;
+  const char* variable = getenv("PATH");
+  std::string_view path = is_path || variable == nullptr ? "" : variable;
   while (!path.empty()) {
     const size_t end = std::min(path.find(':'), path.size());
     const std::string candidate = fmt::format("{}/{}", path.substr(0, end), program);
@@ -144,7 +155,7 @@ absl::StatusOr<ScamperProcess> ScamperProcess::Start(const std::string& binary, 
   std::string name = "scamper", option_u = "-U", option_p = "-p", pps = kPacketsPerSecond;
   char* const argv[] = {name.data(), option_u.data(), socket.data(), option_p.data(), pps.data(), nullptr};
   int lifeline[2];
-  if (pipe2(lifeline, O_CLOEXEC) != 0) return Errno("pipe");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline) != 0) return Errno("socketpair");
   UniqueFd theirs(lifeline[0]), ours(lifeline[1]);
   const pid_t watchdog = fork();
   if (watchdog < 0) return Errno("fork");
@@ -164,6 +175,11 @@ ScamperProcess::~ScamperProcess() {
   while (poll(&event, 1, kStopPatienceMs) < 0 && errno == EINTR) {
   }
   Reap();
+}
+
+void ScamperProcess::RequestEnd() {
+  send(lifeline_.get(), "q", 1, MSG_NOSIGNAL);
+  lifeline_ = UniqueFd();
 }
 
 int ScamperProcess::Reap() {

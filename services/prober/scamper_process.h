@@ -1,9 +1,9 @@
 // The scamper process: started without a shell, ended with us whatever way we end.
 //
 // PR_SET_PDEATHSIG does not do here: the kernel clears it when scamper gives up root. So scamper is the child
-// of a watchdog, a fork of ours that holds the other end of a pipe: once that breaks, by our doing or by our
-// death, it ends scamper and removes the socket's folder. The watchdog ends when scamper does, which is how
-// its death is noticed.
+// of a watchdog, a fork of ours that holds the other end of a socket pair. At a word from us it ends scamper;
+// when the pair breaks without one, for we have died, it removes the socket's folder too. The watchdog ends
+// when scamper does, which is how scamper's death is noticed.
 #pragma once
 
 #include <sys/types.h>
@@ -57,7 +57,7 @@ class ScamperProcess {
   // Readable once scamper has ended.
   int exit_fd() const { return pidfd_.get(); }
   // Asks the watchdog to end scamper; does not wait.
-  void RequestEnd() { lifeline_ = UniqueFd(); }
+  void RequestEnd();
   // Waits for the end (see exit_fd()) and returns scamper's exit status, 128 + signal, or 127 when it could
   // not be executed.
   int Reap();
