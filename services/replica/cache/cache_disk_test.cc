@@ -217,6 +217,24 @@ TEST_F(CacheTest, AFullDiskMeansMemoryAloneUntilThereIsRoom) {
   EXPECT_TRUE(IsIntact(*cache->Find("now", kAny).response));
 }
 
+TEST_F(CacheTest, AHeadRefreshedWhileTheDiskIsFullNeverTurnsOldAgain) {
+  options_.memory_budget_bytes = 30'000;
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 10'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const FileSizeLimit limit(1);
+  cache->Insert("b", kAny, MakeResponse(1, 10'000));
+  ASSERT_FALSE(cache->Flush().ok());
+  const auto old = cache->Find("a", kAny).response;
+  http::ResponseHead merged = old->head;
+  merged.headers.Set("X-Round", "2");
+  cache->Refresh("a", kAny, old, merged);
+  EXPECT_EQ(cache->Find("a", kAny).response->head.headers.Get("X-Round"), "2");
+  cache->Insert("c", kAny,
+                MakeResponse(1, 25'000));  // drives it out of memory, the only place that has the new head
+  EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kUriMiss);
+}
+
 TEST_F(CacheTest, AnObjectThatCannotBeReadIsForgotten) {
   options_.memory_budget_bytes = 10;
   const auto cache = OpenCache();
