@@ -1,0 +1,89 @@
+#include "lib/config/fleet.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace perigee {
+namespace {
+
+std::string ErrorOf(std::string_view text) {
+  return std::string(ParseFleet(text, "cdn.textproto").status().message());
+}
+
+TEST(Fleet, FillsEveryDefault) {
+  const auto fleet = ParseFleet(R"(
+    domain: "cdn.example.org"
+    origin: "http://origin.example.org"
+    replica { name: "dublin" ipv4: "192.0.2.10" }
+    replica { name: "tokyo" ipv6: "2001:db8::20" http_port: 8080 })",
+                                "f");
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  EXPECT_EQ(fleet->replica(0).http_port(), 80u);
+  EXPECT_EQ(fleet->replica(0).prober_port(), 4301u);
+  EXPECT_EQ(fleet->replica(1).http_port(), 8080u);
+  EXPECT_EQ(fleet->steering().hold_ms(), 400u);
+  EXPECT_EQ(fleet->cache().budget_bytes(), 10'000'000u);
+  EXPECT_EQ(fleet->cache().memory_budget_bytes(), 10'000'000u);
+}
+
+TEST(Fleet, AnUnknownFieldIsNamedWithItsPlace) {
+  EXPECT_EQ(ErrorOf("domain: \"a.b\"\nreplicas { }"),
+            "cdn.textproto:2:10: Message type \"perigee.v1.FleetConfig\" has no field named \"replicas\".");
+}
+
+TEST(Fleet, ABadValueIsNamedWithItsPlace) {
+  EXPECT_EQ(ErrorOf("replica {\n  name: \"a\"\n  ipv4: \"192.0.2.300\"\n}"),
+            "cdn.textproto:3:3: ipv4: \"192.0.2.300\" is not an IPv4 address");
+  EXPECT_EQ(ErrorOf("replica {\n  name: \"a\"\n  ipv4: \"2001:db8::1\"\n}"),
+            "cdn.textproto:3:3: ipv4: \"2001:db8::1\" is not an IPv4 address");
+  EXPECT_EQ(ErrorOf("probe_policy {\n  allow_special: \"198.18.0.0/15\"\n  allow_special: \"10.0.0.1/8\" }"),
+            "cdn.textproto:3:3: allow_special: host bits are set in \"10.0.0.1/8\"; write 10.0.0.0/8");
+  EXPECT_EQ(ErrorOf("replica { name: \"a\" ipv4: \"192.0.2.1\" http_port: 65536 }"),
+            "cdn.textproto:1:39: http_port: 65536 is more than 65535");
+  EXPECT_EQ(ErrorOf("domain: \"a..b\""), "cdn.textproto:1:1: domain: not a domain name");
+}
+
+TEST(Fleet, AMissingFieldIsReportedAtItsMessage) {
+  EXPECT_EQ(ErrorOf("\nreplica { ipv4: \"192.0.2.1\" }"), "cdn.textproto:2:1: name: every replica needs one");
+  EXPECT_EQ(ErrorOf("replica { name: \"a\" }"),
+            "cdn.textproto:1:1: ipv4: replica \"a\" has neither an ipv4 nor an ipv6 address");
+}
+
+TEST(Fleet, NamesAndAddressesAreUnique) {
+  EXPECT_EQ(
+      ErrorOf("replica { name: \"a\" ipv4: \"192.0.2.1\" }\nreplica { name: \"a\" ipv4: \"192.0.2.2\" }"),
+      "cdn.textproto:2:11: name: two replicas are called \"a\"");
+  EXPECT_EQ(
+      ErrorOf("replica { name: \"a\" ipv4: \"192.0.2.1\" }\nreplica { name: \"b\" ipv4: \"192.0.2.1\" }"),
+      "cdn.textproto:2:21: ipv4: 192.0.2.1 is given to two replicas");
+}
+
+TEST(Fleet, SixtyFourReplicasAreTheLimit) {
+  std::string text;
+  for (int i = 0; i < 64; ++i) {
+    text += "replica { name: \"r" + std::to_string(i) + "\" ipv4: \"192.0.2." + std::to_string(i) + "\" }\n";
+  }
+  EXPECT_TRUE(ParseFleet(text, "f").ok());
+  EXPECT_EQ(ErrorOf(text + "replica { name: \"x\" ipv4: \"192.0.2.99\" }"),
+            "cdn.textproto:65:1: replica: more than 64 replicas");
+}
+
+TEST(Fleet, HardAgeIsNoLessThanSoftAge) {
+  EXPECT_EQ(ErrorOf("steering { soft_age_seconds: 100 hard_age_seconds: 10 }"),
+            "cdn.textproto:1:34: hard_age_seconds: 10 is less than soft_age_seconds, 100");
+}
+
+TEST(Fleet, TlsFilesComeTogether) {
+  EXPECT_EQ(
+      ErrorOf("control { ca_file: \"ca.pem\" }"),
+      "cdn.textproto:1:11: ca_file: ca_file, certificate_file and key_file come together or not at all");
+}
+
+TEST(Fleet, AMissingFileSaysWhatToDo) {
+  EXPECT_EQ(LoadFleetFile("/nonexistent/cdn.textproto").status().message(),
+            "no fleet file \"/nonexistent/cdn.textproto\"; give one with --config");
+}
+
+}  // namespace
+}  // namespace perigee

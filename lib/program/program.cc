@@ -1,0 +1,62 @@
+#include "lib/program/program.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+
+#include "fmt/format.h"
+#include "spdlog/sinks/stdout_color_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+sigset_t StopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+}  // namespace
+
+std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv) {
+  app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), PERIGEE_VERSION));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  return std::nullopt;
+}
+
+void InitLogging(std::string_view program, std::string_view level) {
+  auto logger = spdlog::stderr_color_mt(std::string(program));
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%-7l%$ %n: %v");
+  spdlog::set_default_logger(std::move(logger));
+  spdlog::set_level(spdlog::level::from_str(std::string(level)));
+}
+
+int Fail(std::string_view program, const absl::Status& status) {
+  fmt::print(stderr, "{}: {}\n", program, std::string(status.message()));
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? kExitUsage : 1;
+}
+
+StopSignal::StopSignal() {
+  const sigset_t set = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int StopSignal::Wait() {
+  const sigset_t set = StopSignals();
+  int number = 0;
+  sigwait(&set, &number);
+  return number;
+}
+
+}  // namespace perigee

@@ -1,0 +1,138 @@
+#include "lib/rpc/control.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <chrono>
+#include <fstream>
+#include <iterator>
+
+#include "fmt/format.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee {
+namespace {
+
+constexpr auto kStopGrace = std::chrono::seconds(1);
+// Control messages are small; a peer that sends more is broken or hostile.
+constexpr int kMaxMessageBytes = 1 << 20;
+
+constexpr int kReconnectMs = 1000;
+// gRPC's "minimum back-off" is also what a connection attempt, TLS included, may take.
+constexpr int kConnectTimeoutMs = 3000;
+
+struct KeyMaterial {
+  std::string ca, certificate, key;
+};
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::InvalidArgumentError(fmt::format("control: can't read \"{}\"", path));
+  return std::string{std::istreambuf_iterator<char>(file), {}};
+}
+
+absl::StatusOr<KeyMaterial> Load(const ControlSecurity& security) {
+  KeyMaterial material;
+  for (const auto& [path, into] : {std::pair{&security.ca_file, &material.ca},
+                                   std::pair{&security.certificate_file, &material.certificate},
+                                   std::pair{&security.key_file, &material.key}}) {
+    auto pem = ReadPem(*path);
+    if (!pem.ok()) return pem.status();
+    *into = *std::move(pem);
+  }
+  return material;
+}
+
+// gRPC's own lines repeat, at length, what our errors say in one: they are for those who debug gRPC.
+void LogFromGrpc(gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); }
+
+bool IsLoopback(const IpAddress& a) {
+  static const IpPrefix v4 = *IpPrefix::Parse("127.0.0.0/8");
+  static const IpPrefix v6 = *IpPrefix::Parse("::1");
+  return v4.Contains(a) || v6.Contains(a);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(
+    const IpEndpoint& listen, const ControlSecurity& security) {
+  if (!security.has_tls()) {
+    if (IsLoopback(listen.address) || security.insecure) return grpc::InsecureServerCredentials();
+    return absl::InvalidArgumentError(
+        fmt::format("the control port {} is beyond loopback and has no certificates: name ca_file, "
+                    "certificate_file and key_file in the fleet file's control section, or say "
+                    "--insecure-control",
+                    listen.ToString()));
+  }
+  auto material = Load(security);
+  if (!material.ok()) return material.status();
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = material->ca;
+  options.pem_key_cert_pairs.push_back({material->key, material->certificate});
+  return grpc::SslServerCredentials(options);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
+    const ControlSecurity& security) {
+  if (!security.has_tls()) return grpc::InsecureChannelCredentials();
+  auto material = Load(security);
+  if (!material.ok()) return material.status();
+  return grpc::SslCredentials({.pem_root_certs = material->ca,
+                               .pem_private_key = material->key,
+                               .pem_cert_chain = material->certificate});
+}
+
+std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer,
+                                              const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  return grpc::CreateCustomChannel(peer.ToString(), credentials, arguments);
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& status) {
+  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+}
+
+absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(
+    const IpEndpoint& listen, const ControlSecurity& security, const std::vector<grpc::Service*>& services) {
+  auto credentials = ServerCredentialsFor(listen, security);
+  if (!credentials.ok()) return credentials.status();
+  gpr_set_log_function(LogFromGrpc);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  std::unique_ptr<ControlServer> control(new ControlServer);
+  builder.AddListeningPort(listen.ToString(), *credentials, &control->port_);
+  // Without this a second process would share the port in silence.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  control->server_ = builder.BuildAndStart();
+  if (control->server_ == nullptr || control->port_ == 0) {
+    return absl::UnavailableError(
+        fmt::format("control port {}: already in use, or not an address of this host", listen.ToString()));
+  }
+  return control;
+}
+
+ControlServer::~ControlServer() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now() + kStopGrace);
+  server_->Wait();
+}
+
+void ControlServer::SetServing(const std::string& service, bool serving) {
+  server_->GetHealthCheckService()->SetServingStatus(service, serving);
+}
+
+}  // namespace perigee

@@ -1,0 +1,41 @@
+// The client side of grpc.health.v1.Health/Check: is the peer serving, and how far away is it?
+//
+// The protocol's two messages are one field each, so they are written by hand here: linking a second copy of
+// health.proto beside the one inside gRPC is an error at start.
+#pragma once
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "lib/base/clock.h"
+#include "lib/rpc/call_group.h"
+
+namespace perigee {
+
+// What one Check said. `rtt` is the call's duration, whatever the answer; zero when nothing answered, or when
+// a connection had to be made first.
+struct HealthReport {
+  bool reachable = false;
+  bool serving = false;
+  Rtt rtt{};
+};
+
+class HealthProbe {
+ public:
+  explicit HealthProbe(std::shared_ptr<grpc::Channel> channel);
+
+  // Asks once for the server as a whole (service ""). `done` runs exactly once, on a gRPC thread, no later
+  // than `timeout` from now (plus scheduling). Thread-safe.
+  void Check(std::chrono::milliseconds timeout, std::function<void(HealthReport)> done);
+
+ private:
+  const std::shared_ptr<grpc::Channel> channel_;
+  grpc::GenericStub stub_;
+  CallGroup calls_;  // destroyed first: cancels what is under way and waits for it
+};
+
+}  // namespace perigee
