@@ -90,13 +90,16 @@ bool ComesTrue(Condition condition) {
   return true;
 }
 
-TEST_F(CacheTest, HitCountsAreWrittenFromTimeToTime) {
-  options_.hits_flush_interval = std::chrono::milliseconds(1);
+TEST_F(CacheTest, HitCountsAreWrittenFromTimeToTimeAlsoWhileObjectsAre) {
+  options_.hits_flush_interval = std::chrono::milliseconds(30);
   const auto cache = OpenCache();
   cache->Insert("a", kAny, MakeResponse(1, 100));
   ASSERT_TRUE(cache->Flush().ok());
   cache->Find("a", kAny);
-  EXPECT_TRUE(ComesTrue([&] { return *OpenFile().QueryNumber("SELECT hits FROM object") == 1; }));
+  EXPECT_TRUE(ComesTrue([&] {
+    cache->Insert("b", kAny, MakeResponse(1, 100));
+    return *OpenFile().QueryNumber("SELECT hits FROM object WHERE key = CAST('a' AS BLOB)") == 1;
+  }));
 }
 
 TEST_F(CacheTest, TheDiskIsTriedAgainFromTimeToTime) {
