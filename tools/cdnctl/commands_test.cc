@@ -14,13 +14,14 @@ TEST(StatusTable, LinesUpAndShowsWhatIsDown) {
   dublin.set_prober_healthy(true);
   dublin.set_server_healthy(true);
   dublin.set_control_rtt_us(80'123);
+  dublin.set_distances_known(1);
   auto& tokyo = *response.add_replicas();
   tokyo.set_name("tokyo");
   tokyo.set_ipv6("fd00::8");
   EXPECT_EQ(StatusTable(response),
-            "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  CONTROL ms\n"
-            "dublin   198.18.4.10  -        healthy    up      up            80.1\n"
-            "tokyo    -            fd00::8  unhealthy  down    down             -\n");
+            "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  CONTROL ms  DISTANCES\n"
+            "dublin   198.18.4.10  -        healthy    up      up            80.1        1/1\n"
+            "tokyo    -            fd00::8  unhealthy  down    down             -        0/1\n");
 }
 
 TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
@@ -48,6 +49,24 @@ TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
             ">  b          20.5  icmp-echo  healthy\n"
             "   c         120.0  tcp-syn    healthy\n"
             "   a             -  silent     healthy\n");
+}
+
+TEST(MeasureTable, TheNearestComesFirstAndAFailureSaysWhy) {
+  std::vector<Measurement> measurements(3);
+  measurements[0] = {.replica = "a", .status = absl::PermissionDeniedError("10.0.0.0/8 is private")};
+  measurements[1].replica = "b";
+  measurements[1].response.set_method(v1::METHOD_SILENT);
+  measurements[1].response.set_sent(4);
+  measurements[1].response.set_lost(4);
+  measurements[2].replica = "c";
+  measurements[2].response.set_method(v1::METHOD_ICMP_ECHO);
+  measurements[2].response.set_min_rtt_us(20'500);
+  measurements[2].response.set_sent(3);
+  EXPECT_EQ(MeasureTable(measurements),
+            "REPLICA  RTT ms  METHOD     SENT  LOST  ERROR\n"
+            "c          20.5  icmp-echo     3     0\n"
+            "a             -  -             -     -  10.0.0.0/8 is private\n"
+            "b             -  silent        4     4\n");
 }
 
 TEST(ExplainTable, AStrangerHasNoWinner) {

@@ -32,6 +32,7 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Kno
 v1::ListReplicasResponse ListReplicas(const FleetState& fleet) {
   v1::ListReplicasResponse response;
   const ReplicaSet servers = fleet.healthy(), probers = fleet.measurable();
+  const ReplicaDistances distances = fleet.distances();
   for (size_t i = 0; i < fleet.size(); ++i) {
     const ReplicaId id = ToReplicaId(i);
     const ReplicaInfo& info = fleet.info(id);
@@ -42,6 +43,10 @@ v1::ListReplicasResponse ListReplicas(const FleetState& fleet) {
     state.set_healthy(servers.Contains(id) && probers.Contains(id));
     state.set_prober_healthy(probers.Contains(id));
     state.set_server_healthy(servers.Contains(id));
+    for (size_t other = 0; other < fleet.size(); ++other) {
+      const bool known = distances.Between(id, ToReplicaId(other)) > Rtt::zero();
+      state.set_distances_known(state.distances_known() + known);
+    }
     state.set_control_rtt_us(static_cast<uint32_t>(fleet.control_rtt(id).count()));
   }
   return response;
