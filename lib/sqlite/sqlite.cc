@@ -35,9 +35,8 @@ absl::StatusCode CanonicalCode(int primary) {
 }
 
 absl::Status MakeError(int code, const std::string& path, std::string_view message) {
-  const int primary = code & 0xff;
-  const std::string text = fmt::format("{}: {} ({}, code {})", path, message, sqlite3_errstr(primary), code);
-  return absl::Status(CanonicalCode(primary), text);
+  const std::string text = fmt::format("{}: {} (SQLite code {})", path, message, code);
+  return absl::Status(CanonicalCode(code & 0xff), text);
 }
 
 absl::Status LastError(sqlite3* handle, int code, const std::string& path) {

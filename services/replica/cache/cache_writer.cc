@@ -55,11 +55,8 @@ Cache::Impl::~Impl() {
 absl::Status Cache::Impl::OpenDisk() {
   auto lock = FileLock::Take(options_.path);
   if (absl::IsFailedPrecondition(lock.status())) return lock.status();
-  absl::StatusOr<std::unique_ptr<DiskTier>> disk = lock.status();
-  if (lock.ok()) {
-    file_lock_ = *std::move(lock);
-    disk = OpenAndLoad();
-  }
+  auto disk = lock.ok() ? OpenAndLoad() : lock.status();
+  if (lock.ok()) file_lock_ = *std::move(lock);
   if (absl::IsDataLoss(disk.status())) {
     const auto aside = MoveAside(options_.path, clock_.WallNow());
     spdlog::error("cache: {}; moved aside to {}, starting empty", disk.status().ToString(),

@@ -57,8 +57,8 @@ absl::Status CheckNotDamaged(Database& database) {
   if (error || size > kQuickCheckMaxBytes) return absl::OkStatus();
   const auto result = database.QueryText("PRAGMA quick_check(1)");
   if (!result.ok()) return result.status();
-  if (*result != "ok") return absl::DataLossError(fmt::format("{}: {}", database.path(), *result));
-  return absl::OkStatus();
+  if (*result == "ok") return absl::OkStatus();
+  return absl::DataLossError(fmt::format("{}: {}", database.path(), result->substr(result->find('\n') + 1)));
 }
 
 absl::Status EnsureSchema(Database& database) {
