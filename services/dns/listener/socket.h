@@ -35,7 +35,8 @@ enum class Sharing {
 
 // A UDP socket; on a wildcard address it reports the address each query came to. Its answers are never sent
 // with DF, and path MTUs that a stranger could forge are ignored (PMTUDISC_OMIT). An IPv6 socket takes IPv6
-// only. Errors name protocol and address: Unavailable when the port is in use, PermissionDenied when it needs
+// only.
+// Errors name protocol and address: Unavailable when the port is in use, PermissionDenied when it needs
 // a privilege, Unimplemented when the machine lacks the address family, else FailedPrecondition.
 absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing);
 
