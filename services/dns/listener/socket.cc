@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -57,16 +58,18 @@ bool Bind(const Socket& socket, const IpEndpoint& address) {
   return bind(socket.fd(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
 }
 
-bool SetUdpOptions(const Socket& socket, bool v4) {
+bool SetUdpOptions(const Socket& socket, const IpAddress& address) {
   // Buffers are a wish: their size does not decide whether the server works.
   SetOption(socket, SOL_SOCKET, SO_RCVBUF, kSocketBuffer);
   SetOption(socket, SOL_SOCKET, SO_SNDBUF, kSocketBuffer);
-  if (v4) {
-    return SetOption(socket, IPPROTO_IP, IP_PKTINFO, 1) &&
+  // Any other socket sends from the one address that it is bound to, and saves the kernel the work.
+  const int wildcard = address == IpAddress() || address == IpAddress::V6(std::array<uint8_t, 16>{}) ? 1 : 0;
+  if (address.is_v4()) {
+    return SetOption(socket, IPPROTO_IP, IP_PKTINFO, wildcard) &&
            SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
   }
   return SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
-         SetOption(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+         SetOption(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, wildcard) &&
          SetOption(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
 }
 
@@ -89,8 +92,7 @@ Socket::~Socket() {
 
 absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing) {
   Socket socket(::socket(Family(address), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (socket.fd() < 0 || !SetUdpOptions(socket, address.address.is_v4()) ||
-      !BindShared(socket, address, sharing)) {
+  if (socket.fd() < 0 || !SetUdpOptions(socket, address.address) || !BindShared(socket, address, sharing)) {
     return ListenError("UDP", address, errno);
   }
   return socket;
