@@ -138,7 +138,8 @@ MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found) {
 void MeasureEngine::OnFlightOver(const MeasureTarget& target, const absl::StatusOr<Measurement>& result) {
   const auto found = flights_.find(target);
   if (found == flights_.end()) return;
-  for (const CallId id : TakeFlight(found).calls) Finish(id, result);
+  const SharedFlight ended = TakeFlight(found);
+  for (const CallId id : ended.calls) Finish(id, result);
 }
 
 void MeasureEngine::OnDeadline(CallId id) {
