@@ -1,6 +1,6 @@
 #include "services/dns/dnsserver.h"
 
-#include <optional>
+#include <boost/asio/executor_work_guard.hpp>
 #include <thread>
 #include <utility>
 

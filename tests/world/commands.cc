@@ -22,6 +22,7 @@
 #include "tests/world/quantities.h"
 #include "tests/world/state.h"
 #include "tests/world/teardown.h"
+#include "tests/world/text.h"
 #include "tests/world/world_description.h"
 
 namespace perigee::world {
@@ -92,7 +93,7 @@ absl::Status BringUpAndRun(const UpOptions& options, World world, MonoTime start
   return emulator->Run();
 }
 
-std::string Padded(const std::vector<std::vector<std::string>>& rows) {
+std::string Padded(const std::vector<std::vector<std::string_view>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -101,18 +102,9 @@ std::string Padded(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
   for (const auto& row : rows) {
     for (size_t i = 0; i + 1 < row.size(); ++i) out += fmt::format("{:<{}}  ", row[i], widths[i]);
-    out += row.back() + "\n";
+    out += fmt::format("{}\n", row.back());
   }
   return out;
-}
-
-std::vector<std::string> Fields(std::string_view line) {
-  std::vector<std::string> fields;
-  for (size_t tab = 0; (tab = line.find('\t')) != std::string_view::npos; line.remove_prefix(tab + 1)) {
-    fields.emplace_back(line.substr(0, tab));
-  }
-  fields.emplace_back(line);
-  return fields;
 }
 
 absl::StatusOr<std::string> HostLines(const std::string& description) {
@@ -167,11 +159,8 @@ int Down() {
 int Hosts(const std::string& description) {
   const auto lines = HostLines(description);
   if (!lines.ok()) return FailWith(lines.status());
-  std::vector<std::vector<std::string>> rows = {{"NAME", "ROLE", "CITY", "IPV4", "IPV6", "KNOBS"}};
-  std::string_view rest = *lines;
-  for (size_t end = 0; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
-    rows.push_back(Fields(rest.substr(0, end)));
-  }
+  std::vector<std::vector<std::string_view>> rows = {{"NAME", "ROLE", "CITY", "IPV4", "IPV6", "KNOBS"}};
+  for (const std::string_view line : Split(*lines, '\n')) rows.push_back(Split(line, '\t'));
   fmt::print("{}", Padded(rows));
   return 0;
 }

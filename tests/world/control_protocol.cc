@@ -7,30 +7,21 @@
 #include "absl/status/statusor.h"
 #include "fmt/format.h"
 #include "tests/world/quantities.h"
+#include "tests/world/text.h"
 
 namespace perigee::world {
 namespace {
 
-using Words = std::span<const std::string_view>;
+using Arguments = std::span<const std::string_view>;
 
 absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
-
-std::vector<std::string_view> Split(std::string_view line) {
-  std::vector<std::string_view> words;
-  for (size_t at = 0; (at = line.find_first_not_of(' ', at)) != std::string_view::npos;) {
-    const size_t end = std::min(line.find(' ', at), line.size());
-    words.push_back(line.substr(at, end - at));
-    at = end;
-  }
-  return words;
-}
 
 // One request: the world and the fabric it acts on, and each command as a function.
 class Request {
  public:
   Request(const World& world, Fabric& fabric) : world_(world), links_(fabric.links()), fabric_(fabric) {}
 
-  absl::StatusOr<std::string> Run(Words words) {
+  absl::StatusOr<std::string> Run(Arguments words) {
     if (words.empty()) return Wrong("an empty request");
     if (words[0] == "hosts" && words.size() == 1) return Hosts();
     if (words[0] == "rtts" && words.size() == 1) return Rtts();
@@ -92,7 +83,7 @@ class Request {
   }
 
   // KNOB HOST [HOST] VALUE
-  absl::StatusOr<std::string> Set(Words words) {
+  absl::StatusOr<std::string> Set(Arguments words) {
     const auto a = Find(words[1]);
     if (!a.ok()) return a.status();
     std::optional<HostId> b;
@@ -162,7 +153,7 @@ std::string HostLine(const Host& host, const HostKnobs& knobs, bool cut) {
 }
 
 std::string Answer(std::string_view request, const World& world, Fabric& fabric) {
-  const auto lines = Request(world, fabric).Run(Split(request));
+  const auto lines = Request(world, fabric).Run(Words(request));
   if (lines.ok()) return *lines + "OK\n";
   return fmt::format("ERR {}\n", std::string(lines.status().message()));
 }

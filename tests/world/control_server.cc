@@ -84,11 +84,12 @@ void ControlServer::Watch(const Client& client, int operation) const {
 
 bool ControlServer::Handle(Client& client, absl::FunctionRef<std::string(std::string_view)> answer) {
   if (client.out.empty() && !Read(client)) return false;
-  if (const size_t end = client.in.find('\n'); client.out.empty() && end != std::string::npos) {
+  if (!Write(client)) return false;
+  for (size_t end = 0; client.out.empty() && (end = client.in.find('\n')) != std::string::npos;) {
     client.out = answer(std::string_view(client.in).substr(0, end));
     client.in.erase(0, end + 1);
+    if (!Write(client)) return false;
   }
-  if (!Write(client)) return false;
   Watch(client, EPOLL_CTL_MOD);
   return true;
 }

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "tests/world/control_protocol.h"
@@ -38,6 +39,13 @@ sigset_t StopSignals() {
 
 Emulator::Emulator(World world, uint64_t seed, ControlServer control)
     : world_(std::move(world)), fabric_(world_, seed), control_(std::move(control)) {}
+
+// The kernel takes some 20 ms to let go of a device, nearly all of it waiting; so all wait at the same time.
+Emulator::~Emulator() {
+  std::vector<std::thread> closers;
+  for (UniqueFd& tap : taps_) closers.emplace_back([&tap] { tap = UniqueFd(); });
+  for (std::thread& closer : closers) closer.join();
+}
 
 absl::StatusOr<Emulator> Emulator::BringUp(World world, uint64_t seed, ControlServer control) {
   Emulator emulator(std::move(world), seed, std::move(control));

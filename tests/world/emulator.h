@@ -30,6 +30,11 @@ class Emulator {
   // change.
   static absl::StatusOr<Emulator> BringUp(World world, uint64_t seed, ControlServer control);
 
+  Emulator(Emulator&&) noexcept = default;
+  Emulator& operator=(Emulator&&) = delete;
+  // Takes the interfaces down.
+  ~Emulator();
+
   // Until SIGTERM or SIGINT.
   absl::Status Run();
 

@@ -4,8 +4,8 @@
 
 namespace perigee::world {
 
-Fabric::Fabric(const World& world, uint64_t seed)
-    : links_(world, seed), under_way_from_(world.hosts().size()) {
+Fabric::Fabric(const World& world, uint64_t seed, FabricLimits limits)
+    : limits_(limits), links_(world, seed), under_way_from_(world.hosts().size()) {
   for (size_t i = 0; i < world.hosts().size(); ++i) {
     const Host& host = world.hosts()[i];
     by_address_[host.ipv4] = static_cast<HostId>(i);
@@ -58,7 +58,7 @@ void Fabric::DeliverDue(MonoTime now, absl::FunctionRef<void(HostId, std::span<c
 
 void Fabric::Enqueue(HostId from, HostId to, std::span<const uint8_t> frame, MonoTime due,
                      bool past_downlink) {
-  if (queue_.size() >= kMaxFramesUnderWay || under_way_from_[Index(from)] >= kMaxFramesFromHost) {
+  if (queue_.size() >= limits_.frames_under_way || under_way_from_[Index(from)] >= limits_.frames_from_host) {
     ++counters_.queue_full;
     return;
   }
@@ -73,7 +73,7 @@ void Fabric::Enqueue(HostId from, HostId to, std::span<const uint8_t> frame, Mon
 uint32_t Fabric::TakeSlot() {
   if (free_slots_.empty()) {
     const auto first = static_cast<uint32_t>(slabs_.size() * kSlotsPerSlab);
-    slabs_.push_back(std::make_unique<Slot[]>(kSlotsPerSlab));
+    slabs_.push_back(std::make_unique_for_overwrite<Slot[]>(kSlotsPerSlab));
     for (uint32_t i = kSlotsPerSlab; i > 0; --i) free_slots_.push_back(first + i - 1);
   }
   const uint32_t slot = free_slots_.back();

@@ -1,7 +1,7 @@
 // The emulated Internet without its devices: frames and the time go in, frames come out when they are due.
 //
-// Frames that wait are kept in slabs of fixed-size slots that are made as they are needed and reused. Both
-// limits below are on frames under way; a frame beyond them is dropped and counted. Not thread-safe.
+// Frames that wait are kept in slabs of fixed-size slots that are made as they are needed and reused. A
+// frame beyond the limits is dropped and counted. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -21,16 +21,18 @@
 
 namespace perigee::world {
 
-// 262,144 frames are 400 MB when all are full: 21 Gbit/s on a path of 150 ms one way.
-inline constexpr size_t kMaxFramesUnderWay = 262'144;
-// From one sender: 1 Gbit/s at an RTT of 780 ms.
-inline constexpr size_t kMaxFramesFromHost = 32'768;
+struct FabricLimits {
+  // 400 MB of full frames: 21 Gbit/s on a path of 150 ms one way.
+  size_t frames_under_way = 262'144;
+  // From one sender: 1 Gbit/s at an RTT of 780 ms.
+  size_t frames_from_host = 32'768;
+};
 
 // What became of the frames received so far.
 struct Counters {
   uint64_t delivered = 0;
   std::array<uint64_t, kVerdictNames.size()> verdicts{};
-  uint64_t queue_full = 0;       // one of the two limits
+  uint64_t queue_full = 0;       // over one of the limits
   uint64_t unknown_address = 0;  // no host has the destination
   uint64_t not_unicast = 0;      // multicast, broadcast, malformed or no IP at all
   uint64_t address_queries = 0;  // ARP and neighbour discovery
@@ -38,7 +40,7 @@ struct Counters {
 
 class Fabric {
  public:
-  Fabric(const World& world, uint64_t seed);
+  Fabric(const World& world, uint64_t seed, FabricLimits limits = {});
 
   // A host sends a frame of at most kMaxFrame bytes; it is copied.
   void Receive(HostId from, std::span<const uint8_t> frame, MonoTime now);
@@ -70,6 +72,7 @@ class Fabric {
   uint32_t TakeSlot();
   void Release(const Waiting& waiting);
 
+  FabricLimits limits_;
   LinkState links_;
   absl::flat_hash_map<IpAddress, HostId> by_address_;
   DelayQueue<Waiting> queue_;

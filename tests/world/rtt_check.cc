@@ -6,20 +6,11 @@
 
 #include "fmt/format.h"
 #include "tests/world/quantities.h"
+#include "tests/world/text.h"
 #include "tests/world/world_description.h"
 
 namespace perigee::world {
 namespace {
-
-std::vector<std::string_view> Split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(separator), text.size());
-    parts.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
 
 double Milliseconds(std::chrono::nanoseconds value) { return static_cast<double>(value.count()) / 1e6; }
 

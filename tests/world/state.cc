@@ -10,6 +10,7 @@
 #include "fmt/format.h"
 #include "lib/base/clock.h"
 #include "lib/base/parse.h"
+#include "tests/world/text.h"
 
 namespace perigee::world {
 namespace {
@@ -112,10 +113,8 @@ std::vector<std::string> StateHosts() {
   const auto text = ReadSmallFile(PathOf("hosts"));
   std::vector<std::string> names;
   if (!text.ok()) return names;
-  std::string_view rest = *text;
-  for (size_t end = 0; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
+  for (const std::string_view name : Split(*text, '\n')) {
     // A name is a file name below: no slash can take it elsewhere.
-    const std::string_view name = rest.substr(0, end);
     if (!name.empty() && name.find('/') == std::string_view::npos) names.emplace_back(name);
   }
   return names;

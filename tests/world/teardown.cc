@@ -56,16 +56,14 @@ void EndProcesses(const std::vector<std::string>& hosts) {
 }
 
 [[noreturn]] void GuardianMain(pid_t emulator) {
-  const UniqueFd death = OpenPidFd(emulator);
+  const UniqueFd death(fcntl(OpenPidFd(emulator).get(), F_DUPFD, STDERR_FILENO + 1));
   setsid();
   prctl(PR_SET_NAME, "world-guardian");
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, nullptr);
   // Standard streams too: a pipe into which the emulator prints ends when the emulator does.
-  for (int fd = 0; fd <= STDERR_FILENO; ++fd) close(fd);
-  if (death.get() > STDERR_FILENO + 1)
-    close_range(STDERR_FILENO + 1, static_cast<unsigned>(death.get()) - 1, 0);
+  close_range(0, static_cast<unsigned>(death.get()) - 1, 0);
   close_range(static_cast<unsigned>(death.get()) + 1, ~0U, 0);
   if (getppid() == emulator) {
     pollfd poll_for{.fd = death.get(), .events = POLLIN};

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
 #include "tests/world/quantities.h"
+#include "tests/world/text.h"
 
 namespace perigee::world {
 namespace {
@@ -32,17 +33,6 @@ bool IsName(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   return !text.empty() && text.size() <= kMaxNameLength && text.front() != '-' &&
          std::all_of(text.begin(), text.end(), allowed);
-}
-
-std::vector<std::string_view> Words(std::string_view line) {
-  line = line.substr(0, line.find('#'));
-  std::vector<std::string_view> words;
-  for (size_t at = 0; (at = line.find_first_not_of(" \t\r", at)) != std::string_view::npos;) {
-    const size_t end = std::min(line.find_first_of(" \t\r", at), line.size());
-    words.push_back(line.substr(at, end - at));
-    at = end;
-  }
-  return words;
 }
 
 absl::Status ParseKnob(std::string_view word, HostKnobs& knobs) {
@@ -72,15 +62,13 @@ absl::Status ParseKnob(std::string_view word, HostKnobs& knobs) {
   return absl::OkStatus();
 }
 
-struct Numbered {
+struct HostLine {
   int line = 0;
-};
-
-struct HostLine : Numbered {
   Host host;
 };
 
-struct PairLine : Numbered {
+struct PairLine {
+  int line = 0;
   std::string a, b;
   Rtt rtt{};
 };
@@ -92,7 +80,7 @@ class Parser {
 
   absl::Status Line(std::string_view text) {
     ++line_;
-    const std::vector<std::string_view> words = Words(text);
+    const std::vector<std::string_view> words = Words(text.substr(0, text.find('#')));
     if (words.empty()) return absl::OkStatus();
     const auto arguments = std::span(words).subspan(1);
     if (words[0] == "host") return At(line_, HostStatement(arguments));
@@ -298,10 +286,8 @@ absl::StatusOr<World> World::Select(const std::vector<std::string>& selectors) c
 
 absl::StatusOr<World> ParseWorld(std::string_view text, std::string_view file) {
   Parser parser(file);
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    if (auto status = parser.Line(text.substr(0, end)); !status.ok()) return status;
-    text.remove_prefix(std::min(end + 1, text.size()));
+  for (const std::string_view line : Split(text, '\n')) {
+    if (auto status = parser.Line(line); !status.ok()) return status;
   }
   return parser.Finish();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <latch>
 
 #include "fmt/format.h"
 #include "lib/rpc/control.h"
@@ -11,6 +12,8 @@ namespace perigee::cdnctl {
 namespace {
 
 constexpr auto kCallTimeout = std::chrono::seconds(5);
+constexpr auto kMeasureTimeout = std::chrono::seconds(3);
+constexpr uint32_t kMeasureProbes = 3;
 
 std::string Ms(uint32_t us) { return us == 0 ? "-" : fmt::format("{:.1f}", us / 1000.0); }
 
@@ -76,9 +79,28 @@ std::string StatusTable(const v1::ListReplicasResponse& response) {
                     Ms(r.control_rtt_us()),
                     fmt::format("{}/{}", r.distances_known(), response.replicas_size() - 1)});
   }
-  return FormatTable(
-      {Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kRight},
-      rows);
+  return FormatTable({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
+                      Align::kRight, Align::kRight},
+                     rows);
+}
+
+std::string MeasureTable(std::vector<Measurement> measurements) {
+  const auto rank = [](const Measurement& m) {
+    return m.status.ok() && m.response.min_rtt_us() > 0 ? m.response.min_rtt_us() : UINT32_MAX;
+  };
+  std::stable_sort(measurements.begin(), measurements.end(),
+                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "RTT ms", "METHOD", "SENT", "LOST", "ERROR"}};
+  for (const auto& m : measurements) {
+    if (m.status.ok()) {
+      rows.push_back({m.replica, Ms(m.response.min_rtt_us()), std::string(Word(m.response.method())),
+                      fmt::to_string(m.response.sent()), fmt::to_string(m.response.lost()), ""});
+    } else {
+      rows.push_back({m.replica, "-", "-", "-", "-", std::string(m.status.message())});
+    }
+  }
+  return FormatTable({Align::kLeft, Align::kRight, Align::kLeft, Align::kRight, Align::kRight, Align::kLeft},
+                     rows);
 }
 
 std::string ExplainTable(const std::string& client, const v1::ExplainResponse& response) {
@@ -114,6 +136,26 @@ absl::StatusOr<std::string> Explain(v1::Director::StubInterface& director, const
   const auto response = Call(director, &v1::Director::StubInterface::Explain, request);
   if (!response.ok()) return response.status();
   return ExplainTable(client, *response);
+}
+
+std::string Measure(const std::vector<Prober>& probers, const std::string& client) {
+  v1::MeasureRequest request;
+  request.set_address(client);
+  request.set_probes(kMeasureProbes);
+  std::vector<Measurement> measurements(probers.size());
+  std::vector<grpc::ClientContext> contexts(probers.size());
+  std::latch answered(static_cast<std::ptrdiff_t>(probers.size()));
+  for (size_t i = 0; i < probers.size(); ++i) {
+    measurements[i].replica = probers[i].replica;
+    contexts[i].set_deadline(std::chrono::system_clock::now() + kMeasureTimeout);
+    probers[i].stub->async()->Measure(&contexts[i], &request, &measurements[i].response,
+                                      [&, i](const grpc::Status& status) {
+                                        measurements[i].status = FromGrpcStatus(status);
+                                        answered.count_down();
+                                      });
+  }
+  answered.wait();
+  return MeasureTable(std::move(measurements));
 }
 
 }  // namespace perigee::cdnctl

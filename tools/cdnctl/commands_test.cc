@@ -51,6 +51,24 @@ TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
             "   a             -  silent     healthy\n");
 }
 
+TEST(MeasureTable, TheNearestComesFirstAndAFailureSaysWhy) {
+  std::vector<Measurement> measurements(3);
+  measurements[0] = {.replica = "a", .status = absl::PermissionDeniedError("10.0.0.0/8 is private")};
+  measurements[1].replica = "b";
+  measurements[1].response.set_method(v1::METHOD_SILENT);
+  measurements[1].response.set_sent(4);
+  measurements[1].response.set_lost(4);
+  measurements[2].replica = "c";
+  measurements[2].response.set_method(v1::METHOD_ICMP_ECHO);
+  measurements[2].response.set_min_rtt_us(20'500);
+  measurements[2].response.set_sent(3);
+  EXPECT_EQ(MeasureTable(measurements),
+            "REPLICA  RTT ms  METHOD     SENT  LOST  ERROR\n"
+            "c          20.5  icmp-echo     3     0\n"
+            "a             -  -             -     -  10.0.0.0/8 is private\n"
+            "b             -  silent        4     4\n");
+}
+
 TEST(ExplainTable, AStrangerHasNoWinner) {
   v1::ExplainResponse response;
   response.set_prefix("198.18.7.0/24");

@@ -18,7 +18,7 @@ void SteeringDirector::Park(const IpAddress& client, Done done) {
   measurement_.Park(client, [this, client, done = std::move(done)](const Decision* decision) mutable {
     if (decision == nullptr) return done(nullptr);
     spdlog::debug("{} -> {} ({})", client.ToString(), fleet_.info(decision->replica).name,
-                  Name(decision->reason));
+                  Word(decision->reason));
     const SteeredAnswer answer = AnswerFor(client, *decision);
     done(&answer);
   });

@@ -20,7 +20,8 @@ constexpr auto kNever = asio::steady_timer::time_point::max();
 // Waits until somebody cancels the timer. False when the coroutine itself is being cancelled.
 asio::awaitable<bool> WaitFor(asio::steady_timer& condition) {
   co_await condition.async_wait(kAwait);
-  co_return (co_await asio::this_coro::cancellation_state).cancelled() == asio::cancellation_type::none;
+  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+  co_return state.cancelled() == asio::cancellation_type::none;
 }
 
 }  // namespace
@@ -49,17 +50,19 @@ void TcpConnection::Close() {
   has_answer_.cancel();
 }
 
+// g++ 12 miscompiles co_await within the condition of a loop: hence the variables.
 asio::awaitable<void> TcpConnection::ReadQueries() {
-  while (co_await ReadQuery()) {
+  bool more = co_await ReadQuery();
+  while (more) {
     Handle(std::span(query_).first(query_size_));
-    while (!may_read() && socket_.is_open()) {
-      if (!co_await WaitFor(progress_)) co_return;
-    }
+    bool running = true;
+    while (running && !may_read()) running = co_await WaitFor(progress_);
+    more = false;
+    if (running) more = co_await ReadQuery();
   }
   // A client may close its half after its last query and still wait for the answers.
-  while (!drained() && socket_.is_open()) {
-    if (!co_await WaitFor(progress_)) co_return;
-  }
+  bool running = socket_.is_open();
+  while (running && !drained()) running = co_await WaitFor(progress_);
 }
 
 asio::awaitable<bool> TcpConnection::ReadQuery() {
@@ -104,7 +107,8 @@ void TcpConnection::NoteActivity() {
 asio::awaitable<void> TcpConnection::WriteAnswers() {
   while (socket_.is_open()) {
     if (queued_.empty()) {
-      if (!co_await WaitFor(has_answer_)) co_return;
+      const bool running = co_await WaitFor(has_answer_);
+      if (!running) co_return;
       continue;
     }
     writing_.swap(queued_);

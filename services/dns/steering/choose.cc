@@ -39,7 +39,7 @@ bool WorthLeaving(Rtt current, Rtt best) {
 
 }  // namespace
 
-std::string_view Name(Method method) {
+std::string_view Word(Method method) {
   switch (method) {
     case Method::kUnknown:
       return "unknown";
@@ -53,7 +53,7 @@ std::string_view Name(Method method) {
   return "invalid";
 }
 
-std::string_view Name(Reason reason) {
+std::string_view Word(Reason reason) {
   switch (reason) {
     case Reason::kMeasuredBest:
       return "measured-best";

@@ -23,8 +23,8 @@ enum class Reason : uint8_t {
   kAllDown = 5,
   kHysteresis = 6,
 };
-std::string_view Name(Method method);
-std::string_view Name(Reason reason);
+std::string_view Word(Method method);
+std::string_view Word(Reason reason);
 
 // What is known of the distance between one replica and one client.
 struct Sample {

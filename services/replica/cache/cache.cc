@@ -169,7 +169,7 @@ std::shared_ptr<const StoredResponse> Cache::Impl::Refresh(std::string_view key,
   const auto vary_names = http::VaryNames(fresh.head.headers);
   const bool same_variant = vary_names == old->vary_names;
   if (same_variant) {
-    const auto response = std::make_shared<const StoredResponse>(std::move(fresh));
+    auto response = std::make_shared<const StoredResponse>(std::move(fresh));
     const std::lock_guard lock(mutex_);
     if (Entry* entry = index_.FindId(old->object_id)) Replace(*entry, response);
     if (disk_status_.ok()) work_.notify_one();

@@ -71,6 +71,45 @@ TEST_F(CacheTest, TheFileShrinksWhenObjectsGo) {
   EXPECT_LT(*OpenFile().QueryNumber("PRAGMA page_count"), pages / 4);
 }
 
+TEST_F(CacheTest, TheWalStaysBoundedWhileMuchIsWritten) {
+  const auto cache = OpenCache();
+  for (int i = 0; i < 200; ++i) {  // 40 MB
+    cache->Insert(std::to_string(i), kAny, MakeResponse(i, 200'000));
+    ASSERT_TRUE(cache->Flush().ok());
+  }
+  EXPECT_LT(std::filesystem::file_size(options_.path + "-wal"), 8'000'000u);
+}
+
+// Asks until it is so; the writer's own timer is under test, so that there is nothing to call instead.
+template <typename Condition>
+bool ComesTrue(Condition condition) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+  }
+  return true;
+}
+
+TEST_F(CacheTest, HitCountsAreWrittenFromTimeToTimeAlsoWhileObjectsAre) {
+  options_.hits_flush_interval = std::chrono::milliseconds(30);
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 100));
+  ASSERT_TRUE(cache->Flush().ok());
+  cache->Find("a", kAny);
+  EXPECT_TRUE(ComesTrue([&] {
+    cache->Insert("b", kAny, MakeResponse(1, 100));
+    return *OpenFile().QueryNumber("SELECT hits FROM object WHERE key = CAST('a' AS BLOB)") == 1;
+  }));
+}
+
+TEST_F(CacheTest, TheDiskIsTriedAgainFromTimeToTime) {
+  options_.path = directory_ + "/later/cache.sqlite";
+  options_.disk_retry = std::chrono::milliseconds(1);
+  const auto cache = OpenCache();
+  std::filesystem::create_directory(directory_ + "/later");
+  EXPECT_TRUE(ComesTrue([&] { return cache->Stats().disk_ok; }));
+}
+
 std::vector<std::string> DamagedFiles(const std::string& directory) {
   std::vector<std::string> names;
   for (const auto& file : std::filesystem::directory_iterator(directory)) {
@@ -179,6 +218,24 @@ TEST_F(CacheTest, AFullDiskMeansMemoryAloneUntilThereIsRoom) {
   }
   const auto cache = OpenCache();
   EXPECT_TRUE(IsIntact(*cache->Find("now", kAny).response));
+}
+
+TEST_F(CacheTest, AHeadRefreshedWhileTheDiskIsFullNeverTurnsOldAgain) {
+  options_.memory_budget_bytes = 30'000;
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 10'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const FileSizeLimit limit(1);
+  cache->Insert("b", kAny, MakeResponse(1, 10'000));
+  ASSERT_FALSE(cache->Flush().ok());
+  const auto old = cache->Find("a", kAny).response;
+  http::ResponseHead merged = old->head;
+  merged.headers.Set("X-Round", "2");
+  cache->Refresh("a", kAny, old, merged);
+  EXPECT_EQ(cache->Find("a", kAny).response->head.headers.Get("X-Round"), "2");
+  cache->Insert("c", kAny,
+                MakeResponse(1, 25'000));  // drives it out of memory, the only place that has the new head
+  EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kUriMiss);
 }
 
 TEST_F(CacheTest, AnObjectThatCannotBeReadIsForgotten) {

@@ -79,6 +79,9 @@ class Cache::Impl {
   void WriterLoop();
   void WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits);
   bool Reconnect(std::unique_lock<std::mutex>& lock);
+  std::chrono::milliseconds WriterInterval() const {
+    return disk_status_.ok() ? options_.hits_flush_interval : options_.disk_retry;
+  }
   bool HasWrites() const { return !put_.empty() || !erase_.empty() || !heads_.empty(); }
   WriteBatch TakeBatch(bool with_hits);
   void TakePuts(WriteBatch* batch);

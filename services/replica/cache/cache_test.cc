@@ -172,6 +172,24 @@ TEST_F(CacheTest, RefreshedHeadIsFoundThoughMemoryCannotHoldIt) {
   EXPECT_EQ(found.response->head.headers.Get("X-Round"), "2");
 }
 
+TEST_F(CacheTest, ARefreshDuringTheCommitOfTheOldHeadIsNotLost) {
+  options_.memory_budget_bytes = 10;
+  const auto cache = OpenCache();
+  for (int round = 0; round < 1'000; ++round) {
+    cache->Insert("a", kAny, MakeResponse(1, 20'000));
+    for (const std::string& step : {std::string("x"), std::to_string(round)}) {
+      const auto old = cache->Find("a", kAny).response;
+      ASSERT_NE(old, nullptr) << round;
+      http::ResponseHead merged = old->head;
+      merged.headers.Set("X-Round", step);
+      cache->Refresh("a", kAny, old, merged);
+      ASSERT_EQ(cache->Find("a", kAny).response->head.headers.Get("X-Round"), step) << round;
+    }
+    ASSERT_TRUE(round % 3 != 0 || cache->Flush().ok());
+    ASSERT_EQ(cache->Find("a", kAny).response->head.headers.Get("X-Round"), std::to_string(round));
+  }
+}
+
 TEST_F(CacheTest, RefreshDoesNotBringBackWhatIsGone) {
   const auto cache = OpenCache();
   cache->Insert("a", kAny, MakeResponse(1, 100));

@@ -93,18 +93,20 @@ absl::StatusOr<std::unique_ptr<DiskTier>> Cache::Impl::OpenAndLoad() {
 }
 
 void Cache::Impl::WriterLoop() {
+  using SteadyClock = std::chrono::steady_clock;
   std::unique_lock lock(mutex_);
+  auto due = SteadyClock::now() + WriterInterval();
   for (bool stopping = false; !stopping;) {
-    const auto interval = disk_status_.ok() ? options_.hits_flush_interval : options_.disk_retry;
-    const bool woken = work_.wait_for(lock, interval, [&] {
+    work_.wait_until(lock, due, [&] {
       return stop_ || flushes_asked_ != flushes_done_ || (disk_status_.ok() && HasWrites());
     });
     stopping = stop_;
     const uint64_t flush = flushes_asked_;
-    const bool flushing = stopping || flush != flushes_done_;
-    WriteOut(lock, /*with_hits=*/flushing || !woken);
+    const bool all = stopping || flush != flushes_done_ || SteadyClock::now() >= due;
+    WriteOut(lock, /*with_hits=*/all);
     flushes_done_ = flush;
     flushed_.notify_all();
+    if (all || !disk_status_.ok()) due = SteadyClock::now() + WriterInterval();
   }
 }
 

@@ -74,8 +74,9 @@ absl::Status EnsureSchema(Database& database) {
 
 absl::Status PrepareAs(Database& database, std::string_view sql, Statement* out) {
   auto statement = database.Prepare(sql);
-  if (statement.ok()) *out = *std::move(statement);
-  return statement.status();
+  if (!statement.ok()) return statement.status();
+  *out = *std::move(statement);
+  return absl::OkStatus();
 }
 
 void BindHead(Statement& statement, int first, const http::ResponseHead& head) {

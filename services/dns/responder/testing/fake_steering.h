@@ -1,11 +1,16 @@
 // Steering for tests: knows the clients it was told of, and keeps parked queries until it is told to answer.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "services/dns/responder/steering_seam.h"
 #include "services/dns/zone/synthetic.h"
 
@@ -46,22 +51,24 @@ class FakeSteering final : public Steering {
   }
 
   void Park(const IpAddress&, Done done) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     parked_.push_back(std::move(done));
+    more_parked_.notify_all();
   }
 
   // Waits until `count` queries are parked and hands them over, in the order in which they came.
   std::vector<Done> TakeParked(size_t count) {
-    absl::MutexLock lock(&mutex_);
+    std::unique_lock lock(mutex_);
     const auto enough = [&] { return parked_.size() >= count; };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(5))) return {};
+    if (!more_parked_.wait_for(lock, std::chrono::seconds(5), enough)) return {};
     return std::exchange(parked_, {});
   }
 
  private:
   const std::optional<SteeredAnswer> everybody_;
   std::map<IpAddress, SteeredAnswer> known_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable more_parked_;
   std::vector<Done> parked_;
 };
 
