@@ -27,6 +27,7 @@ MeasureEngine::MeasureEngine(const MeasureOptions& options, AddressPolicy policy
       work_(io_.get_executor()),
       scamper_(io_, options.scamper, std::move(folder), [this](bool serving) { on_serving_(serving); }) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what Asio and std::thread throw here means that memory ran out
 MeasureEngine::~MeasureEngine() { Stop(); }
 
 void MeasureEngine::Start(OnServing on_serving) {
