@@ -27,6 +27,7 @@ MeasureEngine::MeasureEngine(const MeasureOptions& options, AddressPolicy policy
       work_(io_.get_executor()),
       scamper_(io_, options.scamper, std::move(folder), [this](bool serving) { on_serving_(serving); }) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what Asio and std::thread throw here means that memory ran out
 MeasureEngine::~MeasureEngine() { Stop(); }
 
 void MeasureEngine::Start(OnServing on_serving) {
@@ -138,7 +139,8 @@ MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found) {
 void MeasureEngine::OnFlightOver(const MeasureTarget& target, const absl::StatusOr<Measurement>& result) {
   const auto found = flights_.find(target);
   if (found == flights_.end()) return;
-  for (const CallId id : TakeFlight(found).calls) Finish(id, result);
+  const SharedFlight ended = TakeFlight(found);
+  for (const CallId id : ended.calls) Finish(id, result);
 }
 
 void MeasureEngine::OnDeadline(CallId id) {

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -91,9 +90,9 @@ class Program {
     posix_spawn_file_actions_destroy(&actions);
   }
   ~Program() {
-    if (pid_ > 0) Stop(SIGTERM);
+    if (running()) Stop(SIGTERM);
   }
-  pid_t pid() const { return pid_; }
+  bool running() const { return pid_ > 0; }
   int Wait() {
     int status = 0;
     waitpid(std::exchange(pid_, -1), &status, 0);
@@ -133,6 +132,12 @@ class ProberTest : public testing::Test {
     std::ofstream(fleet_) << R"(probe_policy { allow_special: "198.18.0.0/15" allow_special: "fd00::/8"
       opt_out: "198.18.1.60" max_probes_per_second: 100000 max_probes_per_prefix_per_second: 10000 })";
     StartProber();
+  }
+
+  void TearDown() override {
+    if (prober_ && prober_->running()) {
+      EXPECT_EQ(prober_->Stop(SIGTERM), 0) << "a sanitizer's complaint shows here too";
+    }
   }
 
   void StartProber(std::vector<std::string> more = {}) {
@@ -284,7 +289,6 @@ TEST_F(ProberTest, FiftyMeasurementsDoNotWaitForASilentOne) {
 }
 
 TEST_F(ProberTest, CallsForOneTargetShareItsPackets) {
-  Measure(World(kPinging, 3));  // the neighbour is known, so no ARP is counted below
   const long before = PacketsSent();
   std::vector<std::unique_ptr<Call>> calls;
   for (int i = 0; i < 20; ++i) calls.push_back(Start(World(kDark, 4)));
@@ -297,7 +301,6 @@ TEST_F(ProberTest, CallsForOneTargetShareItsPackets) {
 }
 
 TEST_F(ProberTest, CancellingStopsTheProbing) {
-  Measure(World(kPinging, 3));
   const long before = PacketsSent();
   auto cancelled = Start(World(kDark, 5));
   ASSERT_TRUE(Eventually([&] { return PacketsSent() == before + 1; }));
@@ -310,7 +313,6 @@ TEST_F(ProberTest, CancellingStopsTheProbing) {
 }
 
 TEST_F(ProberTest, ARefusedAddressGetsNoPacket) {
-  Measure(World(kPinging, 3));
   const long before = PacketsSent();
   for (const std::string address : {"10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "fe80::1", "224.0.0.1",
                                     "::ffff:198.18.1.1", "198.18.1.60", "198.18.0.1"}) {
@@ -391,6 +393,26 @@ TEST_F(ProberTest, ADeadScamperIsNoticedReportedAndReplaced) {
   ASSERT_TRUE(Eventually([&] { return Health().serving; }));
   EXPECT_EQ(Measure(World(kPinging, 1)).second.method(), v1::METHOD_ICMP_ECHO);
   EXPECT_NE(prober_->Scamper(), scamper);
+}
+
+TEST_F(ProberTest, AStormOfCallsAndCancellationsSurvivesScampersDeath) {
+  const auto scamper = prober_->Scamper();
+  ASSERT_TRUE(scamper.has_value());
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 300; ++i) {
+    const auto address = i % 3 == 0 ? std::string(kMute) : World(i % 3 == 1 ? kPinging : kDark, 1 + i % 50);
+    calls.push_back(Start(address, static_cast<uint32_t>(i % 4)));
+    if (i % 7 == 0) calls[static_cast<size_t>(i) / 2]->context.TryCancel();
+    if (i == 200) kill(*scamper, SIGKILL);
+  }
+  for (auto& call : calls) {
+    const auto code = call->status.get_future().get().error_code();
+    EXPECT_TRUE(code == grpc::StatusCode::OK || code == grpc::StatusCode::UNAVAILABLE ||
+                code == grpc::StatusCode::CANCELLED)
+        << code;
+  }
+  ASSERT_TRUE(Eventually([&] { return Health().serving; }));
+  EXPECT_EQ(Measure(World(kPinging, 1)).second.method(), v1::METHOD_ICMP_ECHO);
 }
 
 TEST_F(ProberTest, AHangingScamperIsReplaced) {

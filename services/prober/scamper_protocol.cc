@@ -34,7 +34,7 @@ std::optional<Rtt> RttOf(const json::object& response) {
 
 bool IsEchoReply(const json::object& response) {
   const auto type = IntegerAt(response, "icmp_type");
-  return type == kEchoReplyV4 || type == kEchoReplyV6;
+  return type && (*type == kEchoReplyV4 || *type == kEchoReplyV6);
 }
 
 // A late reply to the first request may stand behind a reply to the second.
@@ -51,6 +51,7 @@ std::vector<Rtt> RttsOf(const json::array& responses) {
   std::stable_sort(by_sequence.begin(), by_sequence.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Rtt> rtts;
+  rtts.reserve(by_sequence.size());
   for (const auto& [sequence, rtt] : by_sequence) rtts.push_back(rtt);
   return rtts;
 }
@@ -129,7 +130,7 @@ absl::StatusOr<std::vector<ScamperEvent>> ScamperParser::Feed(std::string_view b
     }
     const size_t end = rest.find('\n');
     if (end == rest.npos && rest.size() < kMaxLine) break;
-    if (end == rest.npos || end > kMaxLine) return NotScamper(rest);
+    if (end > kMaxLine) return NotScamper(rest);
     if (absl::Status status = TakeLine(rest.substr(0, end), &events); !status.ok()) return status;
     rest.remove_prefix(end + 1);
   }

@@ -17,6 +17,8 @@ namespace perigee {
 namespace {
 
 constexpr const char* kLink = "to-world";
+constexpr const char* kNearMac = "02:00:00:00:00:01";
+constexpr const char* kFarMac = "02:00:00:00:00:02";
 
 int FreshNamespace() {
   if (unshare(CLONE_NEWNET) != 0) return -1;
@@ -35,14 +37,21 @@ bool SetSysctl(const char* path, const char* value) {
 
 // A veth from here to `netns`, where it is called "far".
 bool Connect(const char* here, int netns) {
-  return Ip(fmt::format("link add {} type veth peer name far netns /proc/{}/fd/{}", here, getpid(), netns)) &&
+  return Ip(fmt::format("link add {} address {} type veth peer name far address {} netns /proc/{}/fd/{}",
+                        here, kNearMac, kFarMac, getpid(), netns)) &&
          Ip(fmt::format("link set {} addrgenmode none", here)) && Ip(fmt::format("link set {} up", here));
+}
+
+// Tests count packets: neighbours are known for good, so that none is spent on asking for them.
+bool Know(const char* neighbour, const char* mac, const char* device) {
+  return Ip(fmt::format("neigh replace {} lladdr {} dev {} nud permanent", neighbour, mac, device));
 }
 
 bool SetUpPinging(int netns) {
   bool ok = Enter(netns) && Ip("link set lo up") && Ip("link set far addrgenmode none") &&
             Ip("link set far up") && Ip("addr add 198.18.0.2/24 dev far") &&
-            Ip("addr add fd00::2/64 dev far nodad") && Ip("addr add fd00:1::1/128 dev far nodad");
+            Ip("addr add fd00::2/64 dev far nodad") && Ip("addr add fd00:1::1/128 dev far nodad") &&
+            Know("198.18.0.1", kNearMac, "far") && Know("fd00::1", kNearMac, "far");
   for (int i = 1; ok && i <= 60; ++i) ok = Ip(fmt::format("addr add 198.18.1.{}/32 dev far", i));
   return ok;
 }
@@ -63,7 +72,8 @@ bool SetUpRoutes(int netns) {
   return Enter(netns) && Ip("addr add 198.18.0.1/24 dev to-world") &&
          Ip("addr add fd00::1/64 dev to-world nodad") && Ip("addr add 198.18.4.1/24 dev to-mute") &&
          Ip("route add 198.18.1.0/24 via 198.18.0.2") && Ip("route add 198.18.3.0/24 via 198.18.0.2") &&
-         Ip("route add 198.18.2.0/24 via 198.18.4.2") && Ip("route add fd00:1::/64 via fd00::2");
+         Ip("route add 198.18.2.0/24 via 198.18.4.2") && Ip("route add fd00:1::/64 via fd00::2") &&
+         Know("198.18.0.2", kFarMac, kLink) && Know("fd00::2", kFarMac, kLink);
 }
 
 }  // namespace
