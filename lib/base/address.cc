@@ -89,9 +89,10 @@ IpPrefix::IpPrefix(const IpAddress& address, int length)
   std::array<uint8_t, 16> kept{};
   const auto from = address.bytes();
   std::copy(from.begin(), from.end(), kept.begin());
-  for (int bit = length_; bit < address.bit_length(); ++bit) {
-    kept[bit / 8] &= static_cast<uint8_t>(~(0x80u >> (bit % 8)));
-  }
+  const size_t whole = static_cast<size_t>(length_) / 8;
+  const int rest = length_ % 8;
+  if (rest != 0) kept[whole] &= static_cast<uint8_t>(0xff00u >> rest);
+  std::fill(kept.begin() + static_cast<std::ptrdiff_t>(whole) + (rest != 0), kept.end(), uint8_t{0});
   address_ =
       address.is_v4() ? IpAddress::V4(std::span<const uint8_t, 4>(kept.data(), 4)) : IpAddress::V6(kept);
 }
@@ -119,6 +120,8 @@ bool IpPrefix::Contains(const IpAddress& address) const {
 }
 
 std::string IpPrefix::ToString() const { return fmt::format("{}/{}", address_.ToString(), length_); }
+
+IpPrefix ClientPrefix(const IpAddress& client) { return IpPrefix(client, client.is_v4() ? 24 : 56); }
 
 absl::StatusOr<IpEndpoint> IpEndpoint::Parse(std::string_view text) {
   const size_t colon = text.rfind(':');

@@ -86,6 +86,9 @@ class IpPrefix {
   int length_ = 0;
 };
 
+// The clients that are counted and remembered as one: a /24 of IPv4, a /56 of IPv6.
+IpPrefix ClientPrefix(const IpAddress& client);
+
 // "host:port" with an IP host: "127.0.0.1:4301", "[::1]:4301".
 struct IpEndpoint {
   IpAddress address;

@@ -48,11 +48,20 @@ TEST(IpPrefix, ContainsItsAddressesAndNoOthers) {
 
 TEST(IpPrefix, ClearsHostBitsButRefusesThemInText) {
   EXPECT_EQ(IpPrefix(Addr("198.18.7.7"), 24).ToString(), "198.18.7.0/24");
+  EXPECT_EQ(IpPrefix(Addr("198.19.255.7"), 15).ToString(), "198.18.0.0/15");
+  EXPECT_EQ(IpPrefix(Addr("198.19.255.7"), 0).ToString(), "0.0.0.0/0");
+  EXPECT_EQ(IpPrefix(Addr("198.19.255.7"), 99).ToString(), "198.19.255.7/32");
   EXPECT_EQ(IpPrefix(Addr("2001:db8:1:2ff::1"), 56).ToString(), "2001:db8:1:200::/56");
+  EXPECT_EQ(IpPrefix(Addr("2001:db8:1:2ff::1"), 57).ToString(), "2001:db8:1:280::/57");
   const auto bad = IpPrefix::Parse("198.18.7.7/24");
   EXPECT_EQ(bad.status().message(), "host bits are set in \"198.18.7.7/24\"; write 198.18.7.0/24");
   EXPECT_FALSE(IpPrefix::Parse("198.18.0.0/33").ok());
   EXPECT_FALSE(IpPrefix::Parse("198.18.0.0/").ok());
+}
+
+TEST(ClientPrefix, IsASlash24OrASlash56) {
+  EXPECT_EQ(ClientPrefix(Addr("198.18.7.7")).ToString(), "198.18.7.0/24");
+  EXPECT_EQ(ClientPrefix(Addr("2001:db8:1:2ff::1")).ToString(), "2001:db8:1:200::/56");
 }
 
 TEST(IpEndpoint, NeedsAPortAndBracketsAroundV6) {

@@ -18,6 +18,10 @@ constexpr auto kStopGrace = std::chrono::seconds(1);
 // Control messages are small; a peer that sends more is broken or hostile.
 constexpr int kMaxMessageBytes = 1 << 20;
 
+constexpr int kReconnectMs = 1000;
+// gRPC's "minimum back-off" is also what a connection attempt, TLS included, may take.
+constexpr int kConnectTimeoutMs = 3000;
+
 struct KeyMaterial {
   std::string ca, certificate, key;
 };
@@ -77,6 +81,18 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
   return grpc::SslCredentials({.pem_root_certs = material->ca,
                                .pem_private_key = material->key,
                                .pem_cert_chain = material->certificate});
+}
+
+std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer,
+                                              const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  return grpc::CreateCustomChannel(peer.ToString(), credentials, arguments);
 }
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {

@@ -34,6 +34,11 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
     const ControlSecurity& security);
 
+// A channel to one peer's control port, on a connection of its own that is made again at once (within a
+// second) when it is lost.
+std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer,
+                                              const std::shared_ptr<grpc::ChannelCredentials>& credentials);
+
 // Between gRPC's status and ours; the codes have the same numbers.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);

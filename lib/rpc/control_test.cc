@@ -1,5 +1,6 @@
 #include "lib/rpc/control.h"
 
+#include <atomic>
 #include <future>
 
 #include "gmock/gmock.h"
@@ -28,7 +29,9 @@ TEST(ControlServer, SaysServingUntilToldOtherwise) {
   auto server = ControlServer::Start(kAnyLoopbackPort, {}, {});
   ASSERT_TRUE(server.ok()) << server.status();
   HealthProbe probe(ChannelTo(**server));
-  EXPECT_TRUE(CheckOnce(probe).serving);
+  const HealthReport first = CheckOnce(probe);
+  EXPECT_TRUE(first.serving);
+  EXPECT_EQ(first.rtt, Rtt::zero()) << "the first call had to connect: its duration is no round trip";
   (*server)->SetServing("", false);
   const HealthReport report = CheckOnce(probe);
   EXPECT_FALSE(report.serving);
@@ -43,6 +46,15 @@ TEST(ControlServer, AGoneServerIsNotReachable) {
   EXPECT_TRUE(CheckOnce(probe).reachable);
   server->reset();
   EXPECT_FALSE(CheckOnce(probe, milliseconds(300)).reachable);
+}
+
+TEST(HealthProbe, MayGoAwayWhileACallIsUnderWay) {
+  std::atomic<int> done{0};
+  {
+    HealthProbe probe(ControlChannel(*IpEndpoint::Parse("127.0.0.1:1"), grpc::InsecureChannelCredentials()));
+    for (int i = 0; i < 10; ++i) probe.Check(milliseconds(5000), [&](HealthReport) { ++done; });
+  }
+  EXPECT_EQ(done, 10);
 }
 
 TEST(ControlServer, APortInUseIsNamed) {

@@ -11,8 +11,11 @@ namespace {
 constexpr std::string_view kServing{"\x08\x01", 2};
 
 struct Call {
-  grpc::ClientContext context;
+  explicit Call(CallGroup& group) : member(group) {}
+
+  CallGroup::Membership member;
   grpc::ByteBuffer request, response;
+  bool connected = false;
   MonoTime sent;
 };
 
@@ -30,27 +33,28 @@ HealthReport Read(const Call& call, const grpc::Status& status) {
                       status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
   if (silent) return report;
   report.reachable = true;
-  report.rtt = std::chrono::duration_cast<Rtt>(std::chrono::steady_clock::now() - call.sent);
+  if (call.connected)
+    report.rtt = std::chrono::duration_cast<Rtt>(std::chrono::steady_clock::now() - call.sent);
   report.serving = status.ok() && Flatten(call.response) == kServing;
   return report;
 }
 
 }  // namespace
 
-HealthProbe::HealthProbe(std::shared_ptr<grpc::Channel> channel) : stub_(std::move(channel)) {}
+HealthProbe::HealthProbe(std::shared_ptr<grpc::Channel> channel)
+    : channel_(std::move(channel)), stub_(channel_) {}
 
 void HealthProbe::Check(std::chrono::milliseconds timeout, std::function<void(HealthReport)> done) {
-  Call* call = new Call;  // owned by the callback
+  Call* call = new Call(calls_);  // owned by the callback
+  call->connected = channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
   call->sent = std::chrono::steady_clock::now();
-  call->context.set_deadline(std::chrono::system_clock::now() + timeout);
+  call->member.context.set_deadline(std::chrono::system_clock::now() + timeout);
   const grpc::Slice empty;
   call->request = grpc::ByteBuffer(&empty, 1);
-  stub_.UnaryCall(&call->context, "/grpc.health.v1.Health/Check", {}, &call->request, &call->response,
+  stub_.UnaryCall(&call->member.context, "/grpc.health.v1.Health/Check", {}, &call->request, &call->response,
                   [call, done = std::move(done)](const grpc::Status& status) {
-                    // The context refers to the channel: gone before `done`, which may let go of the last
-                    // one.
-                    const HealthReport report = Read(*std::unique_ptr<Call>(call), status);
-                    done(report);
+                    const std::unique_ptr<Call> owned(call);
+                    done(Read(*call, status));
                   });
 }
 

@@ -12,10 +12,12 @@
 #include <memory>
 
 #include "lib/base/clock.h"
+#include "lib/rpc/call_group.h"
 
 namespace perigee {
 
-// What one Check said. `rtt` is the call's duration, whatever the answer; zero when nothing answered.
+// What one Check said. `rtt` is the call's duration, whatever the answer; zero when nothing answered, or when
+// a connection had to be made first.
 struct HealthReport {
   bool reachable = false;
   bool serving = false;
@@ -27,11 +29,13 @@ class HealthProbe {
   explicit HealthProbe(std::shared_ptr<grpc::Channel> channel);
 
   // Asks once for the server as a whole (service ""). `done` runs exactly once, on a gRPC thread, no later
-  // than `timeout` from now (plus scheduling). Thread-safe; the probe may be destroyed before `done` has run.
+  // than `timeout` from now (plus scheduling). Thread-safe.
   void Check(std::chrono::milliseconds timeout, std::function<void(HealthReport)> done);
 
  private:
+  const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
+  CallGroup calls_;  // destroyed first: cancels what is under way and waits for it
 };
 
 }  // namespace perigee

@@ -1,0 +1,61 @@
+// Numbers of the DNS protocol, from IANA's registries. Types and classes that have no name here are as valid
+// as those that have: an enum may hold any value of its width (RFC 3597).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace perigee::dns {
+
+enum class RrType : uint16_t {
+  kA = 1,
+  kNs = 2,
+  kCname = 5,
+  kSoa = 6,
+  kPtr = 12,
+  kHinfo = 13,
+  kTxt = 16,
+  kAaaa = 28,
+  kOpt = 41,
+  kIxfr = 251,
+  kAxfr = 252,
+  kAny = 255,
+};
+
+enum class RrClass : uint16_t { kIn = 1, kChaos = 3, kNone = 254, kAny = 255 };
+
+enum class Opcode : uint8_t { kQuery = 0, kNotify = 4, kUpdate = 5 };
+
+// The extended, 12-bit code of RFC 6891 §6.1.3: the low four bits travel in the header, the others in OPT.
+enum class Rcode : uint16_t {
+  kNoError = 0,
+  kFormErr = 1,
+  kServFail = 2,
+  kNxDomain = 3,
+  kNotImp = 4,
+  kRefused = 5,
+  kBadVers = 16,
+};
+
+// Header flags (RFC 1035 §4.1.1, RFC 4035 §3). Z is the reserved bit.
+inline constexpr uint16_t kFlagQr = 0x8000;
+inline constexpr uint16_t kFlagAa = 0x0400;
+inline constexpr uint16_t kFlagTc = 0x0200;
+inline constexpr uint16_t kFlagRd = 0x0100;
+inline constexpr uint16_t kFlagRa = 0x0080;
+inline constexpr uint16_t kFlagZ = 0x0040;
+inline constexpr uint16_t kFlagAd = 0x0020;
+inline constexpr uint16_t kFlagCd = 0x0010;
+inline constexpr int kOpcodeShift = 11;
+
+// Sizes in octets.
+inline constexpr size_t kHeaderSize = 12;
+inline constexpr size_t kMaxNameSize = 255;  // on the wire, with the root's octet (RFC 1035 §2.3.4)
+inline constexpr size_t kMaxLabelSize = 63;
+inline constexpr size_t kMaxQuestionSize = kMaxNameSize + 4;
+inline constexpr size_t kOptSize = 11;         // an OPT record without options
+inline constexpr size_t kPlainUdpLimit = 512;  // without EDNS
+inline constexpr size_t kEdnsUdpLimit = 1232;  // what fits any IPv6 path unfragmented; advertised and obeyed
+inline constexpr size_t kTcpLimit = 65535;
+
+}  // namespace perigee::dns

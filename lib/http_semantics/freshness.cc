@@ -1,0 +1,133 @@
+#include "lib/http_semantics/freshness.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "lib/http_semantics/http_date.h"
+
+namespace perigee::http {
+namespace {
+
+using std::chrono::floor;
+using std::chrono::seconds;
+
+struct Lifetime {
+  seconds length{0};
+  LifetimeSource source = LifetimeSource::kNone;
+};
+
+std::optional<WallTime> DateField(const HeaderList& headers, std::string_view name, WallTime now) {
+  const auto value = headers.Get(name);
+  return value ? ParseHttpDate(*value, now) : std::nullopt;
+}
+
+Lifetime HeuristicLifetime(const ResponseHead& response, bool is_public, WallTime date,
+                           const CachePolicy& policy) {
+  if (!is_public && !IsHeuristicallyCacheable(response.status)) return {};
+  const auto modified = DateField(response.headers, "Last-Modified", response.response_time);
+  if (!modified || *modified >= date) return {};
+  const double share = std::chrono::duration<double>(date - *modified).count() * policy.heuristic_fraction;
+  return {std::min(seconds(static_cast<int64_t>(share)), policy.heuristic_cap), LifetimeSource::kHeuristic};
+}
+
+Lifetime LifetimeOf(const ResponseHead& response, const CacheControl& directives, WallTime date,
+                    const CachePolicy& policy) {
+  if (directives.s_maxage) return {*directives.s_maxage, LifetimeSource::kSMaxAge};
+  if (directives.max_age) return {*directives.max_age, LifetimeSource::kMaxAge};
+  if (response.headers.Has("Expires")) {  // an invalid date, "0" above all, means the past (RFC 9111 §5.3)
+    const WallTime expires = DateField(response.headers, "Expires", response.response_time).value_or(date);
+    return {std::clamp(floor<seconds>(expires - date), seconds(0), kMaxDelta), LifetimeSource::kExpires};
+  }
+  return HeuristicLifetime(response, directives.is_public, date, policy);
+}
+
+seconds InitialAge(const ResponseHead& response, WallTime date) {
+  const auto age_field = response.headers.ListElements("Age");
+  const seconds age_value =
+      age_field.empty() ? seconds(0) : ParseDeltaSeconds(age_field.front()).value_or(seconds(0));
+  const auto apparent = std::max(floor<seconds>(response.response_time - date), seconds(0));
+  const auto delay = std::max(floor<seconds>(response.response_time - response.request_time), seconds(0));
+  return std::max(apparent, age_value + delay);
+}
+
+// The stale part that max-stale accepts; nothing when the response forbids it or there is none.
+bool AcceptsStale(const Freshness& stored, const CacheControl& request, seconds staleness) {
+  return request.max_stale && !stored.must_revalidate && staleness <= *request.max_stale;
+}
+
+}  // namespace
+
+std::string_view Name(LifetimeSource source) {
+  switch (source) {
+    case LifetimeSource::kSMaxAge:
+      return "s-maxage";
+    case LifetimeSource::kMaxAge:
+      return "max-age";
+    case LifetimeSource::kExpires:
+      return "expires";
+    case LifetimeSource::kHeuristic:
+      return "heuristic";
+    case LifetimeSource::kNone:
+      return "none";
+  }
+  return "unknown";
+}
+
+std::string_view Name(ReuseReason reason) {
+  switch (reason) {
+    case ReuseReason::kFresh:
+      return "fresh";
+    case ReuseReason::kMaxStale:
+      return "max-stale";
+    case ReuseReason::kExpired:
+      return "expired";
+    case ReuseReason::kResponseNoCache:
+      return "no-cache";
+    case ReuseReason::kRequestNoCache:
+      return "request-no-cache";
+    case ReuseReason::kRequestMaxAge:
+      return "request-max-age";
+    case ReuseReason::kRequestMinFresh:
+      return "request-min-fresh";
+  }
+  return "unknown";
+}
+
+Freshness FreshnessOf(const ResponseHead& response, const CachePolicy& policy) {
+  const CacheControl directives = ParseCacheControl(response.headers);
+  // Without a Date the moment of arrival stands for it (RFC 9110 §6.6.1).
+  const WallTime date =
+      DateField(response.headers, "Date", response.response_time).value_or(response.response_time);
+  const Lifetime lifetime = LifetimeOf(response, directives, date, policy);
+  Freshness result;
+  result.lifetime = lifetime.length;
+  result.source = lifetime.source;
+  result.initial_age = InitialAge(response, date);
+  result.response_time = response.response_time;
+  result.no_cache = directives.no_cache;
+  result.must_revalidate =
+      directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.has_value();
+  return result;
+}
+
+seconds CurrentAge(const Freshness& stored, WallTime now) {
+  return stored.initial_age + std::max(floor<seconds>(now - stored.response_time), seconds(0));
+}
+
+ReuseDecision DecideReuse(const Freshness& stored, const CacheControl& request, WallTime now) {
+  const seconds age = CurrentAge(stored, now);
+  const seconds ttl = stored.lifetime - age;
+  const auto decide = [&](Reuse reuse, ReuseReason reason) { return ReuseDecision{reuse, reason, age, ttl}; };
+  const Reuse revalidate =
+      stored.must_revalidate && ttl <= seconds(0) ? Reuse::kMustRevalidate : Reuse::kRevalidate;
+
+  if (stored.no_cache) return decide(Reuse::kMustRevalidate, ReuseReason::kResponseNoCache);
+  if (request.no_cache) return decide(Reuse::kMustRevalidate, ReuseReason::kRequestNoCache);
+  if (request.min_fresh && ttl < *request.min_fresh) return decide(revalidate, ReuseReason::kRequestMinFresh);
+  if (request.max_age && age > *request.max_age) return decide(revalidate, ReuseReason::kRequestMaxAge);
+  if (ttl > seconds(0)) return decide(Reuse::kServe, ReuseReason::kFresh);
+  if (AcceptsStale(stored, request, -ttl)) return decide(Reuse::kServe, ReuseReason::kMaxStale);
+  return decide(revalidate, ReuseReason::kExpired);
+}
+
+}  // namespace perigee::http

@@ -1,0 +1,118 @@
+#include "lib/http_semantics/storability.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "lib/http_semantics/cache_control.h"
+#include "lib/http_semantics/freshness.h"
+#include "lib/http_semantics/validation.h"
+#include "lib/http_semantics/vary.h"
+
+namespace perigee::http {
+namespace {
+
+// Statuses whose caching rules this cache implements (RFC 9110 §15).
+constexpr int kUnderstood[] = {200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 307, 308, 400, 401, 402,
+                               403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417,
+                               421, 422, 426, 429, 431, 451, 500, 501, 502, 503, 504, 505, 511};
+constexpr int kHeuristic[] = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501};
+
+template <size_t N>
+bool Contains(const int (&statuses)[N], int status) {
+  return std::find(std::begin(statuses), std::end(statuses), status) != std::end(statuses);
+}
+
+Storability JudgeStatus(int status, const CacheControl& response) {
+  if (status < 200) return Storability::kNotFinal;
+  if (status == 206 || status == 304) return Storability::kPartial;
+  if (response.must_understand && !Contains(kUnderstood, status)) return Storability::kNotUnderstood;
+  return Storability::kStore;
+}
+
+bool AllowsSharingWithAuthorization(const CacheControl& response) {
+  return response.is_public || response.must_revalidate || response.s_maxage.has_value();
+}
+
+Storability JudgeDirectives(const HeaderList& request, const HeaderList& headers,
+                            const CacheControl& response, const CachePolicy& policy) {
+  if (ParseCacheControl(request).no_store) return Storability::kRequestNoStore;
+  // A cache that understands the status ignores the no-store beside must-understand (RFC 9111 §5.2.2.3).
+  if (response.no_store && !response.must_understand) return Storability::kResponseNoStore;
+  if (response.is_private) return Storability::kPrivate;
+  if (request.Has("Authorization") && !AllowsSharingWithAuthorization(response)) {
+    return Storability::kAuthorization;
+  }
+  if (headers.Has("Set-Cookie") && !policy.store_set_cookie) return Storability::kSetCookie;
+  if (!VaryNames(headers)) return Storability::kVaryStar;
+  return Storability::kStore;
+}
+
+Storability JudgeUse(const ResponseHead& response, const CacheControl& directives,
+                     const CachePolicy& policy) {
+  const bool explicit_freshness =
+      directives.max_age || directives.s_maxage || response.headers.Has("Expires") || directives.is_public;
+  if (!explicit_freshness && !IsHeuristicallyCacheable(response.status)) return Storability::kNoFreshness;
+  const Freshness freshness = FreshnessOf(response, policy);
+  const bool stale_at_once = freshness.no_cache || freshness.lifetime <= freshness.initial_age;
+  if (stale_at_once && !HasValidator(response.headers)) return Storability::kNothingToReuse;
+  return Storability::kStore;
+}
+
+}  // namespace
+
+std::string_view Name(Storability verdict) {
+  switch (verdict) {
+    case Storability::kStore:
+      return "store";
+    case Storability::kMethod:
+      return "method";
+    case Storability::kNotFinal:
+      return "not-final";
+    case Storability::kPartial:
+      return "partial";
+    case Storability::kNotUnderstood:
+      return "not-understood";
+    case Storability::kRequestNoStore:
+      return "request-no-store";
+    case Storability::kResponseNoStore:
+      return "no-store";
+    case Storability::kPrivate:
+      return "private";
+    case Storability::kAuthorization:
+      return "authorization";
+    case Storability::kSetCookie:
+      return "set-cookie";
+    case Storability::kVaryStar:
+      return "vary-star";
+    case Storability::kNoFreshness:
+      return "no-freshness";
+    case Storability::kNothingToReuse:
+      return "nothing-to-reuse";
+  }
+  return "unknown";
+}
+
+Storability JudgeStorability(std::string_view method, const HeaderList& request, const ResponseHead& response,
+                             const CachePolicy& policy) {
+  if (method != "GET") return Storability::kMethod;
+  const CacheControl directives = ParseCacheControl(response.headers);
+  Storability verdict = JudgeStatus(response.status, directives);
+  if (verdict == Storability::kStore) {
+    verdict = JudgeDirectives(request, response.headers, directives, policy);
+  }
+  if (verdict == Storability::kStore) verdict = JudgeUse(response, directives, policy);
+  return verdict;
+}
+
+HeaderList HeadersToStore(const HeaderList& response) {
+  HeaderList stored = response;
+  stored.RemoveHopByHop();
+  const CacheControl directives = ParseCacheControl(response);
+  for (const std::string& name : directives.no_cache_fields) stored.Remove(name);
+  for (const std::string& name : directives.private_fields) stored.Remove(name);
+  return stored;
+}
+
+bool IsHeuristicallyCacheable(int status) { return Contains(kHeuristic, status); }
+
+}  // namespace perigee::http

@@ -1,0 +1,48 @@
+// Whether a shared cache may store a response (RFC 9111 §3), and which of its fields (§3.1).
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+#include "lib/http_semantics/message.h"
+
+namespace perigee::http {
+
+struct CachePolicy {
+  // Freshness of a response that states none, as a share of its age since Last-Modified (RFC 9111 §4.2.2).
+  double heuristic_fraction = 0.1;
+  std::chrono::seconds heuristic_cap{std::chrono::hours(24)};
+  // RFC 9111 §7.3 allows to store a response with Set-Cookie; operators fear to hand one user's cookie to
+  // all.
+  bool store_set_cookie = false;
+};
+
+enum class Storability {
+  kStore,
+  kMethod,         // only responses to GET are stored
+  kNotFinal,       // 1xx
+  kPartial,        // 206 and 304 are no whole responses
+  kNotUnderstood,  // must-understand with a status that this cache does not know
+  kRequestNoStore,
+  kResponseNoStore,
+  kPrivate,
+  kAuthorization,   // the request had Authorization and the response does not allow sharing (§3.5)
+  kSetCookie,       // CachePolicy::store_set_cookie is off
+  kVaryStar,        // Vary: * never matches a later request
+  kNoFreshness,     // nothing allows storing: no explicit freshness, no heuristically cacheable status
+  kNothingToReuse,  // would be stale at once and has no validator
+};
+// "store", "method", "not-final" …: the words of logs and of Cache-Status detail.
+std::string_view Name(Storability verdict);
+
+// `method` and `request` are what was sent to the origin.
+Storability JudgeStorability(std::string_view method, const HeaderList& request, const ResponseHead& response,
+                             const CachePolicy& policy);
+
+// The response's end-to-end fields without those that no-cache="…" and private="…" name.
+HeaderList HeadersToStore(const HeaderList& response);
+
+// The statuses that may be given a heuristic lifetime (RFC 9110 §15.1, without 206).
+bool IsHeuristicallyCacheable(int status);
+
+}  // namespace perigee::http

@@ -1,0 +1,74 @@
+#include "lib/probe_policy/probe_budget.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+
+namespace perigee {
+namespace {
+
+using std::chrono::nanoseconds;
+
+
+absl::Status Exhausted(std::string_view whose, nanoseconds wait) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+  return absl::ResourceExhaustedError(fmt::format("the probe budget {} is used up for {} ms", whose, ms));
+}
+
+}  // namespace
+
+ProbeBudget::Rate ProbeBudget::RateOf(uint32_t packets_per_second) {
+  const uint32_t rate = std::max(packets_per_second, 1u);
+  const nanoseconds per_packet = std::chrono::nanoseconds(std::chrono::seconds(1)) / rate;
+  return {per_packet, per_packet * std::max(rate, kMinimumBurst)};
+}
+
+ProbeBudget::ProbeBudget(const ProbeBudgetOptions& options)
+    : global_rate_(RateOf(options.packets_per_second)),
+      prefix_rate_(RateOf(options.packets_per_prefix_per_second)),
+      max_prefixes_(std::max(options.max_prefixes, size_t{1})) {}
+
+MonoTime& ProbeBudget::BucketOf(const IpPrefix& prefix) {
+  if (const auto found = buckets_.find(prefix); found != buckets_.end()) {
+    idle_.splice(idle_.end(), idle_, found->second);
+    return found->second->second;
+  }
+  if (buckets_.size() >= max_prefixes_) {
+    buckets_.erase(idle_.front().first);
+    idle_.pop_front();
+  }
+  idle_.emplace_back(prefix, MonoTime{});
+  buckets_[prefix] = std::prev(idle_.end());
+  return idle_.back().second;
+}
+
+absl::Status ProbeBudget::Take(const IpAddress& client, uint32_t packets, MonoTime now) {
+  const std::lock_guard lock(mutex_);
+  const IpPrefix prefix = ClientPrefix(client);
+  MonoTime& prefix_full_at = BucketOf(prefix);
+  const MonoTime prefix_after = std::max(prefix_full_at, now) + prefix_rate_.per_packet * packets;
+  const MonoTime global_after = std::max(global_full_at_, now) + global_rate_.per_packet * packets;
+  if (prefix_after > now + prefix_rate_.burst) {
+    return Exhausted("of " + prefix.ToString(), prefix_after - now - prefix_rate_.burst);
+  }
+  if (global_after > now + global_rate_.burst) {
+    return Exhausted("of this host", global_after - now - global_rate_.burst);
+  }
+  prefix_full_at = prefix_after;
+  global_full_at_ = global_after;
+  return absl::OkStatus();
+}
+
+void ProbeBudget::Return(const IpAddress& client, uint32_t packets) {
+  const std::lock_guard lock(mutex_);
+  global_full_at_ -= global_rate_.per_packet * packets;
+  const auto found = buckets_.find(ClientPrefix(client));
+  if (found != buckets_.end()) found->second->second -= prefix_rate_.per_packet * packets;
+}
+
+size_t ProbeBudget::prefixes() const {
+  const std::lock_guard lock(mutex_);
+  return buckets_.size();
+}
+
+}  // namespace perigee

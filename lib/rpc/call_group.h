@@ -1,0 +1,41 @@
+// The asynchronous calls of one owner: cancels and waits for them before the owner goes away.
+#pragma once
+
+#include <grpcpp/client_context.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "absl/container/flat_hash_set.h"
+
+namespace perigee {
+
+// Thread-safe, except that the destructor must not run on a gRPC thread (it waits for those).
+class CallGroup {
+ public:
+  // One call under way. Made before the call starts and destroyed as the last thing of its callback, so that
+  // everything the call refers to is gone, or no longer needed, once the group's destructor has returned.
+  class Membership {
+   public:
+    explicit Membership(CallGroup& group);
+    ~Membership();
+    Membership(const Membership&) = delete;
+    Membership& operator=(const Membership&) = delete;
+
+    grpc::ClientContext context;
+
+   private:
+    CallGroup& group_;
+  };
+
+  CallGroup() = default;
+  // Cancels what is under way and returns when every membership has ended.
+  ~CallGroup();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  absl::flat_hash_set<Membership*> calls_;
+};
+
+}  // namespace perigee

@@ -1,0 +1,74 @@
+#include "services/dns/admin/director_service.h"
+
+#include "lib/rpc/control.h"
+
+namespace perigee::dns {
+
+absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const KnownClients& clients,
+                                            const FleetState& fleet) {
+  const auto address = IpAddress::Parse(client);
+  if (!address.ok()) return address.status();
+  v1::ExplainResponse response;
+  response.set_prefix(ClientPrefix(*address).ToString());
+  KnownClient known;
+  response.set_known(clients.Find(*address, &known));
+  if (response.known()) {
+    response.set_replica(fleet.info(known.decision.replica).name);
+    response.set_reason(static_cast<v1::Reason>(known.decision.reason));
+    response.set_age_seconds(static_cast<uint64_t>(known.age.count()));
+  } else {
+    known.row = {};
+  }
+  for (size_t i = 0; i < fleet.size(); ++i) {
+    v1::ReplicaRtt& row = *response.add_rtts();
+    row.set_replica(fleet.info(ToReplicaId(i)).name);
+    row.set_method(static_cast<v1::Method>(known.row.samples[i].method));
+    row.set_rtt_us(static_cast<uint32_t>(known.row.samples[i].rtt.count()));
+    row.set_healthy(fleet.healthy().Contains(ToReplicaId(i)));
+  }
+  return response;
+}
+
+v1::ListReplicasResponse ListReplicas(const FleetState& fleet) {
+  v1::ListReplicasResponse response;
+  const ReplicaSet servers = fleet.healthy(), probers = fleet.measurable();
+  const ReplicaDistances distances = fleet.distances();
+  for (size_t i = 0; i < fleet.size(); ++i) {
+    const ReplicaId id = ToReplicaId(i);
+    const ReplicaInfo& info = fleet.info(id);
+    v1::ReplicaState& state = *response.add_replicas();
+    state.set_name(info.name);
+    if (info.ipv4) state.set_ipv4(info.ipv4->ToString());
+    if (info.ipv6) state.set_ipv6(info.ipv6->ToString());
+    state.set_healthy(servers.Contains(id) && probers.Contains(id));
+    state.set_prober_healthy(probers.Contains(id));
+    state.set_server_healthy(servers.Contains(id));
+    for (size_t other = 0; other < fleet.size(); ++other) {
+      const bool known = distances.Between(id, ToReplicaId(other)) > Rtt::zero();
+      state.set_distances_known(state.distances_known() + known);
+    }
+    state.set_control_rtt_us(static_cast<uint32_t>(fleet.control_rtt(id).count()));
+  }
+  return response;
+}
+
+grpc::ServerUnaryReactor* DirectorService::Explain(grpc::CallbackServerContext* context,
+                                                   const v1::ExplainRequest* request,
+                                                   v1::ExplainResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  auto explained = dns::Explain(request->client(), clients_, fleet_);
+  if (explained.ok()) *response = *std::move(explained);
+  reactor->Finish(ToGrpcStatus(explained.status()));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* DirectorService::ListReplicas(grpc::CallbackServerContext* context,
+                                                        const v1::ListReplicasRequest*,
+                                                        v1::ListReplicasResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  *response = dns::ListReplicas(fleet_);
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace perigee::dns

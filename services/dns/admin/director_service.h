@@ -1,0 +1,30 @@
+// The Director gRPC service: the map and the fleet as an operator sees them.
+#pragma once
+
+#include "perigee/v1/director.grpc.pb.h"
+#include "services/dns/director/known_clients.h"
+#include "services/dns/fleet/fleet_state.h"
+
+namespace perigee::dns {
+
+// Pure: the responses from what is known. InvalidArgument when the client is not an address.
+absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const KnownClients& clients,
+                                            const FleetState& fleet);
+v1::ListReplicasResponse ListReplicas(const FleetState& fleet);
+
+class DirectorService final : public v1::Director::CallbackService {
+ public:
+  DirectorService(const KnownClients& clients, const FleetState& fleet) : clients_(clients), fleet_(fleet) {}
+
+  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
+                                    v1::ExplainResponse* response) override;
+  grpc::ServerUnaryReactor* ListReplicas(grpc::CallbackServerContext* context,
+                                         const v1::ListReplicasRequest* request,
+                                         v1::ListReplicasResponse* response) override;
+
+ private:
+  const KnownClients& clients_;
+  const FleetState& fleet_;
+};
+
+}  // namespace perigee::dns

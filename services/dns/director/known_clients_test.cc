@@ -1,0 +1,69 @@
+#include "services/dns/director/known_clients.h"
+
+#include "gtest/gtest.h"
+
+namespace perigee::dns {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const IpAddress kClient = *IpAddress::Parse("198.18.7.7");
+
+class KnownClientsTest : public testing::Test {
+ protected:
+  void Put(Reason reason = Reason::kMeasuredBest) {
+    MapRow row{.decision = {ToReplicaId(1), reason}, .measured_at = clock_.Now()};
+    if (reason != Reason::kHashed) {
+      for (int i = 0; i < 3; ++i)
+        row.samples[static_cast<size_t>(i)] = {milliseconds(30 - 10 * (i == 1)), Method::kIcmpEcho};
+    }
+    map_.Put(ClientPrefix(kClient), row);
+  }
+
+  FakeClock clock_;
+  FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
+  RttMap map_{3, 1000, clock_.Now()};
+  KnownClients clients_{map_, fleet_, clock_, {.soft = seconds(3600), .hard = seconds(86'400)}};
+  KnownClient known_;
+};
+
+TEST_F(KnownClientsTest, AStrangerIsUnknown) { EXPECT_FALSE(clients_.Find(kClient, &known_)); }
+
+TEST_F(KnownClientsTest, AnswersFromTheMapUntilTheHardAgeAndIsStaleFromTheSoftAge) {
+  Put();
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
+  EXPECT_FALSE(known_.stale);
+  clock_.Advance(seconds(3601));
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_TRUE(known_.stale);
+  EXPECT_EQ(known_.age, seconds(3601));
+  clock_.Advance(seconds(86'400));
+  EXPECT_FALSE(clients_.Find(kClient, &known_));
+}
+
+TEST_F(KnownClientsTest, ALostReplicaGivesItsClientsToTheNextNearest) {
+  Put();
+  fleet_.SetUp(Part::kServer, ToReplicaId(1), false);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_NE(known_.decision.replica, ToReplicaId(1));
+  EXPECT_EQ(known_.decision.reason, Reason::kMeasuredBest);
+}
+
+TEST_F(KnownClientsTest, ALostProberKeepsItsReplicasClients) {
+  Put();
+  fleet_.SetUp(Part::kProber, ToReplicaId(1), false);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
+}
+
+TEST_F(KnownClientsTest, ASilentClientIsTriedAgainAfterAMinute) {
+  Put(Reason::kHashed);
+  clock_.Advance(seconds(61));
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_TRUE(known_.stale);
+}
+
+}  // namespace
+}  // namespace perigee::dns

@@ -1,0 +1,43 @@
+// dnsserver as one object: its rooms, built in the order in which they need each other.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/base/address.h"
+#include "perigee/v1/config.pb.h"
+
+namespace perigee::dns {
+
+struct DnsServerOptions {
+  v1::FleetConfig fleet;  // with its defaults filled in, and the domain set
+  std::vector<IpEndpoint> listen;
+  int threads_per_address = 0;  // 0: one per core
+  IpEndpoint control;
+  bool insecure_control = false;
+  // As the parent zone delegates to this server; see zone/synthetic.h. Empty: "ns1.<domain>".
+  std::string name_server;
+  std::vector<IpAddress> server_addresses;
+};
+
+class DnsServer {
+ public:
+  // Serves DNS and the control port from here on. InvalidArgument says which option or field is wrong;
+  // Unavailable and PermissionDenied name the port that could not be had.
+  static absl::StatusOr<std::unique_ptr<DnsServer>> Start(DnsServerOptions options);
+  // Stops listening first; then measurements under way are cancelled.
+  ~DnsServer();
+
+  int control_port() const;
+
+ private:
+  struct Rooms;
+  explicit DnsServer(std::unique_ptr<Rooms> rooms);
+  std::unique_ptr<Rooms> rooms_;
+};
+
+}  // namespace perigee::dns

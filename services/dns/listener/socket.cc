@@ -1,0 +1,123 @@
+#include "services/dns/listener/socket.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "fmt/format.h"
+
+namespace perigee::dns {
+namespace {
+
+constexpr int kSocketBuffer = 1 << 20;  // octets each way; the kernel may grant less
+constexpr int kTcpBacklog = 511;
+
+absl::StatusCode CodeFor(int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return absl::StatusCode::kUnavailable;
+    case EACCES:
+    case EPERM:
+      return absl::StatusCode::kPermissionDenied;
+    case EAFNOSUPPORT:
+      return absl::StatusCode::kUnimplemented;
+    default:
+      return absl::StatusCode::kFailedPrecondition;
+  }
+}
+
+std::string_view HintFor(int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return "; is another server running there?";
+    case EACCES:
+    case EPERM:
+      return "; a port below 1024 needs root or CAP_NET_BIND_SERVICE";
+    default:
+      return "";
+  }
+}
+
+absl::Status ListenError(std::string_view protocol, const IpEndpoint& address, int error) {
+  const std::string text = fmt::format("cannot listen on {} {}: {}{}", protocol, address.ToString(),
+                                       std::strerror(error), HintFor(error));
+  return absl::Status(CodeFor(error), text);
+}
+
+bool SetOption(const Socket& socket, int level, int name, int value) {
+  return setsockopt(socket.fd(), level, name, &value, sizeof(value)) == 0;
+}
+
+bool Bind(const Socket& socket, const IpEndpoint& address) {
+  sockaddr_storage storage;
+  const socklen_t size = address.address.ToSockaddr(address.port, &storage);
+  return bind(socket.fd(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
+}
+
+bool SetUdpOptions(const Socket& socket, bool v4) {
+  // Buffers are a wish: their size does not decide whether the server works.
+  SetOption(socket, SOL_SOCKET, SO_RCVBUF, kSocketBuffer);
+  SetOption(socket, SOL_SOCKET, SO_SNDBUF, kSocketBuffer);
+  if (v4) {
+    return SetOption(socket, IPPROTO_IP, IP_PKTINFO, 1) &&
+           SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+  }
+  return SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+         SetOption(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+         SetOption(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+}
+
+// SO_REUSEPORT alone would let a second server of the same user share the port in silence. So the first
+// socket binds without it, and allows it afterwards for those that join.
+bool BindShared(const Socket& socket, const IpEndpoint& address, Sharing sharing) {
+  if (sharing == Sharing::kJoin) {
+    return SetOption(socket, SOL_SOCKET, SO_REUSEPORT, 1) && Bind(socket, address);
+  }
+  return Bind(socket, address) && SetOption(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
+int Family(const IpEndpoint& address) { return address.address.is_v4() ? AF_INET : AF_INET6; }
+
+}  // namespace
+
+Socket::~Socket() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing) {
+  Socket socket(::socket(Family(address), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (socket.fd() < 0 || !SetUdpOptions(socket, address.address.is_v4()) ||
+      !BindShared(socket, address, sharing)) {
+    return ListenError("UDP", address, errno);
+  }
+  return socket;
+}
+
+absl::StatusOr<Socket> ListenTcp(const IpEndpoint& address) {
+  Socket socket(::socket(Family(address), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.fd() < 0 || !SetOption(socket, SOL_SOCKET, SO_REUSEADDR, 1) ||
+      (address.address.is_v6() && !SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
+      !Bind(socket, address) || listen(socket.fd(), kTcpBacklog) != 0) {
+    return ListenError("TCP", address, errno);
+  }
+  return socket;
+}
+
+absl::StatusOr<IpEndpoint> BoundEndpoint(const Socket& socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
+    return absl::InternalError(fmt::format("getsockname: {}", std::strerror(errno)));
+  }
+  const auto address = IpAddress::FromSockaddr(reinterpret_cast<const sockaddr*>(&storage));
+  if (!address.ok()) return address.status();
+  const uint16_t port = storage.ss_family == AF_INET
+                            ? reinterpret_cast<const sockaddr_in&>(storage).sin_port
+                            : reinterpret_cast<const sockaddr_in6&>(storage).sin6_port;
+  return IpEndpoint{*address, ntohs(port)};
+}
+
+}  // namespace perigee::dns

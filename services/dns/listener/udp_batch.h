@@ -1,0 +1,73 @@
+// A batch of datagrams: what recvmmsg fills and sendmmsg takes, with the way back of each one.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "lib/dns_wire/constants.h"
+
+namespace perigee::dns {
+
+// The way back: the client, and the address of ours that it asked (as a control message). A plain value.
+struct ReplyPath {
+  union {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  } peer;
+  socklen_t peer_size;
+  alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> control;
+  size_t control_size;
+
+  // Turns what was received into what is to be sent: leave from that address, by whatever interface the
+  // routing table says. A link-local address means nothing without its interface, so there it stays.
+  void FreeInterface();
+
+  // Valid while `this` and `data` are.
+  msghdr Header(iovec* data);
+};
+
+// About 220 KB: keep it on the heap. Used by one thread.
+class UdpBatch {
+ public:
+  static constexpr size_t kSize = 64;
+  static constexpr size_t kMaxQuerySize = 2048;  // what is longer arrives cut, and gets FORMERR
+
+  UdpBatch();
+
+  // Waits for a datagram and takes those that are there, at most kSize. Returns how many, or -1 with errno.
+  int Receive(int fd);
+
+  std::span<const uint8_t> query(int i) const;
+  ReplyPath& path(int i) { return slots_[static_cast<size_t>(i)].path; }
+
+  // Where the next answer is to be written; AddAnswer then queues its first `size` octets for datagram `i`.
+  std::span<uint8_t> answer_room() { return slots_[answers_].answer; }
+  void AddAnswer(int i, size_t size);
+
+  // Sends the queued answers; one that cannot be sent is dropped, for its client asks again.
+  void Send(int fd);
+
+ private:
+  struct Slot {
+    ReplyPath path;
+    std::array<uint8_t, kMaxQuerySize> query;
+    std::array<uint8_t, kEdnsUdpLimit> answer;
+    iovec query_io;
+    iovec answer_io;
+  };
+
+  void Rearm(size_t i);
+
+  std::array<Slot, kSize> slots_{};
+  std::array<mmsghdr, kSize> received_{};
+  std::array<mmsghdr, kSize> to_send_{};
+  size_t used_ = kSize;  // datagrams of the last round, to be made ready again
+  size_t answers_ = 0;
+};
+
+}  // namespace perigee::dns

@@ -1,0 +1,43 @@
+// DNS over UDP: one thread and one SO_REUSEPORT socket per core and listen address.
+//
+// The warm path is two system calls a batch, recvmmsg and sendmmsg, without a lock or an allocation. An
+// answer leaves from the address that its query came to, also on a wildcard address. Parked answers are sent
+// by whichever thread has them; one that comes after the listener's end goes nowhere. Socket errors never end
+// a thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/base/address.h"
+#include "services/dns/responder/responder.h"
+
+namespace perigee::dns {
+
+struct UdpOptions {
+  std::vector<IpEndpoint> addresses;  // port 0 takes a free one
+  int threads_per_address = 0;        // 0: as many as there are cores
+};
+
+class UdpListener {
+ public:
+  // Serves at once. `responder` must outlive the listener. Errors as in socket.h: all addresses or none.
+  static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options,
+                                                            const Responder* responder);
+
+  // Ends the threads and closes the sockets. Answers still parked are dropped.
+  ~UdpListener();
+
+  // As asked for, in order, with real ports.
+  const std::vector<IpEndpoint>& endpoints() const { return endpoints_; }
+
+ private:
+  class Worker;
+  UdpListener();
+
+  std::vector<IpEndpoint> endpoints_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace perigee::dns

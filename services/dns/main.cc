@@ -1,0 +1,105 @@
+// dnsserver: answers DNS for a domain with the replica that is measured to be nearest to each client.
+#include <string>
+#include <vector>
+
+#include "lib/config/fleet.h"
+#include "lib/program/program.h"
+#include "services/dns/dnsserver.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee {
+namespace {
+
+constexpr char kName[] = "dnsserver";
+constexpr char kAbout[] =
+    "Authoritative DNS for a CDN's domain. A client that is not yet known is measured by the prober beside "
+    "every "
+    "replica, in parallel, and answered with the nearest; the choice is remembered.";
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  dnsserver -p 53 -n cdn.example.org                    replicas from ./cdn.textproto\n"
+    "  dnsserver -p 5353 -n cdn.example.org --hold 3s        never answer before all is measured\n"
+    "  dig @127.0.0.1 -p 5353 cdn.example.org                ask it";
+
+struct Flags {
+  uint16_t port = 53;
+  std::string domain, config = "cdn.textproto", control = "127.0.0.1:4303", name_server, log_level = "info";
+  std::vector<std::string> listen = {"0.0.0.0", "::"}, server_addresses;
+  uint64_t hold_ms = 0;
+  int threads = 0;
+  bool insecure_control = false;
+};
+
+void Declare(CLI::App& app, Flags& flags) {
+  app.footer(kExamples);
+  app.add_option("-p,--port", flags.port, "DNS port, UDP and TCP")->required();
+  app.add_option("-n,--name", flags.domain, "The domain to answer for [the fleet file's `domain`]");
+  app.add_option("--config", flags.config, "The fleet file: replicas, limits, TLS")->capture_default_str();
+  app.add_option("--listen", flags.listen, "Addresses to listen on")->capture_default_str();
+  app.add_option("--control", flags.control, "Control port (gRPC: Director, health, reflection)")
+      ->capture_default_str();
+  app.add_flag("--insecure-control", flags.insecure_control,
+               "Allow the control port, and calls to the replicas', in plain text beyond loopback");
+  app.add_option(
+         "--hold", flags.hold_ms,
+         "The longest that a query waits for a measurement, such as 400ms or 3s [the fleet file's, 400ms]")
+      ->transform(CLI::AsNumberWithUnit(std::map<std::string, uint64_t>{{"ms", 1}, {"s", 1000}},
+                                        CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME"))
+      ->check(CLI::Range(1, 60'000));
+  app.add_option("--ns", flags.name_server,
+                 "Name of this server, as the parent delegates to it [ns1.<domain>]");
+  app.add_option("--ns-address", flags.server_addresses,
+                 "Addresses of this server, for the name that --ns gives");
+  app.add_option("--threads", flags.threads, "UDP threads per address [one per core]")
+      ->check(CLI::Range(1, 256));
+  app.add_option("--log-level", flags.log_level, "trace, debug, info, warn or error")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+      ->capture_default_str();
+}
+
+absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
+  auto fleet = LoadFleetFile(flags.config);
+  if (!fleet.ok()) return fleet.status();
+  dns::DnsServerOptions options{.fleet = *std::move(fleet),
+                                .threads_per_address = flags.threads,
+                                .insecure_control = flags.insecure_control,
+                                .name_server = flags.name_server};
+  if (!flags.domain.empty()) options.fleet.set_domain(flags.domain);
+  if (flags.hold_ms != 0) options.fleet.mutable_steering()->set_hold_ms(static_cast<uint32_t>(flags.hold_ms));
+  for (const auto& text : flags.listen) {
+    const auto address = IpAddress::Parse(text);
+    if (!address.ok()) return address.status();
+    options.listen.push_back({*address, flags.port});
+  }
+  for (const auto& text : flags.server_addresses) {
+    const auto address = IpAddress::Parse(text);
+    if (!address.ok()) return address.status();
+    options.server_addresses.push_back(*address);
+  }
+  const auto control = IpEndpoint::Parse(flags.control);
+  if (!control.ok()) return control.status();
+  options.control = *control;
+  return options;
+}
+
+int Run(int argc, char** argv) {
+  Flags flags;
+  CLI::App app(kAbout, kName);
+  Declare(app, flags);
+  if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
+  InitLogging(kName, flags.log_level);
+  StopSignal stop;
+  auto options = OptionsFrom(flags);
+  if (!options.ok()) return Fail(kName, options.status());
+  const std::string domain = options->fleet.domain();
+  const auto server = dns::DnsServer::Start(*std::move(options));
+  if (!server.ok()) return Fail(kName, server.status());
+  spdlog::info("answering for {} on port {}, control port {}", domain, flags.port, (*server)->control_port());
+  spdlog::info("stopping on signal {}", stop.Wait());
+  return 0;
+}
+
+}  // namespace
+}  // namespace perigee
+
+int main(int argc, char** argv) { return perigee::Run(argc, argv); }

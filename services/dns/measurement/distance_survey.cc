@@ -1,0 +1,59 @@
+#include "services/dns/measurement/distance_survey.h"
+
+#include <boost/asio/post.hpp>
+
+namespace perigee::dns {
+namespace {
+
+constexpr uint32_t kProbes = 3;
+constexpr auto kDeadline = std::chrono::milliseconds(3000);
+
+IpAddress AddressOf(const ReplicaInfo& info) { return info.ipv4 ? *info.ipv4 : *info.ipv6; }
+
+}  // namespace
+
+DistanceSurvey::DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers)
+    : loop_(loop), fleet_(fleet), probers_(probers), timer_(loop) {
+  boost::asio::post(loop_, [this] { StartRound(); });
+}
+
+void DistanceSurvey::StartRound() {
+  rows_under_way_ = fleet_.size();
+  for (size_t from = 0; from < fleet_.size(); ++from) Measure(from, from + 1);
+}
+
+void DistanceSurvey::Measure(size_t from, size_t to) {
+  if (to == fleet_.size()) return EndRow();
+  const ReplicaInfo& target = fleet_.info(ToReplicaId(to));
+  const ProberClient::Request request{
+      .address = AddressOf(target), .probes = kProbes, .tcp_ports = {target.http_port}};
+  probers_.Measure(ToReplicaId(from), request, kDeadline,
+                   [this, &loop = loop_, from, to](const Sample& sample) {
+                     boost::asio::post(loop, [this, from, to, sample] { OnAnswer(from, to, sample); });
+                   });
+}
+
+void DistanceSurvey::OnAnswer(size_t from, size_t to, const Sample& sample) {
+  if (sample.measured()) fleet_.SetDistance(ToReplicaId(from), ToReplicaId(to), sample.rtt);
+  Measure(from, to + 1);
+}
+
+void DistanceSurvey::EndRow() {
+  if (--rows_under_way_ > 0) return;
+  timer_.expires_after(complete() ? std::chrono::steady_clock::duration(kSurveyInterval) : kSurveyRetry);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) StartRound();
+  });
+}
+
+bool DistanceSurvey::complete() const {
+  const ReplicaDistances distances = fleet_.distances();
+  for (size_t a = 0; a < fleet_.size(); ++a) {
+    for (size_t b = a + 1; b < fleet_.size(); ++b) {
+      if (distances.Between(ToReplicaId(a), ToReplicaId(b)) == Rtt::zero()) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace perigee::dns

@@ -1,0 +1,38 @@
+// Keeps the replicas' distances to each other fresh: every prober measures the other replicas' addresses,
+// over the same Measure call that clients are measured with.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+
+#include "services/dns/fleet/fleet_state.h"
+#include "services/dns/measurement/prober_client.h"
+
+namespace perigee::dns {
+
+// From one round to the next; the short one while some distance is still unknown.
+inline constexpr auto kSurveyInterval = std::chrono::minutes(10);
+inline constexpr auto kSurveyRetry = std::chrono::seconds(5);
+
+class DistanceSurvey {
+ public:
+  // `loop` is run by one thread; make and destroy this while it does not run. References must outlive it.
+  DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers);
+
+ private:
+  void StartRound();
+  // Replica `from` measures `to` and then, one after the other, those that follow it.
+  void Measure(size_t from, size_t to);
+  void OnAnswer(size_t from, size_t to, const Sample& sample);
+  void EndRow();
+  bool complete() const;
+
+  boost::asio::io_context& loop_;
+  FleetState& fleet_;
+  ProberClient& probers_;
+  boost::asio::steady_timer timer_;
+  size_t rows_under_way_ = 0;
+};
+
+}  // namespace perigee::dns

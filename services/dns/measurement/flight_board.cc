@@ -1,0 +1,201 @@
+#include "services/dns/measurement/flight_board.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "services/dns/steering/early_decision.h"
+
+namespace perigee::dns {
+namespace {
+
+// How long after the Measure deadline the board still believes that the prober calls will report.
+constexpr auto kReportGrace = std::chrono::milliseconds(500);
+
+}  // namespace
+
+struct FlightBoard::Flight {
+  uint64_t id = 0;
+  IpAddress client;
+  IpPrefix prefix;
+  MonoTime started, due;
+  ReplicaSet outstanding;
+  std::array<Sample, kMaxReplicas> samples{};
+  std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start: an answer is judged by what was known then
+  Rtt overhead{};
+  std::optional<ReplicaId> previous;
+  std::vector<Done> parked;
+};
+
+FlightBoard::FlightBoard(const FlightOptions& options, const FleetState& fleet, RttMap& map,
+                         ProberCalls& probers, const Clock& clock, Permit permit)
+    : options_(options),
+      fleet_(fleet),
+      map_(map),
+      probers_(probers),
+      clock_(clock),
+      permit_(std::move(permit)) {}
+
+FlightBoard::~FlightBoard() {
+  for (auto& [id, flight] : flights_) {
+    for (Done& done : flight->parked) done(nullptr);
+  }
+}
+
+void FlightBoard::Park(const IpAddress& client, Done done) {
+  const IpPrefix prefix = ClientPrefix(client);
+  const auto under_way = by_prefix_.find(prefix);
+  Flight* flight = under_way != by_prefix_.end() ? flights_[under_way->second].get() : Start(client, prefix);
+  if (flight == nullptr) {
+    const Decision fallback = Fallback(client);
+    return done(&fallback);
+  }
+  if (flight->parked.size() >= options_.max_parked_per_flight) return done(nullptr);
+  flight->parked.push_back(std::move(done));
+  Consider(*flight);
+}
+
+void FlightBoard::Refresh(const IpAddress& client) {
+  const IpPrefix prefix = ClientPrefix(client);
+  if (by_prefix_.contains(prefix)) return;
+  if (Flight* flight = Start(client, prefix)) Consider(*flight);
+}
+
+// Nothing when the client may not be probed, no prober can be asked or the board is full.
+FlightBoard::Flight* FlightBoard::Start(const IpAddress& client, const IpPrefix& prefix) {
+  const ReplicaSet measurable = fleet_.measurable();
+  if (flights_.size() >= options_.max_flights || measurable.empty()) return nullptr;
+  if (!permit_(client, clock_.Now()).ok()) return nullptr;
+
+  auto owned = std::make_unique<Flight>();
+  Flight& flight = *owned;
+  flight.id = next_id_++;
+  flight.client = client;
+  flight.prefix = prefix;
+  flight.started = clock_.Now();
+  flight.outstanding = measurable;
+  MapRow row;
+  if (map_.Find(prefix, &row)) flight.previous = row.decision.replica;
+  for (size_t i = 0; i < fleet_.size(); ++i) flight.control_rtt[i] = fleet_.control_rtt(ToReplicaId(i));
+
+  by_prefix_[prefix] = flight.id;
+  flights_[flight.id] = std::move(owned);
+  flight.due = flight.started + options_.hold;
+  due_.insert({flight.due, flight.id});
+  for (size_t i = 0; i < fleet_.size(); ++i) {
+    if (!measurable.Contains(ToReplicaId(i))) continue;
+    probers_.Measure(flight.id, ToReplicaId(i), client, options_.measure_deadline);
+  }
+  return &flight;
+}
+
+void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample) {
+  const auto found = flights_.find(id);
+  if (found == flights_.end() || !found->second->outstanding.Contains(replica)) return;
+  Flight& flight = *found->second;
+  flight.outstanding.Remove(replica);
+  const auto elapsed = std::chrono::duration_cast<Rtt>(clock_.Now() - flight.started);
+  // A round trip within the call can't take longer than the call, nor no time at all.
+  const bool possible = !sample.measured() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
+  if (possible) flight.samples[Index(replica)] = sample;
+  if (const Rtt control = flight.control_rtt[Index(replica)];
+      possible && sample.measured() && control > Rtt::zero()) {
+    flight.overhead = std::max(flight.overhead, elapsed - control - sample.rtt);
+  }
+  Consider(flight);
+}
+
+std::optional<MonoTime> FlightBoard::next_due() const {
+  return due_.empty() ? std::nullopt : std::optional(due_.begin()->first);
+}
+
+void FlightBoard::OnTime() {
+  while (!due_.empty() && due_.begin()->first <= clock_.Now()) Consider(*flights_[due_.begin()->second]);
+}
+
+// Answers those who wait if it is time to, ends the flight if nothing more will come, else sets when to look
+// again.
+void FlightBoard::Consider(Flight& flight) {
+  const MonoTime now = clock_.Now();
+  const MonoTime hold_end = flight.started + options_.hold;
+  const MonoTime end = flight.started + options_.measure_deadline + kReportGrace;
+  const auto settles = DecisionTime(flight);
+  if (!flight.parked.empty()) {
+    if (settles && flight.started + *settles <= now) {
+      Remember(flight);
+      Answer(flight, Settled(flight));
+    } else if (now >= hold_end) {
+      Answer(flight, BestSoFar(flight));
+    }
+  }
+  if (flight.outstanding.empty() || now >= end) return End(flight);
+  if (flight.parked.empty()) return SetDue(flight, end);
+  SetDue(flight, settles ? std::min(hold_end, flight.started + *settles) : hold_end);
+}
+
+// When, counted from the start, the answers so far settle the matter if no other comes.
+std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
+  if (flight.outstanding.empty()) return Rtt::zero();
+  const size_t n = fleet_.size();
+  const auto best = Nearest({flight.samples.data(), n}, fleet_.healthy());
+  if (!best) return std::nullopt;
+  const FlightProgress progress{*best, flight.samples[Index(*best)].rtt, flight.overhead, flight.outstanding};
+  return DecidedAt(progress, {flight.control_rtt.data(), n}, fleet_.distances());
+}
+
+Decision FlightBoard::Settled(const Flight& flight) const {
+  return Choose({flight.samples.data(), fleet_.size()}, fleet_.healthy(), flight.previous, flight.prefix);
+}
+
+Decision FlightBoard::BestSoFar(const Flight& flight) const {
+  const auto best = Nearest({flight.samples.data(), fleet_.size()}, fleet_.healthy());
+  return best ? Decision{*best, Reason::kHoldExpired} : Fallback(flight.client);
+}
+
+Decision FlightBoard::Fallback(const IpAddress& client) const {
+  const ReplicaSet healthy = fleet_.healthy();
+  MapRow row;
+  const bool neighbour = map_.Find(NeighbourhoodOf(client), &row);
+  const Decision decision =
+      Choose({row.samples.data(), fleet_.size()}, healthy, std::nullopt, ClientPrefix(client));
+  if (neighbour && decision.reason == Reason::kMeasuredBest) return {decision.replica, Reason::kNeighbour};
+  return decision;
+}
+
+void FlightBoard::Answer(Flight& flight, const Decision& decision) {
+  std::vector<Done> parked;
+  parked.swap(flight.parked);
+  for (Done& done : parked) done(&decision);
+}
+
+// A replica that failed to answer keeps what was known of it; a flight that measured nothing changes no
+// choice.
+void FlightBoard::Remember(const Flight& flight) {
+  const size_t n = fleet_.size();
+  MapRow row;
+  const bool known = map_.Find(flight.prefix, &row);
+  for (size_t i = 0; i < n; ++i) {
+    if (flight.samples[i].method != Method::kUnknown) row.samples[i] = flight.samples[i];
+  }
+  const bool measured = Nearest({flight.samples.data(), n}, ReplicaSet::All(n)).has_value();
+  if (measured || !known) row.decision = Settled(flight);
+  row.measured_at = clock_.Now();
+  map_.Put(flight.prefix, row);
+  if (measured) map_.Put(NeighbourhoodOf(flight.client), row);
+}
+
+void FlightBoard::SetDue(Flight& flight, MonoTime due) {
+  if (flight.due == due) return;
+  due_.erase({flight.due, flight.id});
+  flight.due = due;
+  due_.insert({due, flight.id});
+}
+
+void FlightBoard::End(Flight& flight) {
+  Remember(flight);
+  due_.erase({flight.due, flight.id});
+  by_prefix_.erase(flight.prefix);
+  flights_.erase(flight.id);
+}
+
+}  // namespace perigee::dns

@@ -1,0 +1,283 @@
+#include "services/dns/measurement/flight_board.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace perigee::dns {
+namespace {
+
+using std::chrono::milliseconds;
+
+const IpAddress kClient = *IpAddress::Parse("198.18.7.7");
+const IpAddress kSamePrefix = *IpAddress::Parse("198.18.7.99");
+
+// Three replicas, 10, 50 and 100 ms of control RTT away, and a board on a fake clock.
+class FlightBoardTest : public testing::Test, public ProberCalls {
+ protected:
+  FlightBoardTest() { Make({}); }
+
+  void Make(const FlightOptions& options) {
+    board_.reset();
+    const int control[] = {10, 50, 100};
+    for (int i = 0; i < 3; ++i) fleet_.SetControlRtt(ToReplicaId(i), milliseconds(control[i]));
+    board_.emplace(options, fleet_, map_, *this, clock_,
+                   [this](const IpAddress&, MonoTime) { return permit_; });
+  }
+
+  void Measure(uint64_t flight, ReplicaId replica, const IpAddress&, milliseconds) override {
+    calls_.push_back({flight, replica});
+  }
+
+  void Park(const IpAddress& client = kClient) {
+    board_->Park(client, [this](const Decision* d) {
+      if (d == nullptr) {
+        ++dropped_;
+      } else {
+        answers_.push_back(*d);
+      }
+    });
+  }
+  void Answer(int replica, int rtt_ms, uint64_t flight = 1) {
+    board_->OnAnswer(flight, ToReplicaId(replica), {milliseconds(rtt_ms), Method::kIcmpEcho});
+  }
+  void AnswerSilent(int replica) { board_->OnAnswer(1, ToReplicaId(replica), {Rtt{}, Method::kSilent}); }
+  void Fail(int replica) { board_->OnAnswer(1, ToReplicaId(replica), {}); }
+
+  // Lets the time pass, calling OnTime exactly when asked to.
+  void Pass(int ms) {
+    const MonoTime until = clock_.Now() + milliseconds(ms);
+    for (auto due = board_->next_due(); due && *due <= until; due = board_->next_due()) {
+      clock_.Advance(*due - clock_.Now());
+      board_->OnTime();
+    }
+    clock_.Advance(until - clock_.Now());
+  }
+  MapRow Row() {
+    MapRow row;
+    EXPECT_TRUE(map_.Find(ClientPrefix(kClient), &row));
+    return row;
+  }
+  bool Known() {
+    MapRow row;
+    return map_.Find(ClientPrefix(kClient), &row);
+  }
+
+  FakeClock clock_;
+  FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
+  RttMap map_{3, 1000, MonoTime{}};
+  absl::Status permit_;
+  std::vector<std::pair<uint64_t, ReplicaId>> calls_;
+  std::vector<Decision> answers_;
+  int dropped_ = 0;
+  std::optional<FlightBoard> board_;
+};
+
+TEST_F(FlightBoardTest, AsksEveryMeasurableReplicaAtOnce) {
+  fleet_.SetUp(Part::kProber, ToReplicaId(1), false);
+  Park();
+  EXPECT_EQ(calls_, (std::vector<std::pair<uint64_t, ReplicaId>>{{1, ToReplicaId(0)}, {1, ToReplicaId(2)}}));
+}
+
+TEST_F(FlightBoardTest, DecidesWhenTimeHasRuledOutTheOthers) {
+  Park();
+  Pass(40);
+  Answer(0, 30);  // 10 of control and 30 of RTT
+  EXPECT_TRUE(answers_.empty()) << "replica 2 could still be nearer";
+  Pass(91);  // 131 < 100 + 30 + 2
+  EXPECT_TRUE(answers_.empty());
+  Pass(2);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(0));
+  EXPECT_EQ(answers_[0].reason, Reason::kMeasuredBest);
+}
+
+TEST_F(FlightBoardTest, DecidesAtOnceWhenDistanceRulesOutTheOthers) {
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(1), milliseconds(80));
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(2), milliseconds(200));
+  Park();
+  Pass(40);
+  Answer(0, 30);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(0));
+}
+
+TEST_F(FlightBoardTest, WaitsForTheOverheadThatTheFirstAnswerShows) {
+  Park();
+  Pass(100);
+  Answer(0, 30);  // 60 ms later than 10 + 30: its TCP rung, say
+  Pass(80);       // 180: past 132, but not past 132 + 60
+  EXPECT_TRUE(answers_.empty());
+  Answer(2, 20);  // rules out replica 1, from which 50 + 20 + 60 + 2 have passed
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
+}
+
+TEST_F(FlightBoardTest, AnswersBestSoFarWhenHoldExpires) {
+  fleet_.SetControlRtt(ToReplicaId(2), Rtt::zero());  // unknown: never ruled out by time
+  Park();
+  Pass(60);
+  Answer(0, 40);
+  Pass(339);
+  EXPECT_TRUE(answers_.empty());
+  Pass(1);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(0));
+  EXPECT_EQ(answers_[0].reason, Reason::kHoldExpired);
+  EXPECT_FALSE(Known()) << "what is not settled is not remembered";
+  Park();
+  EXPECT_EQ(answers_.size(), 2u) << "the hold is over for everyone";
+  EXPECT_EQ(calls_.size(), 3u) << "and nobody is asked twice";
+}
+
+TEST_F(FlightBoardTest, LateAnswersStillChangeTheMap) {
+  Park();
+  Pass(450);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].reason, Reason::kHashed);
+  Answer(0, 300);
+  Answer(1, 250);
+  Answer(2, 280);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+  EXPECT_EQ(board_->flights(), 0u);
+}
+
+TEST_F(FlightBoardTest, OneFlightServesAllQueriesOfItsPrefix) {
+  for (int i = 0; i < 10; ++i) Park(i % 2 ? kClient : kSamePrefix);
+  EXPECT_EQ(calls_.size(), 3u);
+  Pass(120);
+  for (int i = 0; i < 3; ++i) Answer(i, 20 + i);
+  EXPECT_EQ(answers_.size(), 10u);
+}
+
+TEST_F(FlightBoardTest, FailedAndSilentReplicasAreNotWaitedFor) {
+  Park();
+  Pass(60);
+  Answer(0, 50);
+  Fail(1);
+  EXPECT_TRUE(answers_.empty());
+  AnswerSilent(2);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].reason, Reason::kMeasuredBest);
+  EXPECT_EQ(Row().samples[2].method, Method::kSilent);
+  EXPECT_EQ(Row().samples[1].method, Method::kUnknown);
+}
+
+TEST_F(FlightBoardTest, AnImpossibleTimeIsNoAnswer) {
+  Park();
+  Pass(60);
+  Answer(0, 61);  // longer than the call itself
+  Answer(1, 0);   // no time at all
+  Answer(2, 10);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
+  EXPECT_FALSE(Row().samples[0].measured());
+}
+
+TEST_F(FlightBoardTest, SecondAnswersAndUnknownFlightsAreNothing) {
+  Park();
+  Pass(60);
+  Answer(0, 50);
+  Answer(0, 1);
+  Answer(1, 40, /*flight=*/77);
+  Fail(1);
+  Fail(2);
+  EXPECT_EQ(Row().samples[0].rtt, milliseconds(50));
+  EXPECT_FALSE(Row().samples[1].measured());
+}
+
+TEST_F(FlightBoardTest, AClientSilentToAllIsHashedAndRemembered) {
+  Park();
+  Pass(100);
+  for (int i = 0; i < 3; ++i) AnswerSilent(i);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].reason, Reason::kHashed);
+  EXPECT_TRUE(Known());
+}
+
+TEST_F(FlightBoardTest, TheNeighbourhoodStandsInWhenNothingAnswers) {
+  Park(*IpAddress::Parse("198.18.200.1"));
+  Pass(60);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
+  answers_.clear();
+  Park();
+  Pass(400);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
+  EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
+}
+
+TEST_F(FlightBoardTest, WhoMayNotBeProbedIsAnsweredAtOnceWithoutAProbe) {
+  permit_ = absl::PermissionDeniedError("bogon");
+  Park();
+  EXPECT_EQ(answers_.size(), 1u);
+  EXPECT_TRUE(calls_.empty());
+  EXPECT_FALSE(Known());
+}
+
+TEST_F(FlightBoardTest, WithNoProberTheAnswerIsImmediate) {
+  for (int i = 0; i < 3; ++i) fleet_.SetUp(Part::kProber, ToReplicaId(i), false);
+  Park();
+  EXPECT_EQ(answers_.size(), 1u);
+}
+
+TEST_F(FlightBoardTest, BeyondTheFlightLimitTheFallbackAnswers) {
+  Make({.max_flights = 1});
+  Park();
+  Park(*IpAddress::Parse("198.18.8.1"));
+  EXPECT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(board_->flights(), 1u);
+}
+
+TEST_F(FlightBoardTest, BeyondTheParkingLimitQueriesAreDropped) {
+  Make({.max_parked_per_flight = 2});
+  for (int i = 0; i < 5; ++i) Park();
+  EXPECT_EQ(dropped_, 3);
+}
+
+TEST_F(FlightBoardTest, ProbersThatNeverReportDoNotKeepAFlight) {
+  Park();
+  Pass(10'000);
+  EXPECT_EQ(board_->flights(), 0u);
+  EXPECT_EQ(board_->next_due(), std::nullopt);
+  EXPECT_EQ(answers_.size(), 1u);
+}
+
+TEST_F(FlightBoardTest, ARefreshChangesTheChoiceOnlyForOneNearerByEnough) {
+  Park();
+  Pass(120);
+  Answer(0, 20);
+  Answer(1, 30);
+  Answer(2, 40);
+  board_->Refresh(kClient);
+  EXPECT_EQ(board_->flights(), 1u);
+  Pass(120);
+  Answer(0, 20, 2);
+  Answer(1, 17, 2);
+  Answer(2, 40, 2);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.reason, Reason::kHysteresis);
+  EXPECT_EQ(Row().samples[1].rtt, milliseconds(17));
+}
+
+TEST_F(FlightBoardTest, ARefreshThatMeasuresNothingKeepsWhatWasKnown) {
+  Park();
+  Pass(120);
+  for (int i = 0; i < 3; ++i) Answer(i, 20 + i);
+  board_->Refresh(kClient);
+  Pass(10'000);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().samples[0].rtt, milliseconds(20));
+}
+
+TEST_F(FlightBoardTest, ShutdownDropsThoseWhoWait) {
+  Park();
+  board_.reset();
+  EXPECT_EQ(dropped_, 1);
+}
+
+}  // namespace
+}  // namespace perigee::dns

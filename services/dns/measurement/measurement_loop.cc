@@ -1,0 +1,69 @@
+#include "services/dns/measurement/measurement_loop.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace perigee::dns {
+
+MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options,
+                                 const FleetState& fleet, RttMap& map, ProberClient& probers,
+                                 const Clock& clock, FlightBoard::Permit permit)
+    : loop_(loop),
+      probers_(probers),
+      board_(options, fleet, map, *this, clock, std::move(permit)),
+      timer_(loop) {}
+
+bool MeasurementLoop::Admit() {
+  if (backlog_.fetch_add(1, std::memory_order_relaxed) < kMaxBacklog) return true;
+  backlog_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void MeasurementLoop::Park(const IpAddress& client, FlightBoard::Done done) {
+  if (!Admit()) return done(nullptr);
+  boost::asio::post(loop_, [this, client, done = std::move(done)]() mutable {
+    backlog_.fetch_sub(1, std::memory_order_relaxed);
+    board_.Park(client, std::move(done));
+    ArmTimer();
+  });
+}
+
+void MeasurementLoop::Refresh(const IpAddress& client) {
+  if (!Admit()) return;
+  boost::asio::post(loop_, [this, client] {
+    backlog_.fetch_sub(1, std::memory_order_relaxed);
+    board_.Refresh(client);
+    ArmTimer();
+  });
+}
+
+void MeasurementLoop::Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
+                              std::chrono::milliseconds deadline) {
+  probers_.Measure(replica, {.address = client}, deadline,
+                   [this, &loop = loop_, flight, replica](const Sample& sample) {
+                     // Not counted as backlog: an answer is never dropped, and flights bound their number.
+                     boost::asio::post(loop, [this, flight, replica, sample] {
+                       board_.OnAnswer(flight, replica, sample);
+                       ArmTimer();
+                     });
+                   });
+}
+
+void MeasurementLoop::ArmTimer() {
+  const auto due = board_.next_due();
+  if (due == armed_for_) return;
+  armed_for_ = due;
+  if (!due) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(*due);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    armed_for_.reset();
+    board_.OnTime();
+    ArmTimer();
+  });
+}
+
+}  // namespace perigee::dns

@@ -1,0 +1,45 @@
+// Runs the flight board on the director's loop: the thread-safe door to measuring.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <optional>
+
+#include "services/dns/measurement/flight_board.h"
+#include "services/dns/measurement/prober_client.h"
+
+namespace perigee::dns {
+
+class MeasurementLoop final : private ProberCalls {
+ public:
+  // Queries and refreshes on their way to the loop; beyond it they are dropped. Reached only when the loop's
+  // thread is starved, for the board itself parks no more than its options say.
+  static constexpr int kMaxBacklog = 65'536;
+
+  // `loop` is run by one thread and outlives this; so do the other references. Make and destroy it while the
+  // loop does not run.
+  MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options, const FleetState& fleet,
+                  RttMap& map, ProberClient& probers, const Clock& clock, FlightBoard::Permit permit);
+
+  // As FlightBoard::Park and Refresh, from any thread. `done` runs on the loop's thread.
+  void Park(const IpAddress& client, FlightBoard::Done done);
+  void Refresh(const IpAddress& client);
+
+ private:
+  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
+               std::chrono::milliseconds deadline) override;
+  // Counts one more on its way to the loop; false when there are too many.
+  bool Admit();
+  void ArmTimer();
+
+  boost::asio::io_context& loop_;
+  ProberClient& probers_;
+  FlightBoard board_;
+  boost::asio::steady_timer timer_;
+  std::optional<MonoTime> armed_for_;
+  std::atomic<int> backlog_{0};
+};
+
+}  // namespace perigee::dns

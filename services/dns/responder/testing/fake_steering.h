@@ -1,0 +1,75 @@
+// Steering for tests: knows the clients it was told of, and keeps parked queries until it is told to answer.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "services/dns/responder/steering_seam.h"
+#include "services/dns/zone/synthetic.h"
+
+namespace perigee::dns::testing {
+
+inline SteeredAnswer AnswerV4(std::string_view v4) {
+  return {.v4 = IpAddress::Parse(v4).value(), .v6 = std::nullopt, .ttl = std::chrono::seconds(60)};
+}
+
+// cdn.example.org with name server ns1 at 198.18.0.53 and fd00::53.
+inline std::shared_ptr<const Zone> TestZone() {
+  return std::make_shared<const Zone>(
+      MakeSyntheticZone({.domain = "cdn.example.org",
+                         .name_server = "",
+                         .server_addresses = {IpAddress::Parse("198.18.0.53").value(),
+                                              IpAddress::Parse("fd00::53").value()},
+                         .start_time = {},
+                         .version = "perigee",
+                         .hostname = ""})
+          .value());
+}
+
+class FakeSteering final : public Steering {
+ public:
+  // Everybody not told of otherwise; nothing means that such clients are unknown.
+  explicit FakeSteering(std::optional<SteeredAnswer> everybody = std::nullopt) : everybody_(everybody) {}
+
+  // Before any query comes.
+  void Know(std::string_view client, const SteeredAnswer& answer) {
+    known_[IpAddress::Parse(client).value()] = answer;
+  }
+
+  bool Find(const IpAddress& client, SteeredAnswer* answer) override {
+    const auto it = known_.find(client);
+    if (it == known_.end() && !everybody_) return false;
+    *answer = it == known_.end() ? *everybody_ : it->second;
+    return true;
+  }
+
+  void Park(const IpAddress&, Done done) override {
+    const std::lock_guard lock(mutex_);
+    parked_.push_back(std::move(done));
+    more_parked_.notify_all();
+  }
+
+  // Waits until `count` queries are parked and hands them over, in the order in which they came.
+  std::vector<Done> TakeParked(size_t count) {
+    std::unique_lock lock(mutex_);
+    const auto enough = [&] { return parked_.size() >= count; };
+    if (!more_parked_.wait_for(lock, std::chrono::seconds(5), enough)) return {};
+    return std::exchange(parked_, {});
+  }
+
+ private:
+  const std::optional<SteeredAnswer> everybody_;
+  std::map<IpAddress, SteeredAnswer> known_;
+  std::mutex mutex_;
+  std::condition_variable more_parked_;
+  std::vector<Done> parked_;
+};
+
+}  // namespace perigee::dns::testing

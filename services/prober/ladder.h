@@ -1,0 +1,90 @@
+// The ladder: which rung is tried when, and when a measurement is over. Pure: what happened goes in, what to
+// do comes out. All times are those of one steady clock.
+//
+// ICMP echo starts at once. TCP connects to a few ports start `tcp_stagger` later, while ICMP is still waited
+// for, and the first rung to answer wins. With several probes the ICMP rung tells its samples only at its
+// end, so an answer by TCP first is kept until ICMP had a fair chance: all its echoes sent, and the time that
+// TCP showed a round trip to take. Nothing by `silent_at`: SILENT.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "lib/base/clock.h"
+
+namespace perigee {
+
+// How a round-trip time was learned; the words of prober.proto.
+enum class ProbeMethod { kIcmpEcho, kTcpSyn, kSilent };
+
+struct Measurement {
+  ProbeMethod method = ProbeMethod::kSilent;
+  std::vector<Rtt> rtts;  // in the order of sending; empty when silent
+  uint32_t sent = 0;      // on that rung, or on all when silent
+};
+
+// Between the echo requests of one measurement.
+inline constexpr std::chrono::milliseconds kEchoSpacing{100};
+// What a TCP answer leaves ICMP beyond the round trip that it showed.
+inline constexpr std::chrono::milliseconds kIcmpSlack{100};
+// A halted scamper task tells what it saw within a millisecond; this is when it is no longer waited for.
+inline constexpr std::chrono::milliseconds kHaltGrace{50};
+
+struct LadderPlan {
+  uint32_t probes = 1;
+  uint32_t ports = 3;
+  std::chrono::milliseconds tcp_stagger{60};
+};
+
+class Ladder {
+ public:
+  // What the owner is to do, besides calling OnTimer at `wake`.
+  struct Actions {
+    bool start_tcp = false;
+    bool halt_icmp = false;
+  };
+
+  // ICMP echo starts at `start`.
+  Ladder(const LadderPlan& plan, MonoTime start, MonoTime silent_at);
+
+  // The ICMP rung has ended: `sent` echo requests, these answers. Failed to start: nothing sent, no answers.
+  Actions OnIcmpEnd(uint32_t sent, std::vector<Rtt> rtts, MonoTime now);
+  // One port answered, this long after its own start.
+  Actions OnTcpAnswer(Rtt rtt, MonoTime now);
+  // The TCP rung has ended: nothing more will come from it.
+  Actions OnTcpEnd(MonoTime now);
+  Actions OnTimer(MonoTime now);
+
+  // A caller with more patience has joined. No effect when `silent_at` is earlier.
+  void Extend(MonoTime silent_at);
+
+  // Set once the measurement is over. Further events change nothing.
+  const std::optional<Measurement>& result() const { return result_; }
+  // When OnTimer is due.
+  MonoTime wake() const;
+  // SILENT as of now, for a caller whose deadline comes first.
+  Measurement Silent() const;
+  uint32_t packets_sent() const { return icmp_sent_ + (tcp_started_ ? plan_.ports : 0); }
+
+ private:
+  Actions Decide(MonoTime now);
+  void Finish(ProbeMethod method, std::vector<Rtt> rtts, uint32_t sent) {
+    result_ = {method, std::move(rtts), sent};
+  }
+  MonoTime IcmpVerdictDue() const;
+
+  const LadderPlan plan_;
+  const MonoTime start_;
+  MonoTime silent_at_;
+  std::optional<MonoTime> halted_at_;
+  bool tcp_started_ = false;
+  bool tcp_ended_ = false;
+  bool icmp_ended_ = false;
+  uint32_t icmp_sent_;
+  std::vector<Rtt> icmp_rtts_;
+  std::vector<Rtt> tcp_rtts_;
+  std::optional<Measurement> result_;
+};
+
+}  // namespace perigee

@@ -1,0 +1,155 @@
+#include "services/prober/ladder.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/prober/backoff.h"
+
+namespace perigee {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class LadderTest : public testing::Test {
+ protected:
+  MonoTime At(int ms) const { return start_ + milliseconds(ms); }
+  Ladder Make(uint32_t probes, int silent_ms = 1500) const {
+    return Ladder({.probes = probes, .ports = 3, .tcp_stagger = milliseconds(60)}, start_, At(silent_ms));
+  }
+  const MonoTime start_{std::chrono::hours(1)};
+};
+
+TEST_F(LadderTest, IcmpAloneAnswersBeforeTheStagger) {
+  Ladder ladder = Make(1);
+  EXPECT_EQ(ladder.wake(), At(60));
+  ladder.OnIcmpEnd(1, {Rtt(20'000)}, At(20));
+  ASSERT_TRUE(ladder.result().has_value());
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kIcmpEcho);
+  EXPECT_THAT(ladder.result()->rtts, ElementsAre(Rtt(20'000)));
+  EXPECT_EQ(ladder.packets_sent(), 1u) << "no port was knocked on";
+}
+
+TEST_F(LadderTest, TcpStartsAfterTheStaggerWhileIcmpIsAwaited) {
+  Ladder ladder = Make(1);
+  EXPECT_FALSE(ladder.OnTimer(At(59)).start_tcp);
+  EXPECT_TRUE(ladder.OnTimer(At(60)).start_tcp);
+  EXPECT_FALSE(ladder.OnTimer(At(61)).start_tcp) << "once";
+  EXPECT_EQ(ladder.wake(), At(1500));
+  ladder.OnIcmpEnd(1, {Rtt(200'000)}, At(200));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kIcmpEcho);
+  EXPECT_EQ(ladder.packets_sent(), 4u);
+}
+
+TEST_F(LadderTest, TheFirstTcpAnswerWinsOverASilentIcmp) {
+  Ladder ladder = Make(1);
+  ladder.OnTimer(At(60));
+  ladder.OnTcpAnswer(Rtt(30'000), At(90));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kTcpSyn);
+  EXPECT_THAT(ladder.result()->rtts, ElementsAre(Rtt(30'000)));
+  EXPECT_EQ(ladder.result()->sent, 3u);
+}
+
+TEST_F(LadderTest, AFailedIcmpStartsTcpAtOnce) {
+  Ladder ladder = Make(1);
+  EXPECT_TRUE(ladder.OnIcmpEnd(0, {}, At(1)).start_tcp);
+  ladder.OnTcpEnd(At(2));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent) << "nothing is left to wait for";
+  EXPECT_EQ(ladder.result()->sent, 3u);
+}
+
+TEST_F(LadderTest, SilenceHaltsIcmpAndIsReported) {
+  Ladder ladder = Make(1);
+  ladder.OnTimer(At(60));
+  ladder.OnTcpEnd(At(1050));
+  EXPECT_FALSE(ladder.result().has_value());
+  EXPECT_TRUE(ladder.OnTimer(At(1500)).halt_icmp);
+  EXPECT_EQ(ladder.wake(), At(1500) + kHaltGrace);
+  EXPECT_FALSE(ladder.OnTimer(At(1501)).halt_icmp) << "once";
+  ladder.OnIcmpEnd(1, {}, At(1501));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent);
+  EXPECT_THAT(ladder.result()->rtts, IsEmpty());
+  EXPECT_EQ(ladder.result()->sent, 4u);
+}
+
+TEST_F(LadderTest, AHaltThatIsNotAnsweredDoesNotHoldTheMeasurement) {
+  Ladder ladder = Make(1);
+  ladder.OnTimer(At(60));
+  ladder.OnTimer(At(1500));
+  ladder.OnTimer(ladder.wake());
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent);
+}
+
+TEST_F(LadderTest, SeveralProbesPreferIcmpThoughTcpAnswersFirst) {
+  Ladder ladder = Make(3);
+  ladder.OnTimer(At(60));
+  ladder.OnTcpAnswer(Rtt(10'000), At(70));
+  EXPECT_FALSE(ladder.result().has_value());
+  ladder.OnIcmpEnd(3, {Rtt(9'000), Rtt(8'000), Rtt(9'500)}, At(210));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kIcmpEcho);
+  EXPECT_EQ(ladder.result()->rtts.size(), 3u);
+}
+
+TEST_F(LadderTest, SeveralProbesGiveIcmpAFairChanceThenTakeTcp) {
+  Ladder ladder = Make(3);
+  ladder.OnTimer(At(60));
+  ladder.OnTcpAnswer(Rtt(10'000), At(70));
+  ladder.OnTcpAnswer(Rtt(12'000), At(72));
+  EXPECT_EQ(ladder.wake(), At(200 + 10 + 100)) << "the echoes' sending, a round trip, slack";
+  EXPECT_TRUE(ladder.OnTimer(At(310)).halt_icmp);
+  ladder.OnIcmpEnd(3, {}, At(311));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kTcpSyn);
+  EXPECT_THAT(ladder.result()->rtts, ElementsAre(Rtt(10'000), Rtt(12'000)));
+}
+
+TEST_F(LadderTest, AHaltedIcmpWithSomeAnswersStillWins) {
+  Ladder ladder = Make(3);
+  ladder.OnTimer(At(60));
+  ladder.OnTcpAnswer(Rtt(10'000), At(70));
+  ladder.OnTimer(At(310));
+  ladder.OnIcmpEnd(3, {Rtt(9'000)}, At(311));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kIcmpEcho);
+  EXPECT_EQ(ladder.result()->sent, 3u);
+}
+
+TEST_F(LadderTest, SilenceBeforeTheStaggerNeverStartsTcp) {
+  Ladder ladder = Make(1, 40);
+  EXPECT_EQ(ladder.wake(), At(40));
+  const auto actions = ladder.OnTimer(At(40));
+  EXPECT_TRUE(actions.halt_icmp);
+  EXPECT_FALSE(actions.start_tcp);
+  ladder.OnIcmpEnd(1, {}, At(41));
+  EXPECT_EQ(ladder.result()->sent, 1u);
+}
+
+TEST_F(LadderTest, APatientCallerExtendsAndAnImpatientOneDoesNot) {
+  Ladder ladder = Make(1, 500);
+  ladder.Extend(At(300));
+  EXPECT_FALSE(ladder.OnTimer(At(400)).halt_icmp);
+  ladder.Extend(At(900));
+  EXPECT_FALSE(ladder.OnTimer(At(500)).halt_icmp);
+  EXPECT_TRUE(ladder.OnTimer(At(900)).halt_icmp);
+}
+
+TEST_F(LadderTest, WhatComesAfterTheEndChangesNothing) {
+  Ladder ladder = Make(1);
+  ladder.OnTimer(At(60));
+  ladder.OnTcpAnswer(Rtt(1'000), At(61));
+  const auto actions = ladder.OnIcmpEnd(1, {Rtt(5)}, At(62));
+  EXPECT_FALSE(actions.halt_icmp || actions.start_tcp);
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kTcpSyn);
+}
+
+TEST(Backoff, DoublesUpToItsLimitWithJitterAndResets) {
+  Backoff backoff(milliseconds(100), milliseconds(10'000), 1);
+  for (const int nominal : {100, 200, 400, 800, 1600, 3200, 6400, 10'000, 10'000}) {
+    const milliseconds delay = backoff.Next();
+    EXPECT_LE(delay, milliseconds(nominal));
+    EXPECT_GE(delay, milliseconds(nominal * 3 / 4));
+  }
+  backoff.Reset();
+  EXPECT_LE(backoff.Next(), milliseconds(100));
+}
+
+}  // namespace
+}  // namespace perigee

@@ -1,0 +1,133 @@
+// prober: measures the round-trip time from this host to a client. This file only wires; see
+// measure_engine.h.
+#include <memory>
+#include <string>
+
+#include "fmt/format.h"
+#include "lib/config/fleet.h"
+#include "lib/program/program.h"
+#include "lib/rpc/control.h"
+#include "services/prober/host.h"
+#include "services/prober/measure_engine.h"
+#include "services/prober/policy_from_fleet.h"
+#include "services/prober/prober_service.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee {
+namespace {
+
+constexpr const char* kProgram = "prober";
+constexpr const char* kServiceName = "perigee.v1.Prober";
+
+struct Flags {
+  std::string listen = "127.0.0.1:4301";
+  std::string config;
+  bool insecure_control = false;
+  std::string scamper = "scamper";
+  uint32_t tcp_stagger_ms = 60;
+  uint32_t silent_after_ms = 1500;
+  uint32_t max_flights = 1024;
+  std::string log_level = "info";
+};
+
+void AddFlags(CLI::App& app, Flags& f) {
+  app.add_option("--listen", f.listen, "Control port (gRPC): address and port")->capture_default_str();
+  app.add_option("--config", f.config,
+                 "Fleet file, cdn.textproto: its probe_policy and control sections apply");
+  app.add_flag(
+      "--insecure-control", f.insecure_control,
+      "Serve beyond loopback without certificates: whoever reaches the port can make this host probe");
+  app.add_option("--scamper", f.scamper, "The scamper program: a name on PATH, or a path")
+      ->capture_default_str();
+  app.add_option("--tcp-stagger-ms", f.tcp_stagger_ms,
+                 "How long ICMP echo is alone before TCP is tried too, in milliseconds")
+      ->check(CLI::Range(0, 10'000))
+      ->capture_default_str();
+  app.add_option("--silent-after-ms", f.silent_after_ms,
+                 "When a client that answers nothing is reported as silent, in milliseconds")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--max-flights", f.max_flights, "The most measurements under way at once")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--log-level", f.log_level, "What to log")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  app.footer(
+      "Measures with ICMP echo (by scamper, which needs to be installed) and, when a client ignores pings, "
+      "with\n"
+      "TCP connects. Addresses that are not public are refused unless the fleet file allows them:\n\n"
+      "  probe_policy { allow_special: \"198.18.0.0/15\" }\n\n"
+      "Try it:\n"
+      "  prober &\n"
+      "  grpcurl -plaintext -d '{\"address\":\"9.9.9.9\"}' localhost:4301 perigee.v1.Prober/Measure\n"
+      "  grpcurl -plaintext localhost:4301 grpc.health.v1.Health/Check");
+}
+
+ControlSecurity SecurityFrom(const v1::ControlConfig& control, bool insecure) {
+  return {.ca_file = control.ca_file(),
+          .certificate_file = control.certificate_file(),
+          .key_file = control.key_file(),
+          .insecure = insecure};
+}
+
+absl::StatusOr<std::unique_ptr<MeasureEngine>> MakeEngine(const Flags& flags, const v1::FleetConfig& fleet) {
+  auto scamper = FindScamper(flags.scamper);
+  if (!scamper.ok()) return scamper.status();
+  auto own = OwnAddresses();
+  if (!own.ok()) return own.status();
+  auto policy = PolicyFrom(fleet.probe_policy(), *std::move(own));
+  if (!policy.ok()) return policy.status();
+  auto folder = RunFolder::Make();
+  if (!folder.ok()) return folder.status();
+  const MeasureOptions options{.scamper = *std::move(scamper),
+                               .tcp_stagger = std::chrono::milliseconds(flags.tcp_stagger_ms),
+                               .silent_after = std::chrono::milliseconds(flags.silent_after_ms),
+                               .max_flights = flags.max_flights};
+  return std::make_unique<MeasureEngine>(options, *std::move(policy), BudgetFrom(fleet.probe_policy()),
+                                         *std::move(folder));
+}
+
+absl::Status Serve(const Flags& flags, StopSignal& stop) {
+  const auto listen = IpEndpoint::Parse(flags.listen);
+  if (!listen.ok()) {
+    return absl::InvalidArgumentError(fmt::format("--listen: {}", std::string(listen.status().message())));
+  }
+  const auto fleet = flags.config.empty() ? DefaultFleet() : LoadFleetFile(flags.config);
+  if (!fleet.ok()) return fleet.status();
+  auto engine = MakeEngine(flags, *fleet);
+  if (!engine.ok()) return engine.status();
+  ProberService service(**engine);
+  auto server =
+      ControlServer::Start(*listen, SecurityFrom(fleet->control(), flags.insecure_control), {&service});
+  if (!server.ok()) return server.status();
+  const auto set_serving = [&server](bool serving) {
+    (*server)->SetServing("", serving);
+    (*server)->SetServing(kServiceName, serving);
+  };
+  set_serving(false);
+  (*engine)->Start(set_serving);
+  spdlog::info("listening on {}",
+               IpEndpoint{listen->address, static_cast<uint16_t>((*server)->port())}.ToString());
+  stop.Wait();
+  spdlog::info("stopping");
+  (*engine)->Stop();
+  return absl::OkStatus();
+}
+
+int Run(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Measures the round-trip time from this host to a client, for dnsserver", kProgram);
+  AddFlags(app, flags);
+  if (const auto exit_code = ParseCommandLine(app, argc, argv)) return *exit_code;
+  InitLogging(kProgram, flags.log_level);
+  RaiseFileLimit();
+  StopSignal stop;
+  const absl::Status status = Serve(flags, stop);
+  return status.ok() ? 0 : Fail(kProgram, status);
+}
+
+}  // namespace
+}  // namespace perigee
+
+int main(int argc, char** argv) { return perigee::Run(argc, argv); }

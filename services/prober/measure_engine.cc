@@ -1,0 +1,170 @@
+#include "services/prober/measure_engine.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "fmt/format.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee {
+namespace {
+
+namespace asio = boost::asio;
+
+MonoTime Now() { return std::chrono::steady_clock::now(); }
+
+absl::Status Stopping() { return absl::UnavailableError("the prober is stopping"); }
+
+}  // namespace
+
+MeasureEngine::MeasureEngine(const MeasureOptions& options, AddressPolicy policy,
+                             const ProbeBudgetOptions& budget, RunFolder folder)
+    : options_(options),
+      policy_(std::move(policy)),
+      budget_(budget),
+      io_(1),
+      work_(io_.get_executor()),
+      scamper_(io_, options.scamper, std::move(folder), [this](bool serving) { on_serving_(serving); }) {}
+
+MeasureEngine::~MeasureEngine() { Stop(); }
+
+void MeasureEngine::Start(OnServing on_serving) {
+  on_serving_ = std::move(on_serving);
+  asio::post(io_, [this] { scamper_.Start(); });
+  thread_ = std::thread([this] { io_.run(); });
+}
+
+void MeasureEngine::Stop() {
+  {
+    const std::lock_guard lock(stop_mutex_);
+    if (std::exchange(stopped_, true)) return;
+    asio::post(io_, [this] { Shutdown(); });
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+  } else {
+    io_.run();  // never started: ends the calls that came all the same
+  }
+}
+
+void MeasureEngine::Shutdown() {
+  scamper_.Stop();
+  while (!calls_.empty()) Leave(calls_.begin()->first, Stopping());
+  work_.reset();
+}
+
+MeasureEngine::CallId MeasureEngine::Measure(MeasureTarget target, MonoTime deadline, Done done) {
+  const CallId id = ++last_call_;
+  std::unique_lock lock(stop_mutex_);
+  if (stopped_) {
+    lock.unlock();
+    done(Stopping());
+    return id;
+  }
+  asio::post(io_, [this, id, target = std::move(target), deadline, done = std::move(done)]() mutable {
+    Begin(id, std::move(target), deadline, std::move(done));
+  });
+  return id;
+}
+
+void MeasureEngine::Cancel(CallId call) {
+  const std::lock_guard lock(stop_mutex_);
+  if (stopped_) return;
+  asio::post(io_, [this, call] { Leave(call, absl::CancelledError("the caller cancelled")); });
+}
+
+MonoTime MeasureEngine::SilentAt(const MeasureTarget& target, MonoTime deadline) const {
+  const MonoTime patient = Now() + options_.silent_after + kEchoSpacing * (target.probes - 1);
+  return std::min(patient, deadline - kAnswerMargin - kHaltGrace);
+}
+
+void MeasureEngine::Begin(CallId id, MeasureTarget target, MonoTime deadline, Done done) {
+  if (absl::Status status = Join(id, target, deadline); !status.ok()) return done(std::move(status));
+  auto timer = std::make_unique<asio::steady_timer>(io_, deadline - kAnswerMargin);
+  timer->async_wait([this, id](const boost::system::error_code& error) {
+    if (!error) OnDeadline(id);
+  });
+  calls_.emplace(id, Call{std::move(target), std::move(done), std::move(timer)});
+}
+
+absl::Status MeasureEngine::Join(CallId id, const MeasureTarget& target, MonoTime deadline) {
+  if (absl::Status status = policy_.Check(target.address); !status.ok()) return status;
+  const MonoTime silent_at = SilentAt(target, deadline);
+  auto flight = flights_.find(target);
+  if (flight == flights_.end()) {
+    const auto launched = Launch(target, silent_at);
+    if (!launched.ok()) return launched.status();
+    flight = *launched;
+  } else if (flight->second.calls.size() >= options_.max_callers_per_flight) {
+    return absl::ResourceExhaustedError(fmt::format(
+        "{} calls wait for {} already", options_.max_callers_per_flight, target.address.ToString()));
+  } else {
+    flight->second.flight->Extend(silent_at);
+  }
+  flight->second.calls.push_back(id);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<MeasureEngine::Flights::iterator> MeasureEngine::Launch(const MeasureTarget& target,
+                                                                       MonoTime silent_at) {
+  if (flights_.size() >= options_.max_flights) {
+    return absl::ResourceExhaustedError(
+        fmt::format("{} measurements are under way already", options_.max_flights));
+  }
+  if (absl::Status status = budget_.Take(target.address, target.packets(), Now()); !status.ok())
+    return status;
+  auto flight = std::make_unique<Flight>(
+      io_, scamper_, target, options_.tcp_stagger, silent_at,
+      [this, target](const absl::StatusOr<Measurement>& result) { OnFlightOver(target, result); });
+  if (absl::Status status = flight->Start(); !status.ok()) {
+    budget_.Return(target.address, target.packets());
+    return status;
+  }
+  return flights_.emplace(target, SharedFlight{std::move(flight), {}}).first;
+}
+
+// The flight is dropped in a turn of the loop of its own, for it may be what called us.
+MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found) {
+  SharedFlight shared = std::move(found->second);
+  flights_.erase(found);
+  shared.flight->Stop();
+  const MeasureTarget& target = shared.flight->target();
+  budget_.Return(target.address, target.packets() - shared.flight->ladder().packets_sent());
+  asio::post(io_, [flight = std::move(shared.flight)] {});
+  return shared;
+}
+
+void MeasureEngine::OnFlightOver(const MeasureTarget& target, const absl::StatusOr<Measurement>& result) {
+  const auto found = flights_.find(target);
+  if (found == flights_.end()) return;
+  for (const CallId id : TakeFlight(found).calls) Finish(id, result);
+}
+
+void MeasureEngine::OnDeadline(CallId id) {
+  const auto call = calls_.find(id);
+  if (call == calls_.end()) return;
+  const auto flight = flights_.find(call->second.target);
+  if (flight != flights_.end()) Leave(id, flight->second.flight->ladder().Silent());
+}
+
+void MeasureEngine::Leave(CallId id, absl::StatusOr<Measurement> result) {
+  const auto call = calls_.find(id);
+  if (call == calls_.end()) return;
+  const auto flight = flights_.find(call->second.target);
+  if (flight != flights_.end()) {
+    std::erase(flight->second.calls, id);
+    if (flight->second.calls.empty()) TakeFlight(flight);
+  }
+  Finish(id, std::move(result));
+}
+
+void MeasureEngine::Finish(CallId id, absl::StatusOr<Measurement> result) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  const Done done = std::move(found->second.done);
+  calls_.erase(found);
+  done(std::move(result));
+}
+
+}  // namespace perigee

@@ -1,0 +1,86 @@
+#include "services/prober/prober_service.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/prober/policy_from_fleet.h"
+
+namespace perigee {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+v1::MeasureRequest Request(const std::string& address, uint32_t probes = 0,
+                           std::vector<uint32_t> ports = {}) {
+  v1::MeasureRequest request;
+  request.set_address(address);
+  request.set_probes(probes);
+  for (const uint32_t port : ports) request.add_tcp_ports(port);
+  return request;
+}
+
+std::string ErrorOf(const v1::MeasureRequest& request) {
+  const auto target = ParseMeasureRequest(request);
+  EXPECT_TRUE(target.ok() || absl::IsInvalidArgument(target.status()));
+  return std::string(target.status().message());
+}
+
+TEST(MeasureRequest, DefaultsAreOneProbeAndThreePorts) {
+  const auto target = ParseMeasureRequest(Request("198.18.7.7"));
+  ASSERT_TRUE(target.ok()) << target.status();
+  EXPECT_EQ(target->address, *IpAddress::Parse("198.18.7.7"));
+  EXPECT_EQ(target->probes, 1u);
+  EXPECT_THAT(target->ports, ElementsAre(53, 443, 80));
+  EXPECT_EQ(target->packets(), 4u);
+}
+
+TEST(MeasureRequest, LimitsAreReachableAndNoMore) {
+  EXPECT_TRUE(ParseMeasureRequest(Request("fd00::7", 10, {1, 2, 3, 65535})).ok());
+  EXPECT_EQ(ErrorOf(Request("fd00::7", 11)), "probes: 11 is more than 10");
+  EXPECT_EQ(ErrorOf(Request("fd00::7", 1, {1, 2, 3, 4, 5})), "tcp_ports: 5 are more than 4");
+  EXPECT_EQ(ErrorOf(Request("fd00::7", 1, {0})), "tcp_ports: 0 is not a port");
+  EXPECT_EQ(ErrorOf(Request("fd00::7", 1, {65536})), "tcp_ports: 65536 is not a port");
+}
+
+TEST(MeasureRequest, WhatIsNotAnAddressIsNamed) {
+  for (const char* text :
+       {"", "example.org", "198.18.7", "198.18.7.7:53", "fe80::1%eth0", "198.18.7.7 -P udp"}) {
+    EXPECT_THAT(ErrorOf(Request(text)), HasSubstr("address: ")) << text;
+  }
+}
+
+TEST(MeasureRequest, TheDearestFitsIntoTheMinimumBurst) { EXPECT_EQ(kMaxProbes + kMaxPorts, kMinimumBurst); }
+
+TEST(MeasureResponse, CarriesSamplesAndTheirLeast) {
+  v1::MeasureResponse response;
+  ToResponse({.method = ProbeMethod::kIcmpEcho, .rtts = {Rtt(300), Rtt(200)}, .sent = 3}, &response);
+  EXPECT_EQ(response.method(), v1::METHOD_ICMP_ECHO);
+  EXPECT_THAT(response.rtt_us(), ElementsAre(300, 200));
+  EXPECT_EQ(response.min_rtt_us(), 200u);
+  EXPECT_EQ(response.sent(), 3u);
+  EXPECT_EQ(response.lost(), 1u);
+}
+
+TEST(MeasureResponse, SilenceHasNoSamples) {
+  v1::MeasureResponse response;
+  ToResponse({.method = ProbeMethod::kSilent, .rtts = {}, .sent = 4}, &response);
+  EXPECT_EQ(response.method(), v1::METHOD_SILENT);
+  EXPECT_EQ(response.min_rtt_us(), 0u);
+  EXPECT_EQ(response.lost(), 4u);
+}
+
+TEST(PolicyFrom, TakesEverySectionOfTheFleetFile) {
+  v1::ProbePolicyConfig config;
+  config.add_allow_special("198.18.0.0/15");
+  config.add_opt_out("198.18.9.0/24");
+  const auto policy = PolicyFrom(config, {*IpAddress::Parse("198.18.0.1")});
+  ASSERT_TRUE(policy.ok());
+  EXPECT_TRUE(policy->Check(*IpAddress::Parse("198.18.7.7")).ok());
+  EXPECT_FALSE(policy->Check(*IpAddress::Parse("198.18.9.7")).ok());
+  EXPECT_FALSE(policy->Check(*IpAddress::Parse("198.18.0.1")).ok());
+  config.add_opt_out("nonsense");
+  EXPECT_TRUE(absl::IsInvalidArgument(PolicyFrom(config, {}).status()));
+}
+
+}  // namespace
+}  // namespace perigee

@@ -1,0 +1,134 @@
+// The cache of one replica: what is stored, in memory and in SQLite, never more than its budget.
+//
+//   Find: memory tier → writes that are still under way → SQLite.     Insert: memory tier, and SQLite soon
+//   after.
+//
+// One budget counts everything stored: key, variant, head and body of each object, in bytes. It holds at
+// every instant, in the index and, commit by commit, in SQLite. When it is used up, the objects with the
+// fewest hits go first; of those with as many hits, the one stored first. The memory tier is a part of the
+// same objects, within a budget of its own.
+//
+// Thread-safe: any thread may call anything at any time. One mutex guards the index and is held for map
+// operations only; SQLite is read in the caller's thread without it and written by one thread of the cache's
+// own. Nothing here waits for the disk, except Flush, the destructor, and Find for what is only in SQLite.
+//
+// When the disk fails (full, gone, read-only) the cache goes on in memory alone, says so in its log and its
+// statistics, and tries the disk again every CacheOptions::disk_retry.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lib/base/clock.h"
+#include "lib/http_semantics/headers.h"
+#include "lib/http_semantics/storability.h"
+#include "services/replica/cache/stored_response.h"
+
+namespace perigee::replica {
+
+struct CacheOptions {
+  // The SQLite file; it and its -wal, -shm and .lock belong to one process. Empty: memory alone.
+  std::string path;
+  uint64_t budget_bytes = 10'000'000;
+  uint64_t memory_budget_bytes = 10'000'000;
+  http::CachePolicy policy;
+  // Bytes of stored objects that wait for SQLite; what is inserted beyond it is not stored.
+  uint64_t max_pending_bytes = 64'000'000;
+  // How often hit counts are written.
+  std::chrono::milliseconds hits_flush_interval{5'000};
+  std::chrono::milliseconds disk_retry{30'000};
+};
+
+// Variants kept under one key; beyond it the one stored first goes.
+inline constexpr size_t kMaxVariantsPerKey = 64;
+
+enum class Lookup {
+  kMemory,    // found in memory
+  kDisk,      // found in SQLite, and now in memory if it fits there
+  kUriMiss,   // nothing under this key
+  kVaryMiss,  // only variants for other requests
+};
+std::string_view Name(Lookup lookup);
+
+struct FindResult {
+  Lookup lookup = Lookup::kUriMiss;
+  // Set exactly when found. May be stale: DecideReuse tells.
+  std::shared_ptr<const StoredResponse> response;
+};
+
+enum class InsertResult {
+  kStored,
+  kTooLarge,  // larger than the whole budget (or than the memory budget while the disk is out)
+  kVaryStar,  // Vary: * can never be found again
+  kBusy,      // max_pending_bytes are waiting for the disk
+};
+std::string_view Name(InsertResult result);
+
+struct CacheStats {
+  uint64_t objects = 0;
+  uint64_t bytes = 0;  // at most budget_bytes
+  uint64_t budget_bytes = 0;
+  uint64_t memory_objects = 0;
+  uint64_t memory_bytes = 0;  // at most memory_budget_bytes
+  uint64_t memory_budget_bytes = 0;
+  uint64_t pending_bytes = 0;  // not yet in SQLite
+  // Since Open:
+  uint64_t evictions = 0;
+  uint64_t inserts_refused = 0;  // kBusy and kTooLarge
+  uint64_t disk_errors = 0;
+  bool disk_ok = false;  // false while the cache runs in memory alone
+};
+
+class Cache {
+ public:
+  // Opens or creates the file and loads what it holds, with hit counts; evicts down to the budget. A damaged
+  // file, or one of another version, is moved aside to "<path>.damaged-<unix time>" and logged, and the cache
+  // starts empty. A disk that cannot be used is no error: the cache starts in memory alone. Errors:
+  // InvalidArgument (no budget), FailedPrecondition (another process has the file open). `clock` must outlive
+  // the cache.
+  static absl::StatusOr<std::unique_ptr<Cache>> Open(CacheOptions options, const Clock& clock);
+
+  // Writes out what is pending. No other call may be under way.
+  ~Cache();
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+
+  // The newest stored variant that `request` selects, and counts a hit on it. `key` is the primary key:
+  // scheme, host, path and query as the caller normalised them, without the method.
+  FindResult Find(std::string_view key, const http::HeaderList& request);
+
+  // Stores `response` in place of the same variant. Whether it may be stored (JudgeStorability) and which
+  // headers (HeadersToStore) is the caller's affair. Found by every Find that starts after Insert returned.
+  // `response.body` must be set. The new object starts without hits; what it replaces leaves its hits behind.
+  InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response);
+
+  // After a 304: gives the stored object `old` (from Find) the head `merged` (from MergeNotModified), keeping
+  // body, hits and its place in the order of eviction. `request` is the client's, as for Insert: a 304 may
+  // change Vary. Returns the merged response, whether or not it could be kept (it is not when `old` has been
+  // evicted or replaced meanwhile).
+  std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
+                                                const std::shared_ptr<const StoredResponse>& old,
+                                                http::ResponseHead merged);
+
+  // Forgets every variant. No Find that starts afterwards returns one of them; Flush makes that last beyond a
+  // crash. Returns how many there were.
+  size_t Erase(std::string_view key);
+
+  CacheStats Stats() const;
+
+  // Returns when everything done before the call is committed to SQLite, hit counts too; the error when the
+  // disk is out. OK at once without a disk tier.
+  absl::Status Flush();
+
+ private:
+  class Impl;
+  explicit Cache(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace perigee::replica

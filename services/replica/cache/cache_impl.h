@@ -1,0 +1,123 @@
+// What is behind Cache: the tiers, the one mutex, and the thread that writes to SQLite.
+//
+// An object is *safe* when SQLite has it in its present form. One that is not safe is held by `pending` while
+// the disk works, and by the memory tier alone while it does not; one held by neither is forgotten. A batch
+// for SQLite holds every erasure since the last one, so that what SQLite has after a commit is a part of what
+// the index had when the batch was made: the budget holds there because it holds here.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "services/replica/cache/cache.h"
+#include "services/replica/cache/disk_tier.h"
+#include "services/replica/cache/index.h"
+#include "services/replica/cache/memory_tier.h"
+
+namespace perigee::replica {
+
+// Keeps the file to one process: an flock on "<path>.lock" for as long as it lives.
+class FileLock {
+ public:
+  // FailedPrecondition when another process holds it, NotFound when it cannot be made.
+  static absl::StatusOr<std::unique_ptr<FileLock>> Take(const std::string& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  explicit FileLock(int fd) : fd_(fd) {}
+  const int fd_;
+};
+
+class Cache::Impl {
+ public:
+  Impl(CacheOptions options, const Clock& clock);
+  ~Impl();
+
+  // Opens the disk tier, loads it, and starts the writer. Errors as Cache::Open has them.
+  absl::Status Start();
+
+  FindResult Find(std::string_view key, const http::HeaderList& request);
+  InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response);
+  std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
+                                                const std::shared_ptr<const StoredResponse>& old,
+                                                http::ResponseHead merged);
+  size_t Erase(std::string_view key);
+  CacheStats Stats() const;
+  absl::Status Flush();
+
+ private:
+  // All below until the writer's part: with mutex_ held.
+  struct DiskRead {
+    DiskTier* disk;
+    ObjectId id;
+    uint64_t version;
+  };
+  void Hit(Entry& entry);
+  void PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse> response);
+  void SetPending(Entry& entry, std::shared_ptr<const StoredResponse> response);
+  void ClearPending(Entry& entry);
+  void ForgetIfHomeless(ObjectId id);
+  void OnRemoved(Entry& entry);
+  InsertResult Admit(uint64_t bytes) const;
+  void Store(std::string_view key, std::shared_ptr<const StoredResponse> response, uint64_t bytes);
+  void Replace(Entry& entry, const std::shared_ptr<const StoredResponse>& response);
+
+  // Without the mutex, which it takes.
+  FindResult FindOnDisk(const DiskRead& read);
+
+  // The writer's part (cache_writer.cc).
+  absl::Status OpenDisk();
+  absl::StatusOr<std::unique_ptr<DiskTier>> OpenAndLoad();
+  void WriterLoop();
+  void WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits);
+  bool Reconnect(std::unique_lock<std::mutex>& lock);
+  std::chrono::milliseconds WriterInterval() const {
+    return disk_status_.ok() ? options_.hits_flush_interval : options_.disk_retry;
+  }
+  bool HasWrites() const { return !put_.empty() || !erase_.empty() || !heads_.empty(); }
+  WriteBatch TakeBatch(bool with_hits);
+  void TakePuts(WriteBatch* batch);
+  void TakeHeads(WriteBatch* batch);
+  void TakeHits(WriteBatch* batch);
+  void Committed(const WriteBatch& batch);
+  void Failed(const WriteBatch& batch);
+  void DiskError(const absl::Status& status);
+  void GoOnInMemory(const absl::Status& status);
+
+  const CacheOptions options_;
+  const Clock& clock_;
+
+  mutable std::mutex mutex_;
+  MemoryTier memory_;
+  Index index_;
+  ObjectId next_id_ = 1;
+  uint64_t pending_bytes_ = 0;  // of the entries that have `pending`
+  uint64_t inserts_refused_ = 0;
+  uint64_t disk_errors_ = 0;
+
+  // What SQLite is to be told. Ids of entries that are gone are passed over.
+  std::vector<ObjectId> erase_;
+  std::deque<ObjectId> put_;
+  absl::flat_hash_set<ObjectId> heads_;
+  std::vector<ObjectId> hits_;
+
+  std::unique_ptr<FileLock> file_lock_;
+  std::unique_ptr<DiskTier> disk_;  // set once; the writer uses it, and Find its Read
+  absl::Status disk_status_;        // not OK while the cache runs in memory alone
+  bool stop_ = false;
+  uint64_t flushes_asked_ = 0;
+  uint64_t flushes_done_ = 0;
+  std::condition_variable work_;
+  std::condition_variable flushed_;
+  std::thread writer_;
+};
+
+}  // namespace perigee::replica

@@ -1,0 +1,306 @@
+#include "services/replica/cache/disk_tier.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace perigee::replica {
+namespace {
+
+using sqlite::Database;
+using sqlite::Statement;
+
+constexpr int kSchemaVersion = 1;
+// A WAL of this many pages (4 MB) is moved into the file.
+constexpr int kCheckpointPages = 256;
+// More free pages than this (and than a quarter of the file) are given back, so many at a time.
+constexpr int64_t kFreePages = 64;
+// A larger file is not read through at start; damage then shows when it is read.
+constexpr uint64_t kQuickCheckMaxBytes = 256'000'000;
+// Reader connections kept open for the next reads.
+constexpr size_t kMaxIdleReaders = 16;
+
+constexpr char kPragmas[] =
+    "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; "
+    "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=8388608;";
+
+// All text is kept as blobs: keys and headers are bytes. Times are microseconds since 1970. A chunk's id is
+// its object's id and its number within it, so that a body is one run of rows.
+constexpr char kSchema[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE object(id INTEGER PRIMARY KEY, key BLOB NOT NULL, vary_names BLOB NOT NULL,"
+    " variant_key BLOB NOT NULL, status INTEGER NOT NULL, reason BLOB NOT NULL, headers BLOB NOT NULL,"
+    " request_time INTEGER NOT NULL, response_time INTEGER NOT NULL, body_bytes INTEGER NOT NULL,"
+    " hits INTEGER NOT NULL);"
+    "CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+    "PRAGMA user_version=1;"
+    "COMMIT;";
+
+constexpr std::string_view kLoad =
+    "SELECT id, key, vary_names, variant_key, length(key) + length(vary_names) + length(variant_key) +"
+    " length(reason) + length(headers) + body_bytes, hits FROM object ORDER BY id";
+
+int64_t ToMicros(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+WallTime FromMicros(int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
+
+int64_t FirstChunk(ObjectId id) { return static_cast<int64_t>(id << DiskTier::kChunkBits); }
+
+absl::Status CheckNotDamaged(Database& database) {
+  std::error_code error;
+  const uint64_t size = std::filesystem::file_size(database.path(), error);
+  if (error || size > kQuickCheckMaxBytes) return absl::OkStatus();
+  const auto result = database.QueryText("PRAGMA quick_check(1)");
+  if (!result.ok()) return result.status();
+  if (*result == "ok") return absl::OkStatus();
+  return absl::DataLossError(fmt::format("{}: {}", database.path(), result->substr(result->find('\n') + 1)));
+}
+
+absl::Status EnsureSchema(Database& database) {
+  const auto version = database.QueryNumber("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version == kSchemaVersion) return absl::OkStatus();
+  const auto tables = database.QueryNumber("SELECT count(*) FROM sqlite_schema");
+  if (!tables.ok()) return tables.status();
+  if (*version == 0 && *tables == 0) return database.Execute(kSchema);
+  return absl::DataLossError(
+      fmt::format("{}: not a cache of version {} but {}", database.path(), kSchemaVersion, *version));
+}
+
+absl::Status PrepareAs(Database& database, std::string_view sql, Statement* out) {
+  auto statement = database.Prepare(sql);
+  if (!statement.ok()) return statement.status();
+  *out = *std::move(statement);
+  return absl::OkStatus();
+}
+
+void BindHead(Statement& statement, int first, const http::ResponseHead& head) {
+  statement.Bind(first, head.status)
+      .BindBlob(first + 1, head.reason)
+      .BindBlob(first + 2, head.headers.text())
+      .Bind(first + 3, ToMicros(head.request_time))
+      .Bind(first + 4, ToMicros(head.response_time));
+}
+
+// Runs `write` for each element until one fails.
+template <typename Elements, typename Write>
+absl::Status Each(const Elements& elements, Write write) {
+  for (const auto& element : elements) {
+    if (absl::Status status = write(element); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// Steps on to the end of the body, for as long as chunks follow on each other.
+absl::StatusOr<std::string> ReadChunks(Statement& chunks, ObjectId id, size_t size) {
+  std::string body;
+  body.reserve(size);
+  chunks.Bind(1, FirstChunk(id)).Bind(2, FirstChunk(id + 1));
+  absl::StatusOr<bool> row = chunks.Step();
+  for (; row.ok() && *row; row = chunks.Step()) body.append(chunks.Blob(0));
+  if (!row.ok()) return row.status();
+  if (body.size() != size) {
+    return absl::DataLossError(fmt::format("object {} has {} of {} bytes", id, body.size(), size));
+  }
+  return body;
+}
+
+absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, ObjectId id) {
+  auto headers = http::HeaderList::FromText(std::string(row.Blob(2)));
+  if (!headers) return absl::DataLossError(fmt::format("object {} has malformed headers", id));
+  auto response = std::make_shared<StoredResponse>();
+  response->head = {static_cast<int>(row.Number(0)), std::string(row.Blob(1)), *std::move(headers),
+                    FromMicros(row.Number(3)), FromMicros(row.Number(4))};
+  response->vary_names = row.Blob(5);
+  response->variant_key = row.Blob(6);
+  response->object_id = id;
+  return response;
+}
+
+}  // namespace
+
+uint64_t WeightOf(std::string_view key, const StoredResponse& response) {
+  return key.size() + response.vary_names.size() + response.variant_key.size() + response.head.reason.size() +
+         response.head.headers.text().size() + response.body->size();
+}
+
+absl::StatusOr<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& path) {
+  auto database = Database::Open(path, Database::Mode::kReadWriteCreate);
+  if (!database.ok()) return database.status();
+  if (absl::Status status = database->Execute(kPragmas); !status.ok()) return status;
+  if (absl::Status status = CheckNotDamaged(*database); !status.ok()) return status;
+  if (absl::Status status = EnsureSchema(*database); !status.ok()) return status;
+  std::unique_ptr<DiskTier> tier(new DiskTier(*std::move(database)));
+  if (absl::Status status = tier->Prepare(); !status.ok()) return status;
+  return tier;
+}
+
+DiskTier::~DiskTier() { idle_readers_.clear(); }
+
+absl::Status DiskTier::Prepare() {
+  // Takes the place of SQLite's own checkpoints, which would run inside a commit.
+  sqlite3_wal_hook(
+      database_.handle(),
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      &wal_pages_);
+  const std::pair<std::string_view, Statement*> statements[] = {
+      {"DELETE FROM object WHERE id = ?1", &erase_object_},
+      {"DELETE FROM chunk WHERE id >= ?1 AND id < ?2", &erase_chunks_},
+      {"INSERT OR REPLACE INTO object VALUES(?1, ?2, ?3, ?4, ?7, ?8, ?9, ?10, ?11, ?5, ?6)", &put_object_},
+      {"INSERT OR REPLACE INTO chunk VALUES(?1, ?2)", &put_chunk_},
+      {"UPDATE object SET status = ?2, reason = ?3, headers = ?4, request_time = ?5, response_time = ?6"
+       " WHERE id = ?1",
+       &put_head_},
+      {"UPDATE object SET hits = ?2 WHERE id = ?1", &put_hits_},
+  };
+  return Each(statements, [&](const auto& pair) { return PrepareAs(database_, pair.first, pair.second); });
+}
+
+absl::Status DiskTier::Load(const std::function<void(LoadedObject)>& take) {
+  auto rows = database_.Prepare(kLoad);
+  if (!rows.ok()) return rows.status();
+  absl::StatusOr<bool> row = rows->Step();
+  for (; row.ok() && *row; row = rows->Step()) {
+    take({static_cast<ObjectId>(rows->Number(0)), std::string(rows->Blob(1)), std::string(rows->Blob(2)),
+          std::string(rows->Blob(3)), static_cast<uint64_t>(rows->Number(4)),
+          static_cast<uint64_t>(rows->Number(5))});
+  }
+  return row.status();
+}
+
+absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
+  {
+    const std::lock_guard lock(readers_mutex_);
+    if (!idle_readers_.empty()) {
+      auto reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+  }
+  auto database = Database::Open(database_.path(), Database::Mode::kReadOnly);
+  if (!database.ok()) return database.status();
+  auto object = database->Prepare(
+      "SELECT status, reason, headers, request_time, response_time, vary_names, variant_key, body_bytes"
+      " FROM object WHERE id = ?1");
+  if (!object.ok()) return object.status();
+  auto chunks = database->Prepare("SELECT data FROM chunk WHERE id >= ?1 AND id < ?2 ORDER BY id");
+  if (!chunks.ok()) return chunks.status();
+  return std::make_unique<Reader>(Reader{*std::move(database), *std::move(object), *std::move(chunks)});
+}
+
+void DiskTier::GiveBack(std::unique_ptr<Reader> reader) {
+  const std::lock_guard lock(readers_mutex_);
+  if (idle_readers_.size() < kMaxIdleReaders) idle_readers_.push_back(std::move(reader));
+}
+
+absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id) {
+  auto taken = TakeReader();
+  if (!taken.ok()) return taken.status();
+  Reader& reader = **taken;
+  const auto row = reader.object.Bind(1, static_cast<int64_t>(id)).Step();
+  if (!row.ok()) return row.status();
+  if (!*row) {
+    GiveBack(*std::move(taken));
+    return absl::NotFoundError("not stored");
+  }
+  auto response = HeadOf(reader.object, id);
+  if (!response.ok()) return response.status();
+  // The row stays under way until the body is read: both come from one snapshot.
+  auto body = ReadChunks(reader.chunks, id, static_cast<size_t>(reader.object.Number(7)));
+  reader.object.Reset();
+  if (!body.ok()) return body.status();
+  (*response)->body = std::make_shared<const std::string>(*std::move(body));
+  GiveBack(*std::move(taken));
+  return response;
+}
+
+absl::Status DiskTier::Erase(ObjectId id) {
+  if (absl::Status status = erase_object_.Bind(1, static_cast<int64_t>(id)).Run(); !status.ok())
+    return status;
+  return erase_chunks_.Bind(1, FirstChunk(id)).Bind(2, FirstChunk(id + 1)).Run();
+}
+
+absl::Status DiskTier::Put(const WriteBatch::Put& put) {
+  const StoredResponse& response = *put.response;
+  put_object_.Bind(1, static_cast<int64_t>(put.id))
+      .BindBlob(2, put.key)
+      .BindBlob(3, response.vary_names)
+      .BindBlob(4, response.variant_key)
+      .Bind(5, static_cast<int64_t>(response.body->size()))
+      .Bind(6, static_cast<int64_t>(put.hits));
+  BindHead(put_object_, 7, response.head);
+  if (absl::Status status = put_object_.Run(); !status.ok()) return status;
+  return PutChunks(put.id, *response.body);
+}
+
+absl::Status DiskTier::PutChunks(ObjectId id, const std::string& body) {
+  int64_t chunk = FirstChunk(id);
+  for (size_t begin = 0; begin < body.size(); begin += kChunkBytes) {
+    const std::string_view data = std::string_view(body).substr(begin, kChunkBytes);
+    if (absl::Status status = put_chunk_.Bind(1, chunk++).BindBlob(2, data).Run(); !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DiskTier::PutHead(const WriteBatch::Head& head) {
+  put_head_.Bind(1, static_cast<int64_t>(head.id));
+  BindHead(put_head_, 2, head.response->head);
+  return put_head_.Run();
+}
+
+absl::Status DiskTier::PutHits(const WriteBatch::Hits& hits) {
+  return put_hits_.Bind(1, static_cast<int64_t>(hits.id)).Bind(2, static_cast<int64_t>(hits.hits)).Run();
+}
+
+absl::Status DiskTier::Apply(const WriteBatch& batch) {
+  auto transaction = sqlite::Transaction::Begin(database_);
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status = Each(batch.erase, [&](ObjectId id) { return Erase(id); });
+  if (status.ok()) status = Each(batch.put, [&](const auto& put) { return Put(put); });
+  if (status.ok()) status = Each(batch.heads, [&](const auto& head) { return PutHead(head); });
+  if (status.ok()) status = Each(batch.hits, [&](const auto& hits) { return PutHits(hits); });
+  return status.ok() ? transaction->Commit() : status;
+}
+
+absl::Status DiskTier::Maintain() {
+  const auto free = database_.QueryNumber("PRAGMA freelist_count");
+  const auto pages = database_.QueryNumber("PRAGMA page_count");
+  if (!free.ok()) return free.status();
+  if (!pages.ok()) return pages.status();
+  if (*free > kFreePages && *free > *pages / 4) {
+    absl::Status status = database_.Execute(fmt::format("PRAGMA incremental_vacuum({})", kFreePages));
+    if (!status.ok()) return status;
+  }
+  if (wal_pages_ < kCheckpointPages) return absl::OkStatus();
+  const auto done = database_.Checkpoint(/*truncate=*/false);
+  if (done.ok() && *done) wal_pages_ = 0;
+  return done.status();
+}
+
+absl::Status DiskTier::Clear() { return database_.Execute("DELETE FROM chunk; DELETE FROM object;"); }
+
+absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  const std::string target = fmt::format("{}.damaged-{}", path, seconds);
+  std::error_code error;
+  std::filesystem::rename(path, target, error);
+  if (error) {
+    return absl::InternalError(fmt::format("{}: cannot rename to {}: {}", path, target, error.message()));
+  }
+  for (const char* suffix : {"-wal", "-shm"}) {  // there may be none
+    std::error_code ignored;
+    std::filesystem::rename(path + suffix, target + suffix, ignored);
+  }
+  return target;
+}
+
+}  // namespace perigee::replica

@@ -1,0 +1,112 @@
+// The stored objects in SQLite: a table of heads, and one of body chunks.
+//
+// Apply, Maintain and Clear belong to one thread; Read may be called from any, beside them. Every batch is
+// one transaction, so that a crash leaves the objects of some batch's end, whole.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lib/sqlite/sqlite.h"
+#include "services/replica/cache/eviction.h"
+#include "services/replica/cache/stored_response.h"
+
+namespace perigee::replica {
+
+// What one transaction does, in this order.
+struct WriteBatch {
+  struct Put {
+    ObjectId id;
+    std::string key;
+    uint64_t hits;
+    std::shared_ptr<const StoredResponse> response;
+  };
+  struct Head {
+    ObjectId id;
+    std::shared_ptr<const StoredResponse> response;
+  };
+  struct Hits {
+    ObjectId id;
+    uint64_t hits;
+  };
+  std::vector<ObjectId> erase;  // those not there are passed over
+  std::vector<Put> put;
+  std::vector<Head> heads;
+  std::vector<Hits> hits;
+
+  bool empty() const { return erase.empty() && put.empty() && heads.empty() && hits.empty(); }
+};
+
+struct LoadedObject {
+  ObjectId id;
+  std::string key;
+  std::string vary_names;
+  std::string variant_key;
+  uint64_t bytes;  // as WeightOf gives it
+  uint64_t hits;
+};
+
+// What an object counts against the budget: key, variant, head and body.
+uint64_t WeightOf(std::string_view key, const StoredResponse& response);
+
+class DiskTier {
+ public:
+  // Bodies are cut into rows of this size.
+  static constexpr size_t kChunkBytes = 256 * 1024;
+  // Objects larger than this many chunks (256 GiB) cannot be numbered.
+  static constexpr int kChunkBits = 20;
+
+  // Opens or creates. DataLoss when the file is damaged, not ours, or of another version.
+  static absl::StatusOr<std::unique_ptr<DiskTier>> Open(const std::string& path);
+  ~DiskTier();
+
+  // In the order of storing.
+  absl::Status Load(const std::function<void(LoadedObject)>& take);
+
+  // NotFound when it is not (or no longer) there. Leaves `freshness` to the caller.
+  absl::StatusOr<std::shared_ptr<StoredResponse>> Read(ObjectId id);
+
+  absl::Status Apply(const WriteBatch& batch);
+  // Checkpoints and gives free pages back when there are enough of them. Call now and then after Apply.
+  absl::Status Maintain();
+  absl::Status Clear();
+
+ private:
+  struct Reader {
+    sqlite::Database database;
+    sqlite::Statement object;
+    sqlite::Statement chunks;
+  };
+  explicit DiskTier(sqlite::Database database) : database_(std::move(database)) {}
+  absl::Status Prepare();
+  absl::Status Erase(ObjectId id);
+  absl::Status Put(const WriteBatch::Put& put);
+  absl::Status PutChunks(ObjectId id, const std::string& body);
+  absl::Status PutHead(const WriteBatch::Head& head);
+  absl::Status PutHits(const WriteBatch::Hits& hits);
+  absl::StatusOr<std::unique_ptr<Reader>> TakeReader();
+  void GiveBack(std::unique_ptr<Reader> reader);
+
+  sqlite::Database database_;  // the writer's; statements go before it
+  sqlite::Statement erase_object_;
+  sqlite::Statement erase_chunks_;
+  sqlite::Statement put_object_;
+  sqlite::Statement put_chunk_;
+  sqlite::Statement put_head_;
+  sqlite::Statement put_hits_;
+  int wal_pages_ = 0;
+
+  std::mutex readers_mutex_;
+  std::vector<std::unique_ptr<Reader>> idle_readers_;
+};
+
+// Renames the file and its -wal and -shm to "<path>.damaged-<unix time>"…; returns the new name.
+absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now);
+
+}  // namespace perigee::replica

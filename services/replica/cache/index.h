@@ -1,0 +1,94 @@
+// What is stored, and what has to go: every object of the cache by key, variant and id, within the budget.
+//
+// Not thread-safe: the Cache's mutex guards it. An Entry stays where it is until it is removed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "lib/http_semantics/headers.h"
+#include "services/replica/cache/eviction.h"
+#include "services/replica/cache/stored_response.h"
+
+namespace perigee::replica {
+
+// Where an object stands with SQLite.
+enum class OnDisk {
+  kAbsent,
+  kWriting,  // in the batch that is being committed
+  kStored,
+};
+
+struct Entry {
+  ObjectId id = 0;
+  const std::string* key = nullptr;  // owned by the index
+  std::string vary_names;
+  std::string variant_key;
+  uint64_t bytes = 0;  // key, variant, head and body
+  uint64_t hits = 0;
+
+  OnDisk on_disk = OnDisk::kAbsent;
+  bool head_changed = false;  // since SQLite had it
+  bool hits_changed = false;
+  uint64_t version = 0;                           // grows with every change of the head
+  std::shared_ptr<const StoredResponse> pending;  // what SQLite does not have yet
+};
+
+class Index {
+ public:
+  // `removed` is called for each entry that leaves, just before it does; it must not change the index.
+  Index(uint64_t budget_bytes, size_t max_variants, std::unique_ptr<EvictionPolicy> policy,
+        std::function<void(Entry&)> removed);
+
+  // The newest variant that `request` selects, or null.
+  Entry* Find(std::string_view key, const http::HeaderList& request);
+  Entry* FindVariant(std::string_view key, std::string_view vary_names, std::string_view variant_key);
+  Entry* FindId(ObjectId id);
+  bool HasKey(std::string_view key) const;
+
+  void Hit(Entry& entry);
+
+  // Adds what fits the budget (the caller has asked Fits), with every field set but `key`; makes room first.
+  Entry& Add(std::string_view key, Entry entry);
+  // Gives `entry`, which stays, another weight that fits; makes room among the others.
+  void Resize(Entry& entry, uint64_t bytes);
+  void Remove(Entry& entry);
+  // Returns how many variants there were.
+  size_t RemoveKey(std::string_view key);
+
+  // For loading: adds without making room. Call EvictToBudget after the last.
+  void AddUnchecked(std::string_view key, Entry entry);
+  void EvictToBudget();
+
+  void ForEach(const std::function<void(Entry&)>& visit);
+
+  bool Fits(uint64_t bytes) const { return bytes <= budget_; }
+  uint64_t bytes() const { return bytes_; }
+  uint64_t budget() const { return budget_; }
+  size_t size() const { return by_id_.size(); }
+  uint64_t evictions() const { return evictions_; }
+
+ private:
+  using Variants = std::vector<std::unique_ptr<Entry>>;  // in the order of storing
+
+  void MakeRoom(uint64_t bytes);
+  Entry& Append(std::string_view key, Entry entry);
+  Variants* VariantsOf(std::string_view key);
+
+  const uint64_t budget_;
+  const size_t max_variants_;
+  const std::unique_ptr<EvictionPolicy> policy_;  // knows exactly the entries of by_id_
+  const std::function<void(Entry&)> removed_;
+  absl::node_hash_map<std::string, Variants> by_key_;  // no empty ones
+  absl::flat_hash_map<ObjectId, Entry*> by_id_;
+  uint64_t bytes_ = 0;  // the sum over the entries; at most budget_ but while loading
+  uint64_t evictions_ = 0;
+};
+
+}  // namespace perigee::replica

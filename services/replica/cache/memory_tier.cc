@@ -1,0 +1,39 @@
+#include "services/replica/cache/memory_tier.h"
+
+#include <utility>
+
+namespace perigee::replica {
+
+std::shared_ptr<const StoredResponse> MemoryTier::Get(ObjectId id) const {
+  const auto it = objects_.find(id);
+  return it == objects_.end() ? nullptr : it->second.response;
+}
+
+void MemoryTier::Hit(ObjectId id) {
+  if (objects_.contains(id)) policy_->Hit(id);
+}
+
+std::vector<ObjectId> MemoryTier::Put(ObjectId id, std::shared_ptr<const StoredResponse> response,
+                                      uint64_t bytes, uint64_t hits) {
+  Remove(id);
+  std::vector<ObjectId> gone;
+  if (!Fits(bytes)) return gone;
+  while (bytes_ > budget_ - bytes) {
+    gone.push_back(*policy_->Victim());
+    Remove(gone.back());
+  }
+  policy_->Add(id, bytes, hits);
+  objects_.emplace(id, Object{std::move(response), bytes});
+  bytes_ += bytes;
+  return gone;
+}
+
+void MemoryTier::Remove(ObjectId id) {
+  const auto it = objects_.find(id);
+  if (it == objects_.end()) return;
+  bytes_ -= it->second.bytes;
+  policy_->Remove(id);
+  objects_.erase(it);
+}
+
+}  // namespace perigee::replica

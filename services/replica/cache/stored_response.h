@@ -1,0 +1,28 @@
+// A response as the cache keeps it: shared by every request that it answers, never changed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lib/http_semantics/freshness.h"
+#include "lib/http_semantics/message.h"
+
+namespace perigee::replica {
+
+struct StoredResponse {
+  // With the headers that HeadersToStore leaves.
+  http::ResponseHead head;
+  // The whole body, as the origin sent it.
+  std::shared_ptr<const std::string> body;
+
+  // The rest is filled in by the cache. What follows from `head` and the cache's policy:
+  http::Freshness freshness;
+  // What selects this variant among those of its key (VaryNames, VariantKey).
+  std::string vary_names;
+  std::string variant_key;
+  // Which stored object this is: greater for those stored later, never used twice. 0 when it is not stored.
+  uint64_t object_id = 0;
+};
+
+}  // namespace perigee::replica

@@ -1,0 +1,70 @@
+// Why a fetch from the origin failed. The names are the words of logs and of Cache-Status's detail.
+#pragma once
+
+#include <string_view>
+
+namespace perigee::replica {
+
+enum class FetchError {
+  kNone,
+  kResolve,           // the origin's name has no address
+  kConnect,           // every address refused or was unreachable
+  kConnectTimeout,    // an address did not answer within connect_timeout
+  kTooManyOrigin,     // max_origin_connections in use for connect_timeout
+  kClosed,            // the connection ended before the response's head
+  kMalformed,         // what came is not HTTP/1.1
+  kFirstByteTimeout,  // no response within first_byte_timeout
+  kIdleTimeout,       // silence inside the response
+  kFetchTimeout,      // the exchange as a whole took too long
+  kCutShort,          // the connection ended inside the body
+  kFellBehind,        // a reader of a shared body was slower than the others by more than the body's window
+  kClientGone,        // the client of a request's body went away or sent nonsense
+};
+
+constexpr std::string_view Name(FetchError error) {
+  switch (error) {
+    case FetchError::kNone:
+      return "none";
+    case FetchError::kResolve:
+      return "resolve";
+    case FetchError::kConnect:
+      return "connect";
+    case FetchError::kConnectTimeout:
+      return "connect-timeout";
+    case FetchError::kTooManyOrigin:
+      return "origin-connections";
+    case FetchError::kClosed:
+      return "closed";
+    case FetchError::kMalformed:
+      return "malformed";
+    case FetchError::kFirstByteTimeout:
+      return "first-byte-timeout";
+    case FetchError::kIdleTimeout:
+      return "idle-timeout";
+    case FetchError::kFetchTimeout:
+      return "fetch-timeout";
+    case FetchError::kCutShort:
+      return "cut-short";
+    case FetchError::kFellBehind:
+      return "fell-behind";
+    case FetchError::kClientGone:
+      return "client-gone";
+  }
+  return "unknown";
+}
+
+// 504 when the origin was too slow (RFC 9110 §15.6.5), else 502.
+constexpr int StatusFor(FetchError error) {
+  switch (error) {
+    case FetchError::kConnectTimeout:
+    case FetchError::kTooManyOrigin:
+    case FetchError::kFirstByteTimeout:
+    case FetchError::kIdleTimeout:
+    case FetchError::kFetchTimeout:
+      return 504;
+    default:
+      return 502;
+  }
+}
+
+}  // namespace perigee::replica

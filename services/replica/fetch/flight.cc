@@ -1,0 +1,229 @@
+#include "services/replica/fetch/flight.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace perigee::replica {
+
+bool FlightMemory::TryReserve(uint64_t bytes) {
+  if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
+  Release(bytes);
+  return false;
+}
+
+Flight::~Flight() { memory_.Release(buffered_); }
+
+void Flight::WakeAll(std::vector<std::shared_ptr<Wakeup>> waiters) {
+  for (const auto& waiter : waiters) waiter->Wake();
+}
+
+std::vector<std::shared_ptr<Wakeup>> Flight::SetState(FlightState state) {
+  state_ = state;
+  return std::exchange(waiters_, {});
+}
+
+Task<FlightState> Flight::AwaitHead(Executor executor) {
+  for (;;) {
+    std::shared_ptr<Wakeup> wakeup;
+    {
+      const std::lock_guard lock(mutex_);
+      if (state_ != FlightState::kWaiting) co_return state_;
+      wakeup = Wakeup::Create(executor);
+      waiters_.push_back(wakeup);
+    }
+    co_await wakeup->Sleep(MonoTime::max());
+  }
+}
+
+FetchError Flight::error() const {
+  const std::lock_guard lock(mutex_);
+  return error_;
+}
+
+bool Flight::windowed() const {
+  const std::lock_guard lock(mutex_);
+  return windowed_;
+}
+
+void Flight::Invalidate() {
+  const std::lock_guard lock(mutex_);
+  invalidated_ = true;
+}
+
+void Flight::Publish(FlightHead head) {
+  std::vector<std::shared_ptr<Wakeup>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    head_ = std::move(head);
+    waiters = SetState(head_.refreshed ? FlightState::kDone : FlightState::kStreaming);
+  }
+  WakeAll(std::move(waiters));
+}
+
+void Flight::GoAlone() {
+  std::vector<std::shared_ptr<Wakeup>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    waiters = SetState(FlightState::kAlone);
+  }
+  WakeAll(std::move(waiters));
+}
+
+void Flight::Fail(FetchError error) {
+  std::vector<std::shared_ptr<Wakeup>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    error_ = error;
+    waiters = SetState(FlightState::kFailed);
+  }
+  WakeAll(std::move(waiters));
+}
+
+void Flight::Abandon() {
+  std::vector<std::shared_ptr<Wakeup>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ != FlightState::kWaiting && state_ != FlightState::kStreaming) return;
+    error_ = FetchError::kClosed;
+    waiters = SetState(FlightState::kFailed);
+  }
+  WakeAll(std::move(waiters));
+}
+
+void Flight::Finish() {
+  std::vector<std::shared_ptr<Wakeup>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    waiters = SetState(FlightState::kDone);
+  }
+  WakeAll(std::move(waiters));
+}
+
+Flight::Room Flight::MakeRoom(uint64_t bytes) {
+  for (;;) {
+    if (buffered_ + bytes <= window_ && memory_.TryReserve(bytes)) break;
+    windowed_ = true;
+    if (readers_.empty()) return Room::kUnwanted;
+    // One chunk may always be buffered, or a flight without memory would never end.
+    if (chunks_.empty()) {
+      memory_.ForceReserve(bytes);
+      break;
+    }
+    size_t fastest = 0;
+    for (const Reader* reader : readers_) fastest = std::max(fastest, reader->next_);
+    if (fastest <= first_chunk_) return Room::kFull;
+    buffered_ -= chunks_.front()->size();
+    memory_.Release(chunks_.front()->size());
+    chunks_.pop_front();
+    ++first_chunk_;
+  }
+  buffered_ += bytes;
+  return Room::kFree;
+}
+
+Task<bool> Flight::Append(Executor executor, std::string piece) {
+  auto chunk = std::make_shared<const std::string>(std::move(piece));
+  for (;;) {
+    std::shared_ptr<Wakeup> wakeup;
+    std::vector<std::shared_ptr<Wakeup>> waiters;
+    {
+      const std::lock_guard lock(mutex_);
+      const Room room = MakeRoom(chunk->size());
+      if (room == Room::kUnwanted) co_return false;
+      if (room == Room::kFree) {
+        chunks_.push_back(std::move(chunk));
+        waiters = std::exchange(waiters_, {});
+      } else {
+        wakeup = producer_ = Wakeup::Create(executor);
+      }
+    }
+    WakeAll(std::move(waiters));
+    if (!wakeup) co_return true;
+    co_await wakeup->Sleep(MonoTime::max());
+  }
+}
+
+Chunk Flight::WholeBody() const {
+  const std::lock_guard lock(mutex_);
+  if (windowed_ || invalidated_) return nullptr;
+  if (chunks_.size() == 1) return chunks_.front();
+  std::string whole;
+  whole.reserve(buffered_);
+  for (const Chunk& chunk : chunks_) whole += *chunk;
+  return std::make_shared<const std::string>(std::move(whole));
+}
+
+Flight::Reader::Reader(std::shared_ptr<Flight> flight) : flight_(std::move(flight)) {
+  const std::lock_guard lock(flight_->mutex_);
+  flight_->readers_.insert(this);
+}
+
+Flight::Reader::~Reader() {
+  const std::lock_guard lock(flight_->mutex_);
+  flight_->readers_.erase(this);
+  if (const auto producer = std::exchange(flight_->producer_, nullptr)) producer->Wake();
+}
+
+Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
+  Flight& flight = *flight_;
+  for (;;) {
+    std::shared_ptr<Wakeup> wakeup;
+    {
+      const std::lock_guard lock(flight.mutex_);
+      if (next_ < flight.first_chunk_) co_return Piece{.error = FetchError::kFellBehind};
+      const size_t at = next_ - flight.first_chunk_;
+      if (at < flight.chunks_.size()) {
+        ++next_;
+        if (const auto producer = std::exchange(flight.producer_, nullptr)) producer->Wake();
+        co_return Piece{.chunk = flight.chunks_[at]};
+      }
+      if (flight.state_ == FlightState::kDone) co_return Piece{};
+      if (flight.state_ == FlightState::kFailed) co_return Piece{.error = flight.error_};
+      wakeup = Wakeup::Create(executor);
+      flight.waiters_.push_back(wakeup);
+    }
+    co_await wakeup->Sleep(MonoTime::max());
+  }
+}
+
+FlightTable::Seat FlightTable::Join(std::string_view key) {
+  const std::lock_guard lock(mutex_);
+  auto& flight = flights_[std::string(key)];
+  if (flight) return {.joined = flight};
+  flight = std::make_shared<Flight>(window_, memory_);
+  Seat seat;
+  seat.lease.emplace(this, std::string(key), flight);
+  return seat;
+}
+
+FlightTable::Lease FlightTable::Solo() {
+  return Lease(nullptr, {}, std::make_shared<Flight>(window_, memory_));
+}
+
+void FlightTable::Invalidate(std::string_view key) {
+  const std::lock_guard lock(mutex_);
+  const auto it = flights_.find(std::string(key));
+  if (it == flights_.end()) return;
+  it->second->Invalidate();
+  flights_.erase(it);
+}
+
+size_t FlightTable::size() const {
+  const std::lock_guard lock(mutex_);
+  return flights_.size();
+}
+
+void FlightTable::Lease::Close() {
+  if (!flight_ || table_ == nullptr) return;
+  const std::lock_guard lock(table_->mutex_);
+  const auto it = table_->flights_.find(key_);
+  if (it != table_->flights_.end() && it->second == flight_) table_->flights_.erase(it);
+}
+
+FlightTable::Lease::~Lease() {
+  if (!flight_) return;
+  Close();
+  flight_->Abandon();
+}
+
+}  // namespace perigee::replica

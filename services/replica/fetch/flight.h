@@ -1,0 +1,187 @@
+// One fetch, many waiters: a response that is on its way from the origin, and everyone who wants it.
+//
+// The first request for a key leads: it asks the origin, and the others wait for the head. What they are told
+// then is one of
+//   streaming  the response may be shared; read the body with a Reader, as it grows;
+//   alone      it may not (private, no-store, too large …): each fetches for itself, and gets no byte of
+//   this; failed     the fetch failed; all fail alike, so that a dead origin is not asked once by each.
+//
+// The body is kept whole while it fits the window, so nobody waits for a slow reader, and a late one starts
+// at the beginning. When it outgrows the window (possible only if its length was not known) or the memory of
+// all flights together is used up, the flight becomes *windowed*: nobody may join, it is not stored, the
+// fastest reader sets the pace, and a reader that falls more than a window behind it is cut off
+// (kFellBehind).
+//
+// Thread-safe: the leader and the readers are coroutines of any Workers.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "lib/http_semantics/freshness.h"
+#include "lib/http_semantics/message.h"
+#include "services/replica/cache/stored_response.h"
+#include "services/replica/fetch/fetch_error.h"
+#include "services/replica/io/wakeup.h"
+
+namespace perigee::replica {
+
+using Chunk = std::shared_ptr<const std::string>;
+
+struct FlightHead {
+  http::ResponseHead head;  // with the headers that may be shared (HeadersToStore)
+  http::Freshness freshness;
+  std::string vary_names;  // of the response, and what the leader's request selected by them
+  std::string variant_key;
+  std::optional<uint64_t> content_length;
+  // The complete answer, when the origin said 304 to a validation; there is no body to read then.
+  std::shared_ptr<const StoredResponse> refreshed;
+};
+
+enum class FlightState { kWaiting, kStreaming, kDone, kAlone, kFailed };
+
+// The memory of all flights together. Thread-safe.
+class FlightMemory {
+ public:
+  explicit FlightMemory(uint64_t limit) : limit_(limit) {}
+  bool TryReserve(uint64_t bytes);
+  void ForceReserve(uint64_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }
+  void Release(uint64_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const uint64_t limit_;
+  std::atomic<uint64_t> used_{0};
+};
+
+class Flight {
+ public:
+  Flight(uint64_t window, FlightMemory& memory) : window_(window), memory_(memory) {}
+  ~Flight();
+
+  // --- Waiters ---
+
+  // Returns what the wait ended with; never kWaiting.
+  Task<FlightState> AwaitHead(Executor executor);
+  // After kStreaming or kDone. Does not change any more.
+  const FlightHead& head() const { return head_; }
+  // After kFailed.
+  FetchError error() const;
+
+  // Reads the body from its beginning. Lives in one coroutine; keeps the flight alive.
+  class Reader {
+   public:
+    explicit Reader(std::shared_ptr<Flight> flight);
+    ~Reader();
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    // kNone with a chunk: the next piece. kNone without: the body is complete. Else it never will be.
+    struct Piece {
+      FetchError error = FetchError::kNone;
+      Chunk chunk;
+    };
+    Task<Piece> Next(Executor executor);
+
+   private:
+    friend class Flight;
+    std::shared_ptr<Flight> flight_;
+    size_t next_ = 0;  // number of the chunk to read next
+  };
+
+  // --- The leader ---
+
+  void Publish(FlightHead head);
+  void GoAlone();
+  void Fail(FetchError error);
+  // Takes the next piece of the body; waits when the flight is windowed and the window is full. False when
+  // nobody reads any more and nothing will be stored: stop fetching.
+  Task<bool> Append(Executor executor, std::string piece);
+  // The body is complete.
+  void Finish();
+  // Fails the flight unless it has come to its end: nobody is left waiting, whatever path the leader took.
+  void Abandon();
+  // What is under way is older than a change of the resource: it must not be stored.
+  void Invalidate();
+  // The whole body in one string, when it may be stored: nothing once windowed or invalidated.
+  Chunk WholeBody() const;
+  bool windowed() const;
+
+ private:
+  enum class Room { kFree, kFull, kUnwanted };
+  Room MakeRoom(uint64_t bytes);                                     // mutex_ held
+  std::vector<std::shared_ptr<Wakeup>> SetState(FlightState state);  // mutex_ held
+  static void WakeAll(std::vector<std::shared_ptr<Wakeup>> waiters);
+
+  const uint64_t window_;
+  FlightMemory& memory_;
+
+  mutable std::mutex mutex_;
+  FlightState state_ = FlightState::kWaiting;
+  FetchError error_ = FetchError::kNone;
+  FlightHead head_;
+  std::deque<Chunk> chunks_;
+  size_t first_chunk_ = 0;  // the number of chunks_.front()
+  uint64_t buffered_ = 0;
+  bool windowed_ = false;
+  bool invalidated_ = false;
+  absl::flat_hash_set<const Reader*> readers_;
+  std::vector<std::shared_ptr<Wakeup>> waiters_;  // for the head or for the next chunk
+  std::shared_ptr<Wakeup> producer_;              // waits for room
+};
+
+// Who fetches what right now. Thread-safe.
+class FlightTable {
+ public:
+  FlightTable(uint64_t window, uint64_t max_bytes) : window_(window), memory_(max_bytes) {}
+
+  // Held by the leader: ends the flight on every path. Movable, so that it can go with the body.
+  class Lease {
+   public:
+    Lease(FlightTable* table, std::string key, std::shared_ptr<Flight> flight)
+        : table_(table), key_(std::move(key)), flight_(std::move(flight)) {}
+    Lease(Lease&&) = default;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease();
+
+    const std::shared_ptr<Flight>& flight() const { return flight_; }
+    // Nobody may join from here on.
+    void Close();
+
+   private:
+    FlightTable* table_;
+    std::string key_;
+    std::shared_ptr<Flight> flight_;
+  };
+
+  // The flight under way for `key`, or nothing and a lease: the caller leads.
+  struct Seat {
+    std::shared_ptr<Flight> joined;
+    std::optional<Lease> lease;
+  };
+  Seat Join(std::string_view key);
+  // A flight that nobody can join, for a request that must fetch for itself.
+  Lease Solo();
+
+  // An unsafe request has changed `key`'s resource: nobody joins the fetch under way, and it is not stored.
+  void Invalidate(std::string_view key);
+
+  FlightMemory& memory() { return memory_; }
+  size_t size() const;
+
+ private:
+  const uint64_t window_;
+  FlightMemory memory_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
+};
+
+}  // namespace perigee::replica

@@ -1,0 +1,45 @@
+#include "services/replica/fetch/origin_address.h"
+
+#include <fmt/format.h>
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+namespace perigee::replica {
+namespace {
+
+absl::Status Bad(std::string_view text, std::string_view why) {
+  return absl::InvalidArgumentError(fmt::format("origin \"{}\": {}", text, why));
+}
+
+std::string_view View(boost::urls::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+absl::StatusOr<OriginAddress> OriginAddress::Parse(std::string_view text) {
+  const std::string url_text =
+      text.find("://") == std::string_view::npos ? fmt::format("http://{}", text) : std::string(text);
+  const auto parsed = boost::urls::parse_uri(url_text);
+  if (parsed.has_error()) return Bad(text, "this is no host, host:port or http:// URL");
+  const boost::urls::url_view url = *parsed;
+  const std::string_view scheme = View(url.scheme());
+  if (scheme == "https") return Bad(text, "https origins are not supported yet; use http://");
+  if (scheme != "http") return Bad(text, fmt::format("the scheme {} is not supported; use http://", scheme));
+  if (url.has_userinfo()) return Bad(text, "user names and passwords are not supported");
+  if (url.encoded_host().empty()) return Bad(text, "the host is missing");
+  const std::string_view path = View(url.encoded_path());
+  if ((!path.empty() && path != "/") || url.has_query() || url.has_fragment()) {
+    return Bad(text, "give scheme, host and port only; the path comes from each request");
+  }
+  if (url.has_port() && (url.port_number() == 0)) return Bad(text, "the port must be 1 to 65535");
+
+  OriginAddress origin;
+  origin.host = View(url.host_address());
+  if (url.has_port()) origin.port = url.port_number();
+  const std::string host_text(View(url.encoded_host()));
+  origin.authority = origin.port == 80 ? host_text : fmt::format("{}:{}", host_text, origin.port);
+  origin.base = fmt::format("http://{}", origin.authority);
+  return origin;
+}
+
+}  // namespace perigee::replica

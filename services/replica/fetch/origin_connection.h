@@ -1,0 +1,86 @@
+// One TCP connection to the origin: it sends a request and reads the response, under named time-outs.
+// Belongs to one thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/base/address.h"
+#include "lib/base/clock.h"
+#include "services/replica/fetch/fetch_error.h"
+#include "services/replica/http1/parser.h"
+#include "services/replica/io/deadline.h"
+#include "services/replica/io/gather.h"
+#include "services/replica/limits.h"
+
+namespace perigee::replica {
+
+class OriginConnection {
+ public:
+  // `on_close` runs when the connection is destroyed. `limits`, `sweeper` and `clock` must outlive it.
+  OriginConnection(const Executor& executor, DeadlineSweeper& sweeper, const Limits& limits,
+                   const Clock& clock, std::function<void()> on_close);
+  ~OriginConnection();
+
+  Task<FetchError> Connect(const IpAddress& address, uint16_t port);
+
+  // Begins an exchange, and with it the time of fetch_timeout.
+  void Begin(bool head_request);
+
+  // Sends bytes of the request; idle_timeout bounds how long the origin may refuse to take them.
+  Task<FetchError> Write(Gather bytes);
+  // The request is sent: first_byte_timeout runs from here.
+  void AwaitResponse();
+
+  // Reads up to the end of the final response's head; 1xx responses are dropped.
+  Task<FetchError> ReadHead();
+  http::ResponseHead& head() { return parser_->head(); }
+  int minor_version() const { return parser_->minor_version(); }
+  Framing framing() const { return parser_->framing(); }
+  uint64_t content_length() const { return parser_->content_length(); }
+  // Whether the origin has sent anything since Begin.
+  bool heard() const { return heard_; }
+
+  // Appends the next piece of the body to `out`. kNone with nothing appended means that the body is over.
+  Task<FetchError> ReadBody(std::string* out);
+  bool body_done() const { return parser_->body_done(); }
+
+  // Whether another exchange may follow this one on the same connection.
+  bool reusable() const;
+  // Puts it away until `until`, when it closes by itself.
+  void Park(MonoTime until);
+  // Whether a parked connection is still open and silent.
+  bool StillGood();
+  bool used_before() const { return exchanges_ > 1; }
+
+  void Close();
+
+ private:
+  void Limit(std::chrono::milliseconds step, FetchError kind);
+  // What an operation that failed, failed of.
+  FetchError Reason(FetchError otherwise) const;
+  Task<FetchError> Receive();
+
+  Socket socket_;
+  Deadline deadline_;
+  const Limits& limits_;
+  const Clock& clock_;
+  std::function<void()> on_close_;
+  MonoTime whole_ = MonoTime::max();
+  FetchError step_kind_ = FetchError::kNone;
+  FetchError expired_ = FetchError::kNone;
+  std::optional<ResponseParser> parser_;
+  bool head_request_ = false;
+  bool heard_ = false;
+  bool broken_ = false;
+  bool ended_ = false;  // the origin has closed its side
+  int exchanges_ = 0;
+  WallTime request_time_;
+  std::string input_;    // received, not yet parsed
+  std::string receive_;  // where a read lands
+};
+
+}  // namespace perigee::replica

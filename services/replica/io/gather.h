@@ -1,0 +1,39 @@
+// Up to three pieces of memory sent as one: a head or chunk header, a body, an end.
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <string_view>
+
+namespace perigee::replica {
+
+// A ConstBufferSequence. Points to memory that it does not own.
+class Gather {
+ public:
+  using value_type = boost::asio::const_buffer;
+  using const_iterator = const value_type*;
+
+  explicit Gather(std::string_view first, std::string_view second = {}, std::string_view third = {})
+      : buffers_{Buffer(first), Buffer(second), Buffer(third)} {}
+
+  const_iterator begin() const { return buffers_; }
+  const_iterator end() const { return buffers_ + std::size(buffers_); }
+
+  bool empty() const {
+    return std::all_of(begin(), end(), [](const value_type& buffer) { return buffer.size() == 0; });
+  }
+  // The first `n` bytes are sent.
+  void Advance(size_t n) {
+    for (value_type& buffer : buffers_) {
+      const size_t step = std::min(n, buffer.size());
+      buffer += step;
+      n -= step;
+    }
+  }
+
+ private:
+  static value_type Buffer(std::string_view text) { return {text.data(), text.size()}; }
+  value_type buffers_[3];
+};
+
+}  // namespace perigee::replica

@@ -1,0 +1,74 @@
+// httpserver: wires flags, cache, server and control port together.
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <thread>
+
+#include "lib/config/fleet.h"
+#include "lib/program/program.h"
+#include "lib/rpc/control.h"
+#include "services/replica/control/replica_service.h"
+#include "services/replica/session/listener.h"
+#include "services/replica/settings.h"
+
+namespace perigee::replica {
+namespace {
+
+constexpr char kProgram[] = "httpserver";
+constexpr char kServiceName[] = "perigee.v1.Replica";
+
+// Every client and every origin connection takes a descriptor.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+absl::StatusOr<v1::FleetConfig> ReadFleet(const std::string& path) {
+  if (path.empty()) return DefaultFleet();
+  return LoadFleetFile(path);
+}
+
+absl::Status Serve(const Flags& flags, StopSignal& stop) {
+  auto fleet = ReadFleet(flags.config);
+  if (!fleet.ok()) return fleet.status();
+  auto settings =
+      MakeSettings(flags, *fleet, static_cast<int>(std::thread::hardware_concurrency()), HasIpv6());
+  if (!settings.ok()) return settings.status();
+  RaiseDescriptorLimit();
+
+  const SystemClock clock;
+  auto cache = Cache::Open(settings->cache, clock);
+  if (!cache.ok()) return cache.status();
+  auto server = Server::Start(settings->server, **cache, clock);
+  if (!server.ok()) return server.status();
+  ReplicaService service(**server, **cache, clock);
+  auto control = ControlServer::Start(settings->control, settings->security, {&service});
+  if (!control.ok()) return control.status();
+  (*control)->SetServing(kServiceName, true);
+  spdlog::info("serving {} on port {}, control port {}", settings->server.origin.base, (*server)->port(),
+               (*control)->port());
+
+  spdlog::info("signal {}: finishing requests under way", stop.Wait());
+  (*control)->SetServing(kServiceName, false);
+  (*control)->SetServing("", false);
+  (*server)->Drain(flags.grace);
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app;
+  Flags flags;
+  AddFlags(&app, &flags);
+  if (const auto code = ParseCommandLine(app, argc, argv)) return *code;
+  InitLogging(kProgram, flags.log_level);
+  StopSignal stop;
+  const absl::Status status = Serve(flags, stop);
+  return status.ok() ? 0 : Fail(kProgram, status);
+}
+
+}  // namespace
+}  // namespace perigee::replica
+
+int main(int argc, char** argv) { return perigee::replica::Main(argc, argv); }

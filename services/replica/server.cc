@@ -1,0 +1,103 @@
+#include "services/replica/server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "services/replica/session/listener.h"
+#include "services/replica/session/worker.h"
+
+namespace perigee::replica {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPoll{20};
+
+Limits ShareOf(Limits limits, size_t workers) {
+  const auto share = [workers](size_t all) { return std::max<size_t>(1, (all + workers - 1) / workers); };
+  limits.max_connections = share(limits.max_connections);
+  limits.max_origin_connections = share(limits.max_origin_connections);
+  limits.max_idle_origin_connections = share(limits.max_idle_origin_connections);
+  return limits;
+}
+
+}  // namespace
+
+Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
+    : options_(std::move(options)),
+      worker_limits_(ShareOf(options_.limits, static_cast<size_t>(options_.threads))),
+      shared_(new Shared{
+          .cache = cache,
+          .flights = FlightTable(options_.limits.max_object_bytes, options_.limits.max_flight_bytes),
+          .policy = options_.policy,
+          .origin = options_.origin,
+          .worker_limits = worker_limits_,
+          .clock = clock,
+          .resolver = options_.resolver}) {}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Cache& cache,
+                                                      const Clock& clock) {
+  options.threads = std::max(1, options.threads);
+  std::unique_ptr<Server> server(new Server(std::move(options), cache, clock));
+  if (absl::Status status = server->Listen(); !status.ok()) return status;
+  for (const auto& worker : server->workers_) worker->Start();
+  return server;
+}
+
+absl::Status Server::Listen() {
+  for (IpEndpoint& endpoint : options_.listen) {
+    if (endpoint.port == 0) endpoint.port = port_;
+    if (absl::Status status = CheckUnused(endpoint); !status.ok()) return status;
+    if (port_ != 0 || endpoint.port != 0) continue;
+    // The port that the kernel gives is for all addresses and Workers: take it once to learn it.
+    auto fd = ListenOn(endpoint);
+    if (!fd.ok()) return fd.status();
+    endpoint.port = port_ = PortOf(*fd);
+    ::close(*fd);
+  }
+  port_ = options_.listen.front().port;
+  for (int i = 0; i < options_.threads; ++i) {
+    std::vector<int> listening;
+    for (const IpEndpoint& endpoint : options_.listen) {
+      auto fd = ListenOn(endpoint);
+      if (!fd.ok()) {
+        for (const int open : listening) ::close(open);
+        return fd.status();
+      }
+      listening.push_back(*fd);
+    }
+    workers_.push_back(std::make_unique<Worker>(*shared_, listening));
+  }
+  return absl::OkStatus();
+}
+
+Server::~Server() {
+  for (const auto& worker : workers_) worker->Stop();
+  for (const auto& worker : workers_) worker->Join();
+}
+
+ServerStats Server::Stats() const {
+  ServerStats sum;
+  for (const auto& worker : workers_) {
+    const Counters& counters = worker->counters();
+    sum.connections += counters.connections.get();
+    sum.requests += counters.requests.get();
+    sum.hits += counters.hits.get();
+    sum.misses += counters.misses.get();
+    sum.revalidated += counters.revalidated.get();
+    sum.stale += counters.stale.get();
+    sum.origin_errors += counters.origin_errors.get();
+    sum.collapsed += counters.collapsed.get();
+  }
+  return sum;
+}
+
+void Server::Drain(std::chrono::milliseconds grace) {
+  const MonoTime deadline = std::chrono::steady_clock::now() + grace;
+  for (const auto& worker : workers_) worker->Drain();
+  while (Stats().connections > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kDrainPoll);
+  }
+}
+
+}  // namespace perigee::replica

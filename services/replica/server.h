@@ -1,0 +1,69 @@
+// The HTTP server of one replica: Workers around one cache and one table of flights.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/base/address.h"
+#include "lib/base/clock.h"
+#include "services/replica/cache/cache.h"
+#include "services/replica/fetch/origin_address.h"
+#include "services/replica/fetch/resolver.h"
+#include "services/replica/limits.h"
+
+namespace perigee::replica {
+
+class Worker;
+struct Shared;
+
+struct ServerOptions {
+  // One port for all of them when it is 0: the kernel chooses.
+  std::vector<IpEndpoint> listen;
+  OriginAddress origin;
+  int threads = 1;
+  Limits limits;
+  http::CachePolicy policy;
+  ResolverOptions resolver;
+};
+
+// The sums over all Workers; replica.proto tells what each means.
+struct ServerStats {
+  uint64_t connections = 0;
+  uint64_t requests = 0;
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t revalidated = 0;
+  uint64_t stale = 0;
+  uint64_t origin_errors = 0;
+  uint64_t collapsed = 0;
+};
+
+class Server {
+ public:
+  // Listens and serves from the moment it returns. `cache` and `clock` must outlive the server. Errors:
+  // Unavailable or PermissionDenied, naming the address that cannot be listened on.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, Cache& cache,
+                                                       const Clock& clock);
+
+  // Cuts off what is still under way.
+  ~Server();
+
+  uint16_t port() const { return port_; }
+  ServerStats Stats() const;
+
+  // Takes no new connections and lets requests under way finish, for at most `grace`.
+  void Drain(std::chrono::milliseconds grace);
+
+ private:
+  Server(ServerOptions options, Cache& cache, const Clock& clock);
+  absl::Status Listen();
+
+  ServerOptions options_;
+  Limits worker_limits_;
+  std::unique_ptr<Shared> shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  uint16_t port_ = 0;
+};
+
+}  // namespace perigee::replica

@@ -1,0 +1,74 @@
+// The byte side of one client connection: reads requests, writes answers, and keeps the time-outs. One
+// thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "lib/base/address.h"
+#include "services/replica/http1/parser.h"
+#include "services/replica/io/deadline.h"
+#include "services/replica/io/gather.h"
+#include "services/replica/limits.h"
+
+namespace perigee::replica {
+
+class ClientStream {
+ public:
+  // `limits` and `sweeper` must outlive it.
+  ClientStream(Socket socket, DeadlineSweeper& sweeper, const Limits& limits);
+
+  enum class Read { kDone, kClosed, kRejected };
+
+  // The next request's head, pipelined or from the socket. kRejected: answer rejection() and close.
+  Task<Read> ReadHead();
+  const RequestHead& request() const { return parser_.head(); }
+  const Rejection& rejection() const { return rejection_; }
+
+  // Appends the next piece of the request's body; kDone with nothing appended is its end.
+  Task<Read> ReadBody(std::string* out);
+  bool body_done() const { return parser_.body_done(); }
+  // Whether bytes of the body, or of a next request, have already come.
+  bool has_input() const { return begin_ != end_; }
+
+  // Sends all of it; false when the client is gone or took nothing for write_timeout. Starts with one
+  // gathering send that does not wait, which is all that most answers need.
+  Task<bool> Write(Gather bytes);
+  // That first send alone: true when everything went, else `bytes` is what is left (`failed` if hopeless).
+  bool WriteNow(Gather* bytes, bool* failed);
+
+  const IpAddress& client() const { return client_; }
+
+  // Waits for nothing: whether the connection sits between two requests.
+  bool idle() const { return idle_; }
+
+  // The answer cannot be completed: resets the connection, so that the client cannot take it for whole.
+  void Abort();
+  void Close();
+  void CancelRead();
+  // Sends FIN and waits a little for the client's, so that an answer to a request that was not read to its
+  // end is not lost to a reset.
+  Task<void> LingerAndClose();
+
+ private:
+  std::string_view input() const { return {buffer_.data() + begin_, end_ - begin_}; }
+  // False when the buffer may not grow any more.
+  bool MakeRoom();
+  // Reads more input and clears the deadline; kRejected with 408 when that passed first.
+  Task<Read> Receive();
+
+  Socket socket_;
+  Deadline deadline_;
+  const Limits& limits_;
+  IpAddress client_;
+  RequestParser parser_;
+  Rejection rejection_;
+  bool idle_ = false;
+  bool expired_ = false;
+  // Received and not yet used up: [begin_, end_) of the buffer.
+  std::string buffer_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
+}  // namespace perigee::replica

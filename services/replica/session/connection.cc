@@ -1,0 +1,18 @@
+#include "services/replica/session/connection.h"
+
+namespace perigee::replica {
+
+Task<> Connection::Run() {
+  for (;;) {
+    const ClientStream::Read read = co_await client_.ReadHead();
+    if (read == ClientStream::Read::kClosed) co_return;
+    if (read == ClientStream::Read::kRejected) {
+      co_await handler_.Reject(client_.rejection());
+      break;
+    }
+    if (!co_await handler_.Handle()) break;
+  }
+  co_await client_.LingerAndClose();
+}
+
+}  // namespace perigee::replica

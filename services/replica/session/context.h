@@ -1,0 +1,32 @@
+// What a request needs around it: the parts of its Worker, and what all Workers share.
+#pragma once
+
+#include "lib/base/clock.h"
+#include "lib/http_semantics/storability.h"
+#include "services/replica/cache/cache.h"
+#include "services/replica/counters.h"
+#include "services/replica/fetch/flight.h"
+#include "services/replica/fetch/origin_pool.h"
+#include "services/replica/io/deadline.h"
+#include "services/replica/limits.h"
+
+namespace perigee::replica {
+
+struct Context {
+  // Of the Worker: one thread.
+  Executor executor;
+  DeadlineSweeper& sweeper;
+  OriginPool& pool;
+  Counters& counters;
+  bool draining = false;  // answers say Connection: close
+
+  // Shared and thread-safe, or never changed.
+  Cache& cache;
+  FlightTable& flights;
+  const http::CachePolicy& policy;
+  const OriginAddress& origin;
+  const Limits& limits;
+  const Clock& clock;
+};
+
+}  // namespace perigee::replica

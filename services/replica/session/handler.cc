@@ -1,0 +1,143 @@
+#include "services/replica/session/handler.h"
+
+#include <spdlog/spdlog.h>
+
+#include "lib/http_semantics/validation.h"
+
+namespace perigee::replica {
+
+Task<bool> Handler::Handle() {
+  context_.counters.requests.Add();
+  at_.plan = PlanRequest(request());
+  at_.is_head = request().method == "HEAD";
+  at_.found = {};
+  const Plan& plan = at_.plan;
+  if (plan.kind == PlanKind::kReject) {
+    co_return co_await OwnAnswer(plan.status, plan.why,
+                                 {.forward = http::Forward::kBypass, .detail = "rejected"});
+  }
+  if (plan.kind == PlanKind::kPassThrough) co_return co_await PassThrough();
+  if (!LookUp()) co_return co_await Miss();
+
+  context_.counters.hits.Add();
+  Gather bytes =
+      GatherStored(*at_.found.response, {.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)});
+  const bool keep = Form().keep_alive;
+  bool failed = false;
+  if (client_.WriteNow(&bytes, &failed)) co_return keep;
+  co_return !failed && co_await client_.Write(bytes) && keep;
+}
+
+Task<> Handler::Reject(Rejection rejection) {
+  context_.counters.requests.Add();
+  at_.is_head = false;
+  out_.clear();
+  const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = "rejected"};
+  AppendOwnAnswer(rejection.status, rejection.why, false, status, {.keep_alive = false},
+                  context_.clock.WallNow(), &out_);
+  spdlog::debug("{} refused: {} {}", client_.client().ToString(), rejection.status, rejection.why);
+  co_await client_.Write(Gather(out_));
+}
+
+AnswerForm Handler::Form() const {
+  return {.client_minor_version = request().minor_version,
+          .keep_alive = request().keep_alive && client_.body_done() && !context_.draining};
+}
+
+bool Handler::LookUp() {
+  at_.key.assign(context_.origin.base).append(at_.plan.path);
+  at_.control = http::ParseRequestCacheControl(request().headers);
+  at_.found = context_.cache.Find(at_.key, request().headers);
+  if (!at_.found.response) return false;
+  at_.decision = http::DecideReuse(at_.found.response->freshness, at_.control, context_.clock.WallNow());
+  return at_.decision.serve();
+}
+
+http::CacheStatus Handler::MissStatus() const {
+  using http::ReuseReason;
+  if (at_.plan.kind == PlanKind::kPassThrough) return {.forward = at_.plan.forward};
+  if (!at_.found.response) {
+    const bool vary = at_.found.lookup == Lookup::kVaryMiss;
+    return {.forward = vary ? http::Forward::kVaryMiss : http::Forward::kUriMiss};
+  }
+  const ReuseReason reason = at_.decision.reason;
+  const bool by_request = reason == ReuseReason::kRequestNoCache || reason == ReuseReason::kRequestMaxAge ||
+                          reason == ReuseReason::kRequestMinFresh;
+  return {.forward = by_request ? http::Forward::kRequest : http::Forward::kStale};
+}
+
+bool Handler::ClientHasIt(const http::ResponseHead& head) const {
+  return http::EvaluateCondition(request().method, request().headers, head, context_.clock.WallNow()) ==
+         http::ConditionResult::kNotModified;
+}
+
+void Handler::AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
+                                const http::CacheStatus& status) {
+  http::ResponseHead answer{.status = 304, .reason = std::string(ReasonPhrase(304))};
+  answer.headers = http::NotModifiedHeaders(head.headers);
+  AppendHead(answer, age, Framing::kNone, status, Form(), &out_);
+  Log(304, status);
+}
+
+Gather Handler::GatherStored(const StoredResponse& response, const http::CacheStatus& status) {
+  const auto age = http::CurrentAge(response.freshness, context_.clock.WallNow());
+  out_.clear();
+  if (ClientHasIt(response.head)) {
+    AppendNotModified(response.head, age, status);
+    return Gather(out_);
+  }
+  AppendHead(response.head, age, Framing::kContentLength, status, Form(), &out_);
+  Log(response.head.status, status);
+  if (at_.is_head) return Gather(out_);
+  return Gather(out_, *response.body);
+}
+
+Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
+  const Gather bytes = GatherStored(*response, status);
+  const bool keep = Form().keep_alive;
+  co_return co_await client_.Write(bytes) && keep;
+}
+
+Task<bool> Handler::OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status) {
+  out_.clear();
+  const AnswerForm form = Form();
+  AppendOwnAnswer(status, why, at_.is_head, cache_status, form, context_.clock.WallNow(), &out_);
+  Log(status, cache_status);
+  co_return co_await client_.Write(Gather(out_)) && form.keep_alive;
+}
+
+Task<bool> Handler::OriginFailed(FetchError error, bool collapsed) {
+  http::CacheStatus status = MissStatus();
+  status.collapsed = collapsed;
+  status.detail = Name(error);
+  const bool has_stored = at_.found.response != nullptr;
+  if (has_stored && at_.decision.reuse == http::Reuse::kRevalidate) {
+    context_.counters.stale.Add();
+    status.ttl = at_.decision.ttl;
+    co_return co_await Stored(at_.found.response, status);
+  }
+  context_.counters.origin_errors.Add();
+  // RFC 9111 §5.2.2.2: what must be validated and can't be is a 504, whatever the reason.
+  const int code = has_stored ? 504 : StatusFor(error);
+  const std::string why = fmt::format("the origin could not be asked ({})", Name(error));
+  co_return co_await OwnAnswer(code, why, status);
+}
+
+Task<bool> Handler::WriteBodyPiece(Framing framing, std::string_view piece) {
+  if (framing != Framing::kChunked) co_return co_await client_.Write(Gather(piece));
+  const std::string header = ChunkHeader(piece.size());
+  co_return co_await client_.Write(Gather(header, piece, "\r\n"));
+}
+
+Task<bool> Handler::EndBody(Framing framing) {
+  if (framing != Framing::kChunked) co_return true;
+  co_return co_await client_.Write(Gather(kLastChunk));
+}
+
+void Handler::Log(int status, const http::CacheStatus& cache_status) const {
+  if (!spdlog::should_log(spdlog::level::debug)) return;
+  spdlog::debug("{} {} {} {} {}", client_.client().ToString(), request().method, request().target, status,
+                http::FormatCacheStatus(cache_status));
+}
+
+}  // namespace perigee::replica

@@ -1,0 +1,97 @@
+// Answers one request after the other on one client connection. One thread.
+//
+//   Handle ─ kReject ──────▶ an error of our own
+//          ─ kPassThrough ─▶ PassThrough: body up, answer down, both at once
+//          ─ kCache ───────▶ hit: one send, no suspension
+//                            miss: Follow the fetch under way, or Lead one: Validated (304), Shared
+//                            (storable: a detached Fill feeds a Flight, this client being one of its readers)
+//                            or Relay (not storable: this client alone, with back-pressure)
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/http_semantics/cache_control.h"
+#include "lib/http_semantics/freshness.h"
+#include "services/replica/session/answer.h"
+#include "services/replica/session/client_stream.h"
+#include "services/replica/session/context.h"
+#include "services/replica/session/request_plan.h"
+
+namespace perigee::replica {
+
+class Handler {
+ public:
+  // Both must outlive it.
+  Handler(Context& context, ClientStream& client) : context_(context), client_(client) {}
+
+  // Answers the request that `client` has just read. False: the connection is done with.
+  Task<bool> Handle();
+
+  // Answers a request that could not be read.
+  Task<> Reject(Rejection rejection);
+
+ private:
+  // What is known of the request at hand.
+  struct Request {
+    Plan plan;
+    std::string key;
+    http::CacheControl control;
+    FindResult found;
+    http::ReuseDecision decision;
+    bool is_head = false;
+  };
+
+  const RequestHead& request() const { return client_.request(); }
+  AnswerForm Form() const;
+  http::CacheStatus MissStatus() const;
+
+  // Cached answers (handler.cc).
+  bool LookUp();
+  bool ClientHasIt(const http::ResponseHead& head) const;
+  Gather GatherStored(const StoredResponse& response, const http::CacheStatus& status);
+  void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
+                         const http::CacheStatus& status);
+  Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
+
+  // Through the cache (handler_miss.cc).
+  Task<bool> Miss();
+  bool MayShare() const;
+  Task<bool> Follow(std::shared_ptr<Flight> flight);
+  Task<bool> Lead(FlightTable::Lease lease);
+  Task<bool> Validated(FlightTable::Lease lease, const http::ResponseHead& not_modified);
+  Task<bool> Shared(FlightTable::Lease lease, std::unique_ptr<OriginConnection> connection,
+                    const http::HeaderList& sent);
+  Task<bool> StreamFlight(Flight::Reader& reader, const http::ResponseHead& head,
+                          std::optional<std::chrono::seconds> age, std::optional<uint64_t> length,
+                          const http::CacheStatus& status);
+
+  // Past the cache (handler_relay.cc).
+  struct Passage {
+    bool uploaded = false;       // the request's body is with the origin
+    bool client_failed = false;  // it ended early or was malformed, before there was an answer
+    bool answered = false;
+    bool keep = false;
+  };
+  Task<bool> Direct();
+  Task<bool> PassThrough();
+  Task<> Upload(OriginConnection& connection, Passage* passage);
+  Task<> Download(OriginConnection& connection, Passage* passage);
+  Task<bool> Relay(OriginConnection& connection, http::CacheStatus status);
+  Task<bool> RelayAndRelease(std::unique_ptr<OriginConnection> connection, http::CacheStatus status);
+  void InvalidateAfter(int status);
+
+  Task<bool> OriginFailed(FetchError error, bool collapsed);
+  Task<bool> OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status);
+  Task<bool> WriteBodyPiece(Framing framing, std::string_view piece);
+  Task<bool> EndBody(Framing framing);
+  void Log(int status, const http::CacheStatus& cache_status) const;
+
+  Context& context_;
+  ClientStream& client_;
+  Request at_;
+  std::string out_;  // the head being written; kept for its memory
+};
+
+}  // namespace perigee::replica

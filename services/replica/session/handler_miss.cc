@@ -1,0 +1,210 @@
+// The part of Handler that fetches through the cache.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "lib/http_semantics/validation.h"
+#include "lib/http_semantics/vary.h"
+#include "services/replica/fetch/origin_request.h"
+#include "services/replica/session/handler.h"
+
+namespace perigee::replica {
+namespace {
+
+// What becomes a stored object when its body is complete.
+struct Storing {
+  std::string key;
+  http::HeaderList request;
+  http::ResponseHead head;
+};
+
+void Store(Cache& cache, Storing storing, Chunk body) {
+  if (storing.head.status != 204) {
+    storing.head.headers.Set("Content-Length", fmt::format("{}", body->size()));
+  }
+  StoredResponse stored{.head = std::move(storing.head), .body = std::move(body)};
+  const InsertResult result = cache.Insert(storing.key, storing.request, std::move(stored));
+  if (result != InsertResult::kStored) spdlog::debug("{} not stored: {}", storing.key, Name(result));
+}
+
+// Reads the body into the flight, to its end, whether or not the client that started it is still there.
+Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, FlightTable::Lease lease,
+            Storing storing) {
+  Flight& flight = *lease.flight();
+  while (!connection->body_done()) {
+    std::string piece;
+    const FetchError error = co_await connection->ReadBody(&piece);
+    if (error != FetchError::kNone) {
+      spdlog::warn("{}: the origin's answer ended early: {}", storing.key, Name(error));
+      flight.Fail(error);
+      co_return;
+    }
+    if (piece.empty()) break;
+    if (!co_await flight.Append(context.executor, std::move(piece))) co_return;
+    if (flight.windowed()) lease.Close();
+  }
+  context.pool.Release(std::move(connection));
+  // Stored before its readers learn that it is complete: who asks again finds it.
+  if (Chunk body = flight.WholeBody()) Store(context.cache, std::move(storing), std::move(body));
+  flight.Finish();
+}
+
+FlightHead HeadOf(const std::shared_ptr<const StoredResponse>& complete) {
+  return {.vary_names = complete->vary_names, .variant_key = complete->variant_key, .refreshed = complete};
+}
+
+}  // namespace
+
+bool Handler::MayShare() const {
+  // Such a request wants an answer that was asked for after it came.
+  return !at_.control.no_cache && !(at_.control.max_age && at_.control.max_age->count() == 0);
+}
+
+Task<bool> Handler::Miss() {
+  if (at_.control.only_if_cached) {
+    http::CacheStatus status = MissStatus();
+    status.detail = "only-if-cached";
+    co_return co_await OwnAnswer(504, "not in the cache, and the request says only-if-cached", status);
+  }
+  context_.counters.misses.Add();
+  if (at_.is_head || at_.control.no_store || request().headers.Has("Range")) co_return co_await Direct();
+  if (!MayShare()) co_return co_await Lead(context_.flights.Solo());
+
+  FlightTable::Seat seat = context_.flights.Join(at_.key);
+  if (seat.joined) co_return co_await Follow(std::move(seat.joined));
+  // The flight that this request would have joined may have landed a moment ago.
+  if (LookUp()) {
+    seat.lease->flight()->Publish(HeadOf(at_.found.response));
+    co_return co_await Stored(at_.found.response,
+                              {.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)});
+  }
+  co_return co_await Lead(std::move(*seat.lease));
+}
+
+Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
+  context_.counters.collapsed.Add();
+  const FlightState state = co_await flight->AwaitHead(context_.executor);
+  if (state == FlightState::kFailed) co_return co_await OriginFailed(flight->error(), true);
+  if (state == FlightState::kAlone) co_return co_await Lead(context_.flights.Solo());
+
+  const FlightHead& head = flight->head();
+  if (http::VariantKey(head.vary_names, request().headers) != head.variant_key) {
+    co_return co_await Lead(context_.flights.Solo());
+  }
+  http::CacheStatus status = MissStatus();
+  status.collapsed = true;
+  if (head.refreshed) co_return co_await Stored(head.refreshed, status);
+  std::optional<Flight::Reader> reader(std::in_place, flight);
+  if (flight->windowed()) {
+    reader.reset();
+    co_return co_await Lead(context_.flights.Solo());
+  }
+  const auto age = http::CurrentAge(head.freshness, context_.clock.WallNow());
+  co_return co_await StreamFlight(*reader, head.head, age, head.content_length, status);
+}
+
+Task<bool> Handler::Lead(FlightTable::Lease lease) {
+  const std::shared_ptr<const StoredResponse> stored = at_.found.response;
+  bool validates = stored && http::HasValidator(stored->head.headers);
+  for (;;) {
+    http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
+    if (validates) {
+      http::MakeConditional(stored->head.headers, &fields);
+    } else {
+      http::MakeUnconditional(&fields);
+    }
+    const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
+    Fetched fetched = co_await context_.pool.Fetch(text, false);
+    if (fetched.error != FetchError::kNone) {
+      lease.flight()->Fail(fetched.error);
+      co_return co_await OriginFailed(fetched.error, false);
+    }
+    PrepareResponse(&fetched.connection->head(), fetched.connection->minor_version());
+    if (!validates || fetched.connection->head().status != 304) {
+      co_return co_await Shared(std::move(lease), std::move(fetched.connection), fields);
+    }
+    const http::ResponseHead not_modified = std::move(fetched.connection->head());
+    context_.pool.Release(std::move(fetched.connection));
+    if (http::NotModifiedAppliesTo(stored->head.headers, not_modified.headers)) {
+      co_return co_await Validated(std::move(lease), not_modified);
+    }
+    validates = false;
+  }
+}
+
+Task<bool> Handler::Validated(FlightTable::Lease lease, const http::ResponseHead& not_modified) {
+  context_.counters.revalidated.Add();
+  const auto refreshed =
+      context_.cache.Refresh(at_.key, request().headers, at_.found.response,
+                             http::MergeNotModified(at_.found.response->head, not_modified));
+  lease.flight()->Publish(HeadOf(refreshed));
+  lease.Close();
+  http::CacheStatus status = MissStatus();
+  status.forward_status = 304;
+  co_return co_await Stored(refreshed, status);
+}
+
+Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConnection> connection,
+                           const http::HeaderList& sent) {
+  const http::ResponseHead head = connection->head();
+  http::CacheStatus status = MissStatus();
+  status.forward_status = head.status;
+
+  std::optional<uint64_t> length;
+  if (connection->framing() == Framing::kContentLength) length = connection->content_length();
+  if (connection->framing() == Framing::kNone) length = 0;
+  const http::Storability verdict = http::JudgeStorability(request().method, sent, head, context_.policy);
+  const bool too_large = length.value_or(0) > context_.limits.max_object_bytes;
+  if (verdict != http::Storability::kStore || too_large) {
+    status.detail = too_large ? "too-large" : http::Name(verdict);
+    lease.flight()->GoAlone();
+    lease.Close();
+    co_return co_await RelayAndRelease(std::move(connection), status);
+  }
+
+  Storing storing{.key = at_.key, .request = request().headers, .head = head};
+  storing.head.headers = http::HeadersToStore(head.headers);
+  const std::string vary_names = http::VaryNames(storing.head.headers).value_or("");
+  const std::shared_ptr<Flight> flight = lease.flight();
+  flight->Publish({.head = storing.head,
+                   .freshness = http::FreshnessOf(storing.head, context_.policy),
+                   .vary_names = vary_names,
+                   .variant_key = http::VariantKey(vary_names, request().headers),
+                   .content_length = length});
+  Flight::Reader reader(flight);
+  asio::co_spawn(context_.executor,
+                 Fill(context_, std::move(connection), std::move(lease), std::move(storing)), asio::detached);
+  status.stored = true;
+  co_return co_await StreamFlight(reader, head, std::nullopt, length, status);
+}
+
+Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHead& head,
+                                 std::optional<std::chrono::seconds> age, std::optional<uint64_t> length,
+                                 const http::CacheStatus& status) {
+  AnswerForm form = Form();
+  out_.clear();
+  if (ClientHasIt(head)) {
+    AppendNotModified(head, age, status);
+    co_return co_await client_.Write(Gather(out_)) && form.keep_alive;
+  }
+  const Framing framing =
+      length ? Framing::kContentLength : ClientFraming(Framing::kChunked, form.client_minor_version);
+  form.keep_alive = form.keep_alive && framing != Framing::kUntilClose;
+  AppendHead(head, age, framing, status, form, &out_);
+  Log(head.status, status);
+  if (!co_await client_.Write(Gather(out_))) co_return false;
+  for (;;) {
+    const Flight::Reader::Piece piece = co_await reader.Next(context_.executor);
+    if (piece.error != FetchError::kNone) {
+      client_.Abort();
+      co_return false;
+    }
+    if (!piece.chunk) break;
+    if (!co_await WriteBodyPiece(framing, *piece.chunk)) co_return false;
+  }
+  co_return co_await EndBody(framing) && form.keep_alive;
+}
+
+}  // namespace perigee::replica

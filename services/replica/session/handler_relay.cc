@@ -1,0 +1,140 @@
+// The part of Handler that passes requests and responses through, one client to one origin connection.
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "lib/http_semantics/validation.h"
+#include "services/replica/fetch/origin_request.h"
+#include "services/replica/session/handler.h"
+
+namespace perigee::replica {
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+bool AwaitsContinue(const RequestHead& request) {
+  return request.minor_version >= 1 && request.headers.ListHas("Expect", "100-continue");
+}
+
+}  // namespace
+
+Task<bool> Handler::Direct() {
+  const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
+  const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
+  Fetched fetched = co_await context_.pool.Fetch(text, at_.is_head);
+  if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
+  OriginConnection& connection = *fetched.connection;
+  PrepareResponse(&connection.head(), connection.minor_version());
+  http::CacheStatus status = MissStatus();
+  status.forward_status = connection.head().status;
+  co_return co_await RelayAndRelease(std::move(fetched.connection), status);
+}
+
+Task<bool> Handler::RelayAndRelease(std::unique_ptr<OriginConnection> connection, http::CacheStatus status) {
+  const bool keep = co_await Relay(*connection, status);
+  context_.pool.Release(std::move(connection));
+  co_return keep;
+}
+
+Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status) {
+  AnswerForm form = Form();
+  const http::ResponseHead& head = connection.head();
+  out_.clear();
+  if (ClientHasIt(head)) {
+    AppendNotModified(head, std::nullopt, status);
+    co_return co_await client_.Write(Gather(out_)) && form.keep_alive;
+  }
+  const Framing framing = ClientFraming(connection.framing(), form.client_minor_version);
+  form.keep_alive = form.keep_alive && framing != Framing::kUntilClose;
+  AppendHead(head, std::nullopt, framing, status, form, &out_);
+  Log(head.status, status);
+  if (!co_await client_.Write(Gather(out_))) co_return false;
+  while (!connection.body_done()) {
+    std::string piece;
+    const FetchError error = co_await connection.ReadBody(&piece);
+    if (error != FetchError::kNone) {
+      spdlog::warn("{}: the origin's answer ended early: {}", request().target, Name(error));
+      client_.Abort();
+      co_return false;
+    }
+    if (piece.empty()) break;
+    if (!co_await WriteBodyPiece(framing, piece)) co_return false;
+  }
+  co_return co_await EndBody(framing) && form.keep_alive;
+}
+
+void Handler::InvalidateAfter(int status) {
+  if (IsSafe(request().method) || status < 200 || status >= 400) return;
+  at_.key.assign(context_.origin.base).append(at_.plan.path);
+  context_.flights.Invalidate(at_.key);
+  context_.cache.Erase(at_.key);
+}
+
+Task<bool> Handler::PassThrough() {
+  using asio::experimental::awaitable_operators::operator&&;
+  if (IsSafe(request().method) && !request().has_body()) co_return co_await Direct();
+
+  Fetched fetched = co_await context_.pool.Open(at_.is_head);
+  if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
+  OriginConnection& connection = *fetched.connection;
+  const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
+  const std::string text = OriginRequestText(request(), at_.plan.path, fields, true);
+  const FetchError error = co_await connection.Write(Gather(text));
+  if (error != FetchError::kNone) co_return co_await OriginFailed(error, false);
+  if (AwaitsContinue(request()) && !client_.body_done() && !client_.has_input()) {
+    if (!co_await client_.Write(Gather(kContinue))) co_return false;
+  }
+
+  Passage passage;
+  co_await (Upload(connection, &passage) && Download(connection, &passage));
+  context_.pool.Release(std::move(fetched.connection));
+  if (passage.client_failed && !passage.answered && client_.rejection().status != 0) {
+    const Rejection rejection = client_.rejection();
+    co_await OwnAnswer(rejection.status, rejection.why, MissStatus());
+    co_return false;
+  }
+  co_return passage.keep;
+}
+
+Task<> Handler::Upload(OriginConnection& connection, Passage* passage) {
+  const bool chunked = request().chunked;
+  while (!client_.body_done()) {
+    std::string piece;
+    if (co_await client_.ReadBody(&piece) != ClientStream::Read::kDone) {
+      passage->client_failed = !passage->answered;
+      connection.Close();
+      co_return;
+    }
+    if (piece.empty()) break;
+    const std::string header = chunked ? ChunkHeader(piece.size()) : "";
+    const std::string_view end = chunked ? "\r\n" : "";
+    if (co_await connection.Write(Gather(header, piece, end)) != FetchError::kNone) {
+      break;  // there may be an early answer all the same
+    }
+  }
+  passage->uploaded = client_.body_done();
+  if (chunked && passage->uploaded) co_await connection.Write(Gather(kLastChunk));
+  connection.AwaitResponse();
+}
+
+Task<> Handler::Download(OriginConnection& connection, Passage* passage) {
+  const FetchError error = co_await connection.ReadHead();
+  if (passage->client_failed) co_return;
+  passage->answered = true;
+  if (error != FetchError::kNone) {
+    passage->keep = co_await OriginFailed(error, false);
+  } else {
+    PrepareResponse(&connection.head(), connection.minor_version());
+    InvalidateAfter(connection.head().status);
+    http::CacheStatus status = MissStatus();
+    status.forward_status = connection.head().status;
+    passage->keep = co_await Relay(connection, status);
+  }
+  if (passage->uploaded) co_return;
+  // Answered before the request was whole: nobody needs the rest of it.
+  passage->keep = false;
+  connection.Close();
+  client_.CancelRead();
+}
+
+}  // namespace perigee::replica

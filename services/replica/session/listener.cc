@@ -1,0 +1,76 @@
+#include "services/replica/session/listener.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace perigee::replica {
+namespace {
+
+constexpr int kBacklog = 4'096;  // the kernel caps it at net.core.somaxconn
+
+absl::Status SocketError(const IpEndpoint& endpoint, int error) {
+  if (error == EADDRINUSE) {
+    return absl::UnavailableError(fmt::format("{} is in use by another program", endpoint.ToString()));
+  }
+  const std::string message =
+      fmt::format("cannot listen on {}: {}", endpoint.ToString(), std::strerror(error));
+  if (error == EACCES) return absl::PermissionDeniedError(message);
+  return absl::UnavailableError(message);
+}
+
+// A bound socket; -1 with errno.
+int Bound(const IpEndpoint& endpoint, bool reuse_port) {
+  sockaddr_storage address{};
+  const uint32_t length = endpoint.address.ToSockaddr(endpoint.port, &address);
+  const int fd = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+  if (endpoint.address.is_v6()) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+}  // namespace
+
+absl::StatusOr<int> ListenOn(const IpEndpoint& endpoint) {
+  const int fd = Bound(endpoint, true);
+  if (fd < 0) return SocketError(endpoint, errno);
+  if (::listen(fd, kBacklog) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  return SocketError(endpoint, error);
+}
+
+absl::Status CheckUnused(const IpEndpoint& endpoint) {
+  const int fd = Bound(endpoint, false);
+  if (fd < 0) return SocketError(endpoint, errno);
+  ::close(fd);
+  return absl::OkStatus();
+}
+
+uint16_t PortOf(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
+                                             : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+}
+
+bool HasIpv6() {
+  const int fd = Bound({.address = *IpAddress::Parse("::"), .port = 0}, false);
+  if (fd < 0) return false;
+  ::close(fd);
+  return true;
+}
+
+}  // namespace perigee::replica

@@ -1,0 +1,27 @@
+// Listening sockets: one per address and Worker, shared by SO_REUSEPORT.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lib/base/address.h"
+#include "services/replica/io/asio.h"
+
+namespace perigee::replica {
+
+// A non-blocking listening socket's descriptor, with SO_REUSEPORT. IPv6 sockets take IPv6 only. Errors:
+// Unavailable (the port is in use; PermissionDenied below 1024 without the right), naming the address.
+absl::StatusOr<int> ListenOn(const IpEndpoint& endpoint);
+
+// SO_REUSEPORT would let a second server of the same user share the port in silence: this tells whether
+// anybody listens there already.
+absl::Status CheckUnused(const IpEndpoint& endpoint);
+
+// The port that a listening socket has got.
+uint16_t PortOf(int fd);
+
+// Whether this host has IPv6 at all.
+bool HasIpv6();
+
+}  // namespace perigee::replica

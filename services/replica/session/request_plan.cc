@@ -1,0 +1,39 @@
+#include "services/replica/session/request_plan.h"
+
+#include "services/replica/fetch/origin_request.h"
+
+namespace perigee::replica {
+namespace {
+
+Plan Reject(int status, std::string_view why) { return {.status = status, .why = why}; }
+
+bool GoesInCircles(const RequestHead& request) {
+  return request.headers.Has("Via") && request.headers.ListElements("Via").size() > kMaxViaHops;
+}
+
+}  // namespace
+
+bool IsSafe(std::string_view method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
+
+Plan PlanRequest(const RequestHead& request) {
+  if (request.method == "CONNECT" || request.method == "TRACE") return Reject(405, "method not allowed");
+  const auto path = PathOf(request.target);
+  if (!path) return Reject(400, "malformed request target");
+  if (*path == "*" && request.method != "OPTIONS") return Reject(400, "malformed request target");
+  // Other upgrades may be ignored (RFC 9110 §7.8), but a WebSocket client can do nothing with a plain answer.
+  if (request.headers.Has("Upgrade") && request.headers.ListHas("Upgrade", "websocket")) {
+    return Reject(501, "WebSocket is not supported");
+  }
+  if (GoesInCircles(request)) return Reject(508, "the request has passed too many intermediaries");
+
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  Plan plan{.kind = PlanKind::kPassThrough, .path = *path, .forward = http::Forward::kMethod};
+  if (reads && !request.has_body()) {
+    plan.kind = PlanKind::kCache;
+  } else if (reads) {
+    plan.forward = http::Forward::kBypass;
+  }
+  return plan;
+}
+
+}  // namespace perigee::replica

@@ -1,0 +1,106 @@
+#include "services/replica/session/worker.h"
+
+#include <netinet/in.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "services/replica/session/answer.h"
+#include "services/replica/session/listener.h"
+
+namespace perigee::replica {
+namespace {
+
+// How long an accept waits after one that failed for want of descriptors or memory.
+constexpr milliseconds kAcceptBackoff{100};
+
+}  // namespace
+
+Worker::Worker(Shared& shared, const std::vector<int>& listening)
+    : limits_(shared.worker_limits),
+      sweeper_(io_.get_executor()),
+      pool_(io_.get_executor(), sweeper_, shared.worker_limits, shared.clock, shared.origin, shared.resolver),
+      context_{.executor = io_.get_executor(),
+               .sweeper = sweeper_,
+               .pool = pool_,
+               .counters = counters_,
+               .cache = shared.cache,
+               .flights = shared.flights,
+               .policy = shared.policy,
+               .origin = shared.origin,
+               .limits = shared.worker_limits,
+               .clock = shared.clock} {
+  for (const int fd : listening) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof(address);
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+    acceptors_.emplace_back(io_.get_executor(), address.ss_family == AF_INET6 ? Tcp::v6() : Tcp::v4(), fd);
+  }
+}
+
+Worker::~Worker() = default;
+
+void Worker::Start() {
+  sweeper_.Start();
+  for (Acceptor& acceptor : acceptors_) asio::co_spawn(io_, Accept(acceptor), asio::detached);
+  thread_ = std::thread([this] { io_.run(); });
+}
+
+Task<> Worker::Accept(Acceptor& acceptor) {
+  Timer pause(io_.get_executor());
+  while (acceptor.is_open()) {
+    Socket socket(io_.get_executor());
+    auto [error] = co_await acceptor.async_accept(socket, kAwait);
+    if (!error && counters_.connections.get() >= limits_.max_connections) {
+      Refuse(std::move(socket));
+    } else if (!error) {
+      asio::co_spawn(io_, Serve(std::move(socket)), asio::detached);
+    } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
+      spdlog::warn("cannot accept a connection: {}", error.message());
+      pause.expires_after(kAcceptBackoff);
+      co_await pause.async_wait(kAwait);
+    }
+  }
+}
+
+Task<> Worker::Serve(Socket socket) {
+  Connection connection(std::move(socket), context_);
+  connections_.push_back(connection);
+  co_await connection.Run();
+}
+
+void Worker::Refuse(Socket socket) {
+  std::string answer;
+  AppendOwnAnswer(503, "too many connections", false,
+                  {.forward = http::Forward::kBypass, .detail = "overload"}, {.keep_alive = false},
+                  context_.clock.WallNow(), &answer);
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.write_some(asio::buffer(answer), ignored);
+}
+
+void Worker::Drain() {
+  asio::post(io_, [this] {
+    context_.draining = true;
+    for (Acceptor& acceptor : acceptors_) acceptor.close();
+    for (Connection& connection : connections_) connection.Drain();
+  });
+}
+
+void Worker::Stop() {
+  asio::post(io_, [this] {
+    context_.draining = true;
+    for (Acceptor& acceptor : acceptors_) acceptor.close();
+    for (Connection& connection : connections_) connection.Close();
+    pool_.Stop();
+    sweeper_.Stop();
+    sweeper_.Sweep(MonoTime::max());  // ends what still waits for the origin
+  });
+}
+
+void Worker::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace perigee::replica

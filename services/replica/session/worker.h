@@ -1,0 +1,60 @@
+// One thread of the server: an io_context, its listening sockets, its connections to clients and origin.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "services/replica/counters.h"
+#include "services/replica/session/connection.h"
+#include "services/replica/session/context.h"
+
+namespace perigee::replica {
+
+// What all Workers share; it outlives them.
+struct Shared {
+  Cache& cache;
+  FlightTable flights;
+  const http::CachePolicy& policy;
+  const OriginAddress& origin;
+  const Limits& worker_limits;  // with the counts of connections divided among the Workers
+  const Clock& clock;
+  const ResolverOptions& resolver;
+};
+
+class Worker {
+ public:
+  // Takes the listening descriptors over.
+  Worker(Shared& shared, const std::vector<int>& listening);
+  // Stop and Join must have been called on all Workers, if Start was: they wake each other.
+  ~Worker();
+
+  void Start();
+
+  // Thread-safe, after Start: takes no new connections; closes those that are idle, and the others after
+  // their answers.
+  void Drain();
+  // Thread-safe: cuts everything off. The thread ends when the last coroutine has noticed.
+  void Stop();
+  void Join();
+
+  const Counters& counters() const { return counters_; }
+
+ private:
+  Task<> Accept(Acceptor& acceptor);
+  Task<> Serve(Socket socket);
+  void Refuse(Socket socket);
+
+  const Limits& limits_;
+  asio::io_context io_{1};
+  DeadlineSweeper sweeper_;
+  OriginPool pool_;
+  Counters counters_;
+  Context context_;
+  std::vector<Acceptor> acceptors_;
+  boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>> connections_;
+  std::thread thread_;
+};
+
+}  // namespace perigee::replica

@@ -1,0 +1,160 @@
+#include "services/replica/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace perigee::replica {
+namespace {
+
+constexpr char kDescription[] =
+    R"(httpserver: a caching reverse proxy, one for each replica host of Perigee.
+
+It answers GET and HEAD from its cache (memory and SQLite, RFC 9111) or from the origin; other methods pass
+through. Every answer says in Cache-Status where it came from. Try:
+
+  httpserver -p 8080 -o origin.example.org
+  curl -i http://localhost:8080/        fwd=uri-miss; stored
+  curl -i http://localhost:8080/        hit
+
+The origin sees its own name in Host, whatever name the client used; the client's address is appended to
+X-Forwarded-For. SIGTERM finishes the requests under way and stops; the cache survives a restart.)";
+
+void AddDuration(CLI::App* app, const std::string& name, std::chrono::milliseconds* value,
+                 const std::string& help) {
+  app->add_option_function<uint64_t>(
+         name + "-ms", [value](uint64_t ms) { *value = std::chrono::milliseconds(ms); },
+         fmt::format("{}, in milliseconds [{}]", help, value->count()))
+      ->check(CLI::Range(uint64_t{1}, uint64_t{86'400'000}))
+      ->group("Limits");
+}
+
+template <typename T>
+void AddSize(CLI::App* app, const std::string& name, T* value, uint64_t least, uint64_t most,
+             const std::string& help) {
+  app->add_option(name, *value, fmt::format("{} [{}]", help, *value))
+      ->check(CLI::Range(least, most))
+      ->group("Limits");
+}
+
+void AddLimitFlags(CLI::App* app, Flags* flags) {
+  constexpr uint64_t kMany = 10'000'000;
+  Limits& limits = flags->limits;
+  AddSize(app, "--max-connections", &limits.max_connections, 1, kMany, "Client connections; beyond: 503");
+  AddSize(app, "--max-header-bytes", &limits.max_header_bytes, 256, kMany, "A request's head; beyond: 431");
+  AddSize(app, "--max-header-fields", &limits.max_header_fields, 4, kMany, "A request's fields; beyond: 431");
+  AddSize(app, "--max-target-bytes", &limits.max_target_bytes, 16, kMany, "A request's target; beyond: 414");
+  AddSize(app, "--max-request-body-bytes", &limits.max_request_body_bytes, 0, UINT64_MAX / 2,
+          "A request's body; beyond: 413");
+  AddSize(app, "--max-response-header-bytes", &limits.max_response_header_bytes, 256, kMany,
+          "The head of the origin's response; beyond: 502");
+  AddSize(app, "--max-origin-connections", &limits.max_origin_connections, 1, kMany,
+          "Connections to the origin");
+  AddSize(app, "--max-idle-origin-connections", &limits.max_idle_origin_connections, 0, kMany,
+          "Those of them kept while idle");
+  app->add_option("--max-object-bytes", flags->max_object_bytes,
+                  "Larger responses are neither stored nor shared [the cache's size]")
+      ->group("Limits");
+  AddSize(app, "--max-flight-bytes", &limits.max_flight_bytes, 1, UINT64_MAX / 2,
+          "Memory for bodies that are being fetched and shared");
+  AddDuration(app, "--header-timeout", &limits.header_timeout, "For a request's head; then 408");
+  AddDuration(app, "--keep-alive-timeout", &limits.keep_alive_timeout, "Idle time of a client connection");
+  AddDuration(app, "--body-timeout", &limits.body_timeout, "Silence inside a request's body; then 408");
+  AddDuration(app, "--write-timeout", &limits.write_timeout,
+              "A client that takes nothing is cut off after this");
+  AddDuration(app, "--resolve-timeout", &limits.resolve_timeout, "For the look-up of the origin's name");
+  AddDuration(app, "--connect-timeout", &limits.connect_timeout, "For each address of the origin");
+  AddDuration(app, "--first-byte-timeout", &limits.first_byte_timeout,
+              "For the origin's answer to begin; then 504");
+  AddDuration(app, "--idle-timeout", &limits.idle_timeout, "Silence inside the origin's answer");
+  AddDuration(app, "--fetch-timeout", &limits.fetch_timeout, "For a whole exchange with the origin");
+  AddDuration(app, "--origin-keep-alive", &limits.origin_keep_alive, "Idle time of an origin connection");
+  AddDuration(app, "--grace", &flags->grace, "How long requests may go on after SIGTERM");
+}
+
+absl::StatusOr<std::vector<IpEndpoint>> ListenEndpoints(const Flags& flags, bool ipv6) {
+  std::vector<std::string> texts = flags.listen;
+  if (texts.empty())
+    texts = ipv6 ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector<std::string>{"0.0.0.0"};
+  std::vector<IpEndpoint> endpoints;
+  for (std::string text : texts) {
+    if (text.size() > 2 && text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
+    const auto address = IpAddress::Parse(text);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError(fmt::format("--listen {}: this is no IP address", text));
+    }
+    endpoints.push_back({.address = *address, .port = flags.port});
+  }
+  return endpoints;
+}
+
+CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
+  CacheOptions cache;
+  cache.path = flags.cache.empty() ? config.path() : flags.cache;
+  cache.budget_bytes = flags.cache_bytes != 0 ? flags.cache_bytes : config.budget_bytes();
+  // A budget given by flag is not silently cut by a memory budget that only follows from another default.
+  const uint64_t memory = flags.cache_bytes != 0 ? flags.cache_bytes : config.memory_budget_bytes();
+  cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
+  return cache;
+}
+
+}  // namespace
+
+void AddFlags(CLI::App* app, Flags* flags) {
+  app->description(kDescription);
+  app->add_option("-p,--port", flags->port, "The port to serve HTTP on. Required")
+      ->required()
+      ->check(CLI::Range(1, 65535));
+  app->add_option("-o,--origin", flags->origin, "Where to fetch from: host, host:port or http:// URL");
+  app->add_option("--config", flags->config,
+                  "The fleet file, cdn.textproto: its origin, cache and control sections");
+  app->add_option("--listen", flags->listen, "Addresses to serve on [0.0.0.0 and ::]");
+  app->add_option("--control", flags->control, "Address and port of the gRPC control port")
+      ->capture_default_str();
+  app->add_flag("--insecure-control", flags->insecure_control,
+                "Allow the control port beyond loopback without mutual TLS");
+  app->add_option("--cache", flags->cache, "The SQLite file of the cache [perigee-cache.sqlite]");
+  app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
+  app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
+  app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
+  app->add_option("--log-level", flags->log_level, "debug logs every request")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical", "off"}))
+      ->capture_default_str();
+  AddLimitFlags(app, flags);
+}
+
+absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig& fleet, int cores,
+                                      bool ipv6) {
+  Settings settings;
+  const std::string origin_text = flags.origin.empty() ? fleet.origin() : flags.origin;
+  if (origin_text.empty()) {
+    return absl::InvalidArgumentError("no origin: give -o host, or --config with an origin");
+  }
+  auto origin = OriginAddress::Parse(origin_text);
+  if (!origin.ok()) return origin.status();
+  auto listen = ListenEndpoints(flags, ipv6);
+  if (!listen.ok()) return listen.status();
+  auto control = IpEndpoint::Parse(flags.control);
+  if (!control.ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("--control {}: give an IP address and a port, such as 127.0.0.1:4302", flags.control));
+  }
+
+  settings.cache = CacheSettings(flags, fleet.cache());
+  settings.server = {.listen = *listen,
+                     .origin = *origin,
+                     .threads = flags.threads > 0 ? flags.threads : std::max(1, cores),
+                     .limits = flags.limits,
+                     .policy = settings.cache.policy,
+                     .resolver = {.timeout = flags.limits.resolve_timeout, .servers = {}}};
+  settings.server.limits.max_object_bytes =
+      flags.max_object_bytes != 0 ? flags.max_object_bytes : settings.cache.budget_bytes;
+  settings.control = *control;
+  settings.security = {.ca_file = fleet.control().ca_file(),
+                       .certificate_file = fleet.control().certificate_file(),
+                       .key_file = fleet.control().key_file(),
+                       .insecure = flags.insecure_control};
+  return settings;
+}
+
+}  // namespace perigee::replica

@@ -1,0 +1,50 @@
+// The command line of httpserver and the fleet file, made into what the parts take. No I/O.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "lib/base/address.h"
+#include "lib/rpc/control.h"
+#include "perigee/v1/config.pb.h"
+#include "services/replica/cache/cache.h"
+#include "services/replica/server.h"
+
+namespace perigee::replica {
+
+// The flags as given. What is empty or 0 was not: then the fleet file or the default counts.
+struct Flags {
+  uint16_t port = 0;
+  std::string origin;
+  std::string config;
+  std::vector<std::string> listen;
+  std::string control = "127.0.0.1:4302";
+  bool insecure_control = false;
+  std::string cache;
+  uint64_t cache_bytes = 0;
+  uint64_t memory_bytes = 0;
+  int threads = 0;
+  uint64_t max_object_bytes = 0;
+  std::string log_level = "info";
+  std::chrono::milliseconds grace{10'000};
+  Limits limits;
+};
+
+// Declares every flag, with its help. `flags` must outlive the parsing.
+void AddFlags(CLI::App* app, Flags* flags);
+
+struct Settings {
+  ServerOptions server;
+  CacheOptions cache;
+  IpEndpoint control;
+  ControlSecurity security;
+};
+
+// A flag counts before the fleet file. InvalidArgument names the flag or field that is wrong or missing.
+// `cores`: how many threads when --threads is not given; `ipv6`: whether to listen on [::] by default.
+absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig& fleet, int cores, bool ipv6);
+
+}  // namespace perigee::replica

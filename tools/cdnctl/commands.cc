@@ -1,0 +1,161 @@
+#include "tools/cdnctl/commands.h"
+
+#include <algorithm>
+#include <chrono>
+#include <latch>
+
+#include "fmt/format.h"
+#include "lib/rpc/control.h"
+#include "tools/cdnctl/table.h"
+
+namespace perigee::cdnctl {
+namespace {
+
+constexpr auto kCallTimeout = std::chrono::seconds(5);
+constexpr auto kMeasureTimeout = std::chrono::seconds(3);
+constexpr uint32_t kMeasureProbes = 3;
+
+std::string Ms(uint32_t us) { return us == 0 ? "-" : fmt::format("{:.1f}", us / 1000.0); }
+
+std::string_view Word(v1::Method method) {
+  switch (method) {
+    case v1::METHOD_ICMP_ECHO:
+      return "icmp-echo";
+    case v1::METHOD_TCP_SYN:
+      return "tcp-syn";
+    case v1::METHOD_SILENT:
+      return "silent";
+    default:
+      return "unknown";
+  }
+}
+
+std::string_view Word(v1::Reason reason) {
+  switch (reason) {
+    case v1::REASON_MEASURED_BEST:
+      return "measured-best: the nearest of those measured";
+    case v1::REASON_HOLD_EXPIRED:
+      return "hold-expired: the nearest of those that had answered in time";
+    case v1::REASON_NEIGHBOUR:
+      return "neighbour: what was measured for the surrounding prefix";
+    case v1::REASON_HASHED:
+      return "hashed: nothing could be measured, so consistent hashing";
+    case v1::REASON_ALL_DOWN:
+      return "all-down: no replica is healthy";
+    case v1::REASON_HYSTERESIS:
+      return "hysteresis: another is nearer, but not by enough";
+    default:
+      return "unknown";
+  }
+}
+
+template <typename Request, typename Response>
+absl::StatusOr<Response> Call(v1::Director::StubInterface& director,
+                              grpc::Status (v1::Director::StubInterface::*method)(grpc::ClientContext*,
+                                                                                  const Request&, Response*),
+                              const Request& request) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
+  Response response;
+  const grpc::Status status = (director.*method)(&context, request, &response);
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    return absl::UnavailableError(
+        fmt::format("no director answers there ({}); is dnsserver running, and is --director right?",
+                    status.error_message()));
+  }
+  if (!status.ok()) return FromGrpcStatus(status);
+  return response;
+}
+
+}  // namespace
+
+std::string StatusTable(const v1::ListReplicasResponse& response) {
+  std::vector<std::vector<std::string>> rows = {
+      {"REPLICA", "IPV4", "IPV6", "HEALTH", "PROBER", "SERVER", "CONTROL ms", "DISTANCES"}};
+  const auto up = [](bool is) { return is ? "up" : "down"; };
+  for (const auto& r : response.replicas()) {
+    rows.push_back({r.name(), r.ipv4().empty() ? "-" : r.ipv4(), r.ipv6().empty() ? "-" : r.ipv6(),
+                    r.healthy() ? "healthy" : "unhealthy", up(r.prober_healthy()), up(r.server_healthy()),
+                    Ms(r.control_rtt_us()),
+                    fmt::format("{}/{}", r.distances_known(), response.replicas_size() - 1)});
+  }
+  return FormatTable({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
+                      Align::kRight, Align::kRight},
+                     rows);
+}
+
+std::string MeasureTable(std::vector<Measurement> measurements) {
+  const auto rank = [](const Measurement& m) {
+    return m.status.ok() && m.response.min_rtt_us() > 0 ? m.response.min_rtt_us() : UINT32_MAX;
+  };
+  std::stable_sort(measurements.begin(), measurements.end(),
+                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "RTT ms", "METHOD", "SENT", "LOST", "ERROR"}};
+  for (const auto& m : measurements) {
+    if (m.status.ok()) {
+      rows.push_back({m.replica, Ms(m.response.min_rtt_us()), std::string(Word(m.response.method())),
+                      fmt::to_string(m.response.sent()), fmt::to_string(m.response.lost()), ""});
+    } else {
+      rows.push_back({m.replica, "-", "-", "-", "-", std::string(m.status.message())});
+    }
+  }
+  return FormatTable({Align::kLeft, Align::kRight, Align::kLeft, Align::kRight, Align::kRight, Align::kLeft},
+                     rows);
+}
+
+std::string ExplainTable(const std::string& client, const v1::ExplainResponse& response) {
+  std::string text;
+  if (response.known()) {
+    text = fmt::format("{} is in {}, measured {} s ago, and gets {}\n{}\n\n", client, response.prefix(),
+                       response.age_seconds(), response.replica(), Word(response.reason()));
+  } else {
+    text = fmt::format("{} is in {}, of which nothing is known: a query would start a measurement\n\n",
+                       client, response.prefix());
+  }
+  std::vector<v1::ReplicaRtt> rtts(response.rtts().begin(), response.rtts().end());
+  std::stable_sort(rtts.begin(), rtts.end(), [](const auto& a, const auto& b) {
+    return (a.rtt_us() == 0 ? UINT32_MAX : a.rtt_us()) < (b.rtt_us() == 0 ? UINT32_MAX : b.rtt_us());
+  });
+  std::vector<std::vector<std::string>> rows = {{"", "REPLICA", "RTT ms", "METHOD", "HEALTH"}};
+  for (const auto& r : rtts) {
+    rows.push_back({response.known() && r.replica() == response.replica() ? ">" : " ", r.replica(),
+                    Ms(r.rtt_us()), std::string(Word(r.method())), r.healthy() ? "healthy" : "unhealthy"});
+  }
+  return text + FormatTable({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft}, rows);
+}
+
+absl::StatusOr<std::string> Status(v1::Director::StubInterface& director) {
+  const auto response = Call(director, &v1::Director::StubInterface::ListReplicas, v1::ListReplicasRequest());
+  if (!response.ok()) return response.status();
+  return StatusTable(*response);
+}
+
+absl::StatusOr<std::string> Explain(v1::Director::StubInterface& director, const std::string& client) {
+  v1::ExplainRequest request;
+  request.set_client(client);
+  const auto response = Call(director, &v1::Director::StubInterface::Explain, request);
+  if (!response.ok()) return response.status();
+  return ExplainTable(client, *response);
+}
+
+std::string Measure(const std::vector<Prober>& probers, const std::string& client) {
+  v1::MeasureRequest request;
+  request.set_address(client);
+  request.set_probes(kMeasureProbes);
+  std::vector<Measurement> measurements(probers.size());
+  std::vector<grpc::ClientContext> contexts(probers.size());
+  std::latch answered(static_cast<std::ptrdiff_t>(probers.size()));
+  for (size_t i = 0; i < probers.size(); ++i) {
+    measurements[i].replica = probers[i].replica;
+    contexts[i].set_deadline(std::chrono::system_clock::now() + kMeasureTimeout);
+    probers[i].stub->async()->Measure(&contexts[i], &request, &measurements[i].response,
+                                      [&, i](const grpc::Status& status) {
+                                        measurements[i].status = FromGrpcStatus(status);
+                                        answered.count_down();
+                                      });
+  }
+  answered.wait();
+  return MeasureTable(std::move(measurements));
+}
+
+}  // namespace perigee::cdnctl

@@ -1,0 +1,82 @@
+#include "tools/cdnctl/commands.h"
+
+#include "gtest/gtest.h"
+
+namespace perigee::cdnctl {
+namespace {
+
+TEST(StatusTable, LinesUpAndShowsWhatIsDown) {
+  v1::ListReplicasResponse response;
+  auto& dublin = *response.add_replicas();
+  dublin.set_name("dublin");
+  dublin.set_ipv4("198.18.4.10");
+  dublin.set_healthy(true);
+  dublin.set_prober_healthy(true);
+  dublin.set_server_healthy(true);
+  dublin.set_control_rtt_us(80'123);
+  dublin.set_distances_known(1);
+  auto& tokyo = *response.add_replicas();
+  tokyo.set_name("tokyo");
+  tokyo.set_ipv6("fd00::8");
+  EXPECT_EQ(StatusTable(response),
+            "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  CONTROL ms  DISTANCES\n"
+            "dublin   198.18.4.10  -        healthy    up      up            80.1        1/1\n"
+            "tokyo    -            fd00::8  unhealthy  down    down             -        0/1\n");
+}
+
+TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
+  v1::ExplainResponse response;
+  response.set_prefix("198.18.7.0/24");
+  response.set_known(true);
+  response.set_replica("b");
+  response.set_reason(v1::REASON_MEASURED_BEST);
+  response.set_age_seconds(5);
+  const auto add = [&](const char* name, v1::Method method, uint32_t us) {
+    auto& row = *response.add_rtts();
+    row.set_replica(name);
+    row.set_method(method);
+    row.set_rtt_us(us);
+    row.set_healthy(true);
+  };
+  add("a", v1::METHOD_SILENT, 0);
+  add("c", v1::METHOD_TCP_SYN, 120'000);
+  add("b", v1::METHOD_ICMP_ECHO, 20'500);
+  EXPECT_EQ(ExplainTable("198.18.7.7", response),
+            "198.18.7.7 is in 198.18.7.0/24, measured 5 s ago, and gets b\n"
+            "measured-best: the nearest of those measured\n"
+            "\n"
+            "   REPLICA  RTT ms  METHOD     HEALTH\n"
+            ">  b          20.5  icmp-echo  healthy\n"
+            "   c         120.0  tcp-syn    healthy\n"
+            "   a             -  silent     healthy\n");
+}
+
+TEST(MeasureTable, TheNearestComesFirstAndAFailureSaysWhy) {
+  std::vector<Measurement> measurements(3);
+  measurements[0] = {.replica = "a", .status = absl::PermissionDeniedError("10.0.0.0/8 is private")};
+  measurements[1].replica = "b";
+  measurements[1].response.set_method(v1::METHOD_SILENT);
+  measurements[1].response.set_sent(4);
+  measurements[1].response.set_lost(4);
+  measurements[2].replica = "c";
+  measurements[2].response.set_method(v1::METHOD_ICMP_ECHO);
+  measurements[2].response.set_min_rtt_us(20'500);
+  measurements[2].response.set_sent(3);
+  EXPECT_EQ(MeasureTable(measurements),
+            "REPLICA  RTT ms  METHOD     SENT  LOST  ERROR\n"
+            "c          20.5  icmp-echo     3     0\n"
+            "a             -  -             -     -  10.0.0.0/8 is private\n"
+            "b             -  silent        4     4\n");
+}
+
+TEST(ExplainTable, AStrangerHasNoWinner) {
+  v1::ExplainResponse response;
+  response.set_prefix("198.18.7.0/24");
+  EXPECT_EQ(ExplainTable("198.18.7.7", response),
+            "198.18.7.7 is in 198.18.7.0/24, of which nothing is known: a query would start a measurement\n"
+            "\n"
+            "  REPLICA  RTT ms  METHOD  HEALTH\n");
+}
+
+}  // namespace
+}  // namespace perigee::cdnctl

@@ -1,0 +1,111 @@
+// cdnctl: the operator's one command. Every subcommand is a call on control ports, shown as a table.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "lib/config/fleet.h"
+#include "lib/program/program.h"
+#include "lib/rpc/control.h"
+#include "tools/cdnctl/commands.h"
+
+namespace perigee {
+namespace {
+
+constexpr char kName[] = "cdnctl";
+constexpr char kAbout[] = "Looks into a Perigee CDN through the control ports of its programs.";
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  cdnctl status                                 the fleet, as the director sees it\n"
+    "  cdnctl explain 198.51.100.7                   why this client gets its replica\n"
+    "  cdnctl measure 198.51.100.7                   how far it is from every replica, now\n"
+    "  cdnctl --director 192.0.2.1:4303 status       a director on another host\n"
+    "  cdnctl config check --config cdn.textproto    is the fleet file right?";
+
+struct Flags {
+  std::string director = "127.0.0.1:4303", config = "cdn.textproto", client;
+};
+
+// The fleet file is needed for its TLS files and its probers; `status` and `explain` can do without both.
+absl::StatusOr<v1::FleetConfig> FleetOf(const Flags& flags, bool required) {
+  auto fleet = LoadFleetFile(flags.config);
+  if (absl::IsNotFound(fleet.status()) && !required) return DefaultFleet();
+  return fleet;
+}
+
+absl::StatusOr<std::string> CheckConfig(const Flags& flags) {
+  const auto fleet = LoadFleetFile(flags.config);
+  if (!fleet.ok()) return fleet.status();
+  return flags.config + ": good; " + std::to_string(fleet->replica_size()) + " replica(s)\n";
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(const v1::FleetConfig& fleet) {
+  return ChannelCredentialsFor({.ca_file = fleet.control().ca_file(),
+                                .certificate_file = fleet.control().certificate_file(),
+                                .key_file = fleet.control().key_file()});
+}
+
+absl::StatusOr<std::string> MeasureClient(const Flags& flags) {
+  const auto fleet = FleetOf(flags, /*required=*/true);
+  if (!fleet.ok()) return fleet.status();
+  const auto credentials = CredentialsOf(*fleet);
+  if (!credentials.ok()) return credentials.status();
+  std::vector<cdnctl::Prober> probers;
+  for (const auto& replica : fleet->replica()) {
+    const IpAddress host = *IpAddress::Parse(replica.ipv4().empty() ? replica.ipv6() : replica.ipv4());
+    const IpEndpoint prober{host, static_cast<uint16_t>(replica.prober_port())};
+    probers.push_back({replica.name(), v1::Prober::NewStub(ControlChannel(prober, *credentials))});
+  }
+  return cdnctl::Measure(probers, flags.client);
+}
+
+absl::StatusOr<std::string> AskDirector(const Flags& flags, bool status) {
+  const auto fleet = FleetOf(flags, /*required=*/false);
+  if (!fleet.ok()) return fleet.status();
+  const auto credentials = CredentialsOf(*fleet);
+  if (!credentials.ok()) return credentials.status();
+  const auto endpoint = IpEndpoint::Parse(flags.director);
+  if (!endpoint.ok()) return endpoint.status();
+  const auto stub = v1::Director::NewStub(ControlChannel(*endpoint, *credentials));
+  return status ? cdnctl::Status(*stub) : cdnctl::Explain(*stub, flags.client);
+}
+
+int Run(int argc, char** argv) {
+  Flags flags;
+  CLI::App app(kAbout, kName);
+  app.footer(kExamples);
+  app.require_subcommand(0, 1);
+  app.fallthrough();
+  app.add_option("--director", flags.director, "Control port of the director, address:port")
+      ->capture_default_str();
+  app.add_option("--config", flags.config, "The fleet file: probers and TLS")->capture_default_str();
+  const auto add = [](CLI::App& to, const char* name, const char* help) {
+    CLI::App* command = to.add_subcommand(name, help);
+    command->fallthrough();
+    return command;
+  };
+  const CLI::App* status =
+      add(app, "status", "Every replica: health, control round-trip time, known distances");
+  CLI::App* explain =
+      add(app, "explain", "Every replica's RTT to a client as remembered, and why one was chosen");
+  CLI::App* measure = add(app, "measure", "Every replica's RTT to a client, measured now");
+  for (CLI::App* command : {explain, measure}) {
+    command->add_option("client", flags.client, "The client's IPv4 or IPv6 address")->required();
+  }
+  CLI::App* config = add(app, "config", "The fleet file");
+  config->require_subcommand(1);
+  add(*config, "check", "Says what is wrong with it, as file:line:column");
+  if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
+  if (app.get_subcommands().empty()) return Fail(kName, absl::InvalidArgumentError("no command; try --help"));
+
+  const auto text = *config    ? CheckConfig(flags)
+                    : *measure ? MeasureClient(flags)
+                               : AskDirector(flags, static_cast<bool>(*status));
+  if (!text.ok()) return Fail(kName, text.status());
+  std::fputs(text->c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+}  // namespace perigee
+
+int main(int argc, char** argv) { return perigee::Run(argc, argv); }
