@@ -26,7 +26,7 @@ Frame ClassifyIpv4(Bytes packet) {
   if (packet.size() < kIpv4Header || packet[0] >> 4 != 4) return {};
   const uint8_t first = packet[16];
   if (first >= 224 || first == 0) return {};  // multicast, broadcast, this network
-  const size_t header = (packet[0] & 15) * 4u;
+  const size_t header = static_cast<size_t>(packet[0] & 15) * 4;
   const bool first_fragment = (Read16(packet, 6) & 0x1fff) == 0;
   const bool echo = packet[9] == kProtocolIcmp && first_fragment && packet.size() > header &&
                     header >= kIpv4Header && packet[header] == kEchoRequest;
