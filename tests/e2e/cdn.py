@@ -197,7 +197,8 @@ class Cdn:
         return process.wait(STOP_TIMEOUT_S)
 
     def start_prober(self, replica):
-        self.start("prober", replica.name, BIN / "prober", "--listen", f"{replica.ipv4}:{PROBER_PORT}")
+        self.start("prober", replica.name, BIN / "prober", "--listen", f"{replica.ipv4}:{PROBER_PORT}",
+                   "--config", "cdn.textproto")
 
     def start_httpserver(self, replica):
         self.start("httpserver", replica.name, ROOT / "httpserver", "-p", "80", "-o",
