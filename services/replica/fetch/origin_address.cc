@@ -5,6 +5,8 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "lib/base/parse.h"
+
 namespace perigee::replica {
 namespace {
 
@@ -31,11 +33,13 @@ absl::StatusOr<OriginAddress> OriginAddress::Parse(std::string_view text) {
   if ((!path.empty() && path != "/") || url.has_query() || url.has_fragment()) {
     return Bad(text, "give scheme, host and port only; the path comes from each request");
   }
-  if (url.has_port() && (url.port_number() == 0)) return Bad(text, "the port must be 1 to 65535");
-
   OriginAddress origin;
+  if (url.has_port()) {
+    const auto port = ParseNumber<uint16_t>(View(url.port()));
+    if (!port || *port == 0) return Bad(text, "the port must be 1 to 65535");
+    origin.port = *port;
+  }
   origin.host = View(url.host_address());
-  if (url.has_port()) origin.port = url.port_number();
   const std::string host_text(View(url.encoded_host()));
   origin.authority = origin.port == 80 ? host_text : fmt::format("{}:{}", host_text, origin.port);
   origin.base = fmt::format("http://{}", origin.authority);

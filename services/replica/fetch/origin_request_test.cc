@@ -10,15 +10,16 @@ const IpAddress kClient = *IpAddress::Parse("192.0.2.7");
 
 TEST(OriginRequest, ForwardsEndToEndFieldsUnderTheOriginsName) {
   RequestHead request{.method = "GET", .target = "/", .minor_version = 0};
-  request.headers = {{"Host", "cdn.test"},        {"Connection", "X-Hop, close"}, {"X-Hop", "1"},
+  request.headers = {{"Host", "cdn.test"},           {"Connection", "X-Hop, close"}, {"X-Hop", "1"},
                      {"X-Forwarded-For", "9.9.9.9"}, {"Via", "1.1 other"},           {"Accept", "*/*"},
-                     {"Expect", "100-continue"},  {"Content-Length", "3"}};
+                     {"Expect", "100-continue"},     {"Content-Length", "3"}};
   const http::HeaderList fields = OriginFields(request, kOrigin, kClient);
   EXPECT_EQ(fields.Get("Host"), "origin.test:8080");
   EXPECT_EQ(fields.Combined("X-Forwarded-For"), "9.9.9.9, 192.0.2.7");
   EXPECT_EQ(fields.Combined("Via"), "1.1 other, 1.0 perigee");
   EXPECT_EQ(fields.Get("Accept"), "*/*");
-  for (const char* gone : {"Connection", "X-Hop", "Expect", "Content-Length"}) EXPECT_FALSE(fields.Has(gone)) << gone;
+  for (const char* gone : {"Connection", "X-Hop", "Expect", "Content-Length"})
+    EXPECT_FALSE(fields.Has(gone)) << gone;
 }
 
 TEST(OriginRequest, TellsTheBodysLengthInItsOwnWords) {
@@ -27,7 +28,8 @@ TEST(OriginRequest, TellsTheBodysLengthInItsOwnWords) {
   EXPECT_EQ(OriginRequestText(request, "/p", {}, true), "POST /p HTTP/1.1\r\nContent-Length: 3\r\n\r\n");
   request.content_length.reset();
   request.chunked = true;
-  EXPECT_EQ(OriginRequestText(request, "/p", {}, true), "POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_EQ(OriginRequestText(request, "/p", {}, true),
+            "POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
   EXPECT_EQ(OriginRequestText(request, "/p", {}, false), "POST /p HTTP/1.1\r\n\r\n");
 }
 
@@ -36,7 +38,8 @@ TEST(OriginRequest, FindsThePathInEveryFormOfTarget) {
   EXPECT_EQ(PathOf("http://cdn.test/a"), "/a");
   EXPECT_EQ(PathOf("HTTP://cdn.test"), "/");
   EXPECT_EQ(PathOf("*"), "*");
-  for (const char* bad : {"", "a", "/a#b", "https://cdn.test/", "http://", "http:///a", "http://a?b", "cdn.test:80"}) {
+  for (const char* bad :
+       {"", "a", "/a#b", "https://cdn.test/", "http://", "http:///a", "http://a?b", "cdn.test:80"}) {
     EXPECT_EQ(PathOf(bad), std::nullopt) << bad;
   }
 }

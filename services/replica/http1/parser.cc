@@ -81,10 +81,18 @@ bool IsHostValid(std::string_view host) {
   });
 }
 
-Rejection RejectionFor(const error_code& error) {
+// Whether a request line ends in some HTTP-version, and not in anything.
+bool NamesVersion(std::string_view input) {
+  const std::string_view line = input.substr(0, input.find('\r'));
+  const size_t last_space = line.rfind(' ');
+  return std::count(line.begin(), line.end(), ' ') == 2 && line.substr(last_space + 1).starts_with("HTTP/");
+}
+
+Rejection RejectionFor(const error_code& error, std::string_view input) {
   if (error == bhttp::error::header_limit) return {431, "request header fields too large"};
   if (error == bhttp::error::body_limit) return {413, "request body too large"};
-  if (error == bhttp::error::bad_version) return {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
+  if (error == bhttp::error::bad_version && NamesVersion(input))
+    return {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
   if (error == bhttp::error::bad_chunk || error == bhttp::error::bad_chunk_extension) {
     return {400, "malformed chunk"};
   }
@@ -180,7 +188,7 @@ ParseResult RequestParser::ParseHead(std::string_view input) {
 
   impl_ = std::make_unique<Impl>(&head_, limits_);
   const ParseResult result = impl_->Head(input.substr(0, block->size));
-  if (result.progress == Progress::kError) return Refuse(RejectionFor(impl_->error));
+  if (result.progress == Progress::kError) return Refuse(RejectionFor(impl_->error, input));
   if (result.progress == Progress::kNeedMore) return Refuse({400, "malformed request"});
   head_.keep_alive = impl_->keep_alive();
   head_.chunked = impl_->chunked();
@@ -198,7 +206,7 @@ ParseResult RequestParser::ParseHead(std::string_view input) {
 
 ParseResult RequestParser::ParseBody(std::string_view input, std::string* out) {
   const ParseResult result = impl_->Body(input, out);
-  if (result.progress == Progress::kError) rejection_ = RejectionFor(impl_->error);
+  if (result.progress == Progress::kError) rejection_ = RejectionFor(impl_->error, input);
   return result;
 }
 

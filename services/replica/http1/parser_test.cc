@@ -47,8 +47,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"Plain", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200},
         Case{"OldVersionWithoutHost", "GET / HTTP/1.0\r\n\r\n", 200},
-        Case{"Unfinished", "GET / HTTP/1.1\r\nHost: a\r\n", 0},
-        Case{"NoHost", "GET / HTTP/1.1\r\n\r\n", 400},
+        Case{"Unfinished", "GET / HTTP/1.1\r\nHost: a\r\n", 0}, Case{"NoHost", "GET / HTTP/1.1\r\n\r\n", 400},
         Case{"TwoHosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400},
         Case{"HostWithPath", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
         Case{"BareLf", "GET / HTTP/1.1\nHost: a\n\n", 400},
@@ -70,7 +69,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"PlusLength", kPost + "Content-Length: +3\r\n\r\nabc", 400},
         Case{"HugeLength", kPost + "Content-Length: 99999999999999999999\r\n\r\n", 400},
         Case{"BodyTooLarge", kPost + "Content-Length: 1001\r\n\r\n", 413},
-        Case{"ChunksTooLarge", kPost + "Transfer-Encoding: chunked\r\n\r\n3ea\r\n" + std::string(1'002, 'x'), 413},
+        Case{"ChunksTooLarge", kPost + "Transfer-Encoding: chunked\r\n\r\n3ea\r\n" + std::string(1'002, 'x'),
+             413},
         Case{"UnknownCoding", kPost + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
         Case{"DisguisedCoding", kPost + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
         Case{"ChunkedTwice", kPost + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
@@ -83,8 +83,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"LongTargetUnfinished", "GET /" + std::string(400, 'x'), 414},
         Case{"LongHead", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(600, 'x') + "\r\n\r\n", 431},
         Case{"LongHeadUnfinished", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(600, 'x'), 431},
-        Case{"ManyFields", "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\nF: 1\r\n\r\n", 431}),
-    [](const auto& info) { return info.param.what; });
+        Case{"ManyFields",
+             "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\nF: 1\r\n\r\n", 431}),
+    [](const auto& each) { return each.param.what; });
 
 TEST(RequestParser, ReadsOneByteAtATimeLikeAllAtOnce) {
   const std::string request = "POST /x?y=1 HTTP/1.1\r\nHost: a\r\nX-Y:  v \r\nContent-Length: 4\r\n\r\nbody";
@@ -115,11 +116,13 @@ TEST(RequestParser, LeavesAPipelinedRequestAlone) {
 }
 
 TEST(RequestParser, SurvivesMutatedRequests) {
-  const std::string seed = kPost + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  const std::string seed =
+      kPost + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
   std::mt19937 random(7);
   for (int i = 0; i < 20'000; ++i) {
     std::string request = seed;
-    for (int changes = 0; changes < 3; ++changes) request[random() % request.size()] = static_cast<char>(random());
+    for (int changes = 0; changes < 3; ++changes)
+      request[random() % request.size()] = static_cast<char>(random());
     const int status = StatusOf(request);
     EXPECT_THAT(status, ::testing::AnyOf(0, 200, 400, 413, 414, 431, 501, 505));
   }

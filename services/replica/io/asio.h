@@ -20,6 +20,7 @@ namespace perigee::replica {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+using std::chrono::milliseconds;
 
 using Executor = asio::io_context::executor_type;
 template <typename T = void>

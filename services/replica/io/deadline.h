@@ -24,7 +24,7 @@ class Deadline
   // destroy another Deadline.
   Deadline(DeadlineSweeper& sweeper, std::function<void()> on_expiry);
 
-  void SetAfter(std::chrono::milliseconds after) { at_ = std::chrono::steady_clock::now() + after; }
+  void SetAfter(milliseconds after) { at_ = std::chrono::steady_clock::now() + after; }
   void SetAt(MonoTime at) { at_ = at; }
   void Clear() { at_ = MonoTime::max(); }
 
@@ -36,7 +36,7 @@ class Deadline
 
 class DeadlineSweeper {
  public:
-  static constexpr std::chrono::milliseconds kTick{50};
+  static constexpr milliseconds kTick{50};
 
   explicit DeadlineSweeper(const Executor& executor) : timer_(executor) {}
 

@@ -13,7 +13,8 @@ TEST(Answer, StoredHeadIsTheOriginsWithAgeReplaced) {
   http::ResponseHead head{.status = 200, .reason = "OK"};
   head.headers = {{"ETag", "\"x\""}, {"Age", "7"}};
   std::string out;
-  AppendHead(head, std::chrono::seconds(9), Framing::kContentLength, {.ttl = std::chrono::seconds(51)}, {}, &out);
+  AppendHead(head, std::chrono::seconds(9), Framing::kContentLength, {.ttl = std::chrono::seconds(51)}, {},
+             &out);
   EXPECT_EQ(out, "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nAge: 9\r\nCache-Status: Perigee; hit; ttl=51\r\n\r\n");
 }
 

@@ -119,6 +119,7 @@ bool ClientStream::WriteNow(Gather* bytes, bool* failed) {
   const size_t written = socket_.write_some(*bytes, error);
   bytes->Advance(written);
   *failed = error && error != asio::error::would_block && error != asio::error::try_again;
+  lost_ = lost_ || *failed;
   return !*failed && bytes->empty();
 }
 
@@ -129,6 +130,7 @@ Task<bool> ClientStream::Write(Gather bytes) {
     deadline_.SetAfter(limits_.write_timeout);
     auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
     deadline_.Clear();
+    lost_ = lost_ || error;
     if (error) co_return false;
   }
   co_return true;
@@ -151,6 +153,7 @@ void ClientStream::CancelRead() {
 }
 
 Task<void> ClientStream::LingerAndClose() {
+  if (lost_) co_return Close();
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
   deadline_.SetAfter(kLingerTimeout);

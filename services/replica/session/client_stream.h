@@ -46,8 +46,8 @@ class ClientStream {
   void Abort();
   void Close();
   void CancelRead();
-  // Sends FIN and waits a little for the client's, so that an answer to a request that was not read to its
-  // end is not lost to a reset.
+  // Unless a write has failed: sends FIN and waits a little for the client's, so that an answer to a request
+  // that was not read to its end is not lost to a reset.
   Task<void> LingerAndClose();
 
  private:
@@ -65,6 +65,7 @@ class ClientStream {
   Rejection rejection_;
   bool idle_ = false;
   bool expired_ = false;
+  bool lost_ = false;  // a write has failed
   // Received and not yet used up: [begin_, end_) of the buffer.
   std::string buffer_;
   size_t begin_ = 0;

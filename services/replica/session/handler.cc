@@ -100,7 +100,8 @@ Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http:
 
 Task<bool> Handler::OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status) {
   out_.clear();
-  const AnswerForm form = Form();
+  AnswerForm form = Form();
+  form.keep_alive = form.keep_alive && status != 400;  // who sends one malformed request may send more
   AppendOwnAnswer(status, why, at_.is_head, cache_status, form, context_.clock.WallNow(), &out_);
   Log(status, cache_status);
   co_return co_await client_.Write(Gather(out_)) && form.keep_alive;

@@ -42,7 +42,8 @@ Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, Flig
       co_return;
     }
     if (piece.empty()) break;
-    if (!co_await flight.Append(context.executor, std::move(piece))) co_return;
+    const bool wanted = co_await flight.Append(context.executor, std::move(piece));
+    if (!wanted) co_return;
     if (flight.windowed()) lease.Close();
   }
   context.pool.Release(std::move(connection));

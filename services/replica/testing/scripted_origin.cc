@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -84,6 +85,13 @@ std::string TestSocket::ReadAll() {
   while (Fill()) {
   }
   return std::exchange(input_, {});
+}
+
+bool TestSocket::AtEnd() {
+  char byte;
+  if (!input_.empty()) return false;
+  const ssize_t n = ::recv(fd_, &byte, 1, MSG_PEEK);
+  return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
 void TestSocket::Shutdown() { ::shutdown(fd_, SHUT_RDWR); }

@@ -6,10 +6,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace perigee::replica::testing {
@@ -31,8 +33,9 @@ class TestSocket {
   std::string ReadUntil(std::string_view end);
   std::string ReadBytes(size_t n);
   std::string ReadAll();
-  // Whether the peer has closed; waits for it for at most a read's time.
-  bool AtEnd() { return ReadBytes(1).empty(); }
+  void Unread(std::string_view bytes) { input_.insert(0, bytes); }
+  // Whether the peer has closed or reset, with nothing left to read; waits for it for at most a read's time.
+  bool AtEnd();
   void Close();
   void Shutdown();
   int fd() const { return fd_; }
