@@ -14,6 +14,8 @@ import signal
 import subprocess
 import time
 
+from in_host import python_in
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "release" / "bin"
 EARTH = ROOT / "tests" / "world" / "earth.world"
@@ -272,6 +274,43 @@ class Cdn:
                 process.kill()
                 process.wait()
 
+    def kill_child(self, program, host, child):
+        """Kills -9 the one descendant of a program whose command name is `child`, and only that."""
+        parents = [self.process(program, host).pid]
+        while parents:
+            pids = [int(p) for pid in parents for p in _children(pid)]
+            for pid in pids:
+                if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == child:
+                    os.kill(pid, signal.SIGKILL)
+                    return
+            parents = pids
+        raise RuntimeError(f"{program}@{host} has no {child}")
+
+    # What can be seen from outside.
+
+    def probes_received(self, client):
+        """Echo requests that have reached a client since the world came up."""
+        out = self.world.run(client, "cat", "/proc/net/snmp", check=True).stdout
+        names, values = (line.split() for line in out.splitlines() if line.startswith("Icmp:"))
+        return int(values[names.index("InEchos")])
+
+    def origin_requests(self, path):
+        return (self.folder / "nginx.access").read_text().count(f'"GET {path} ')
+
+    def cache_file(self, replica):
+        """The bytes of a replica's cache as a crash would leave them: the database and its log."""
+        files = sorted((self.folder / replica).glob("perigee-cache.sqlite*"))
+        return b"".join(f.read_bytes() for f in files)
+
+    def stats(self, replica):
+        """Replica.Stats by field name; read from the proto file so that it needs no generated code."""
+        payload = python_in("director", _stats_payload, self, f"{self.world.hosts[replica].ipv4}:{REPLICA_PORT}")
+        proto = (ROOT / "proto" / "perigee" / "v1" / "replica.proto").read_text()
+        names = {int(n): name for name, n in re.findall(r"uint64 (\w+) = (\d+);", proto)}
+        values = dict.fromkeys(names.values(), 0)
+        values.update((names[number], value) for number, value in payload)
+        return values
+
     # What an operator and a client do.
 
     def cdnctl(self, *arguments):
@@ -310,6 +349,17 @@ class Cdn:
         body = target.read_bytes() if target.exists() else b""
         target.unlink(missing_ok=True)
         return body, out.stderr, took, out.returncode
+
+
+def _children(pid):
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _stats_payload(cdn, address):
+    import grpc_raw  # gRPC must not be loaded in a process that forks later
+
+    with grpc_raw.channel(cdn, "director", address) as channel:
+        return grpc_raw.varint_fields(grpc_raw.call(channel, "/perigee.v1.Replica/Stats"))
 
 
 def cache_status(headers):
