@@ -58,7 +58,7 @@ void AddFlags(CLI::App& app, Flags& f) {
       "with\n"
       "TCP connects. Addresses that are not public are refused unless the fleet file allows them:\n\n"
       "  probe_policy { allow_special: \"198.18.0.0/15\" }\n\n"
-      "Try it:\n"
+      "Examples:\n"
       "  prober &\n"
       "  grpcurl -plaintext -d '{\"address\":\"9.9.9.9\"}' localhost:4301 perigee.v1.Prober/Measure\n"
       "  grpcurl -plaintext localhost:4301 grpc.health.v1.Health/Check");

@@ -58,7 +58,7 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app;
+  CLI::App app("", kProgram);
   Flags flags;
   AddFlags(&app, &flags);
   if (const auto code = ParseCommandLine(app, argc, argv)) return *code;

@@ -8,17 +8,18 @@ namespace perigee::replica {
 namespace {
 
 constexpr char kDescription[] =
-    R"(httpserver: a caching reverse proxy, one for each replica host of Perigee.
+    R"(A caching reverse proxy, one for each replica host of Perigee.
 
 It answers GET and HEAD from its cache (memory and SQLite, RFC 9111) or from the origin; other methods pass
-through. Every answer says in Cache-Status where it came from. Try:
+through. Every answer says in Cache-Status where it came from. The origin sees its own name in Host, whatever
+name the client used; the client's address is appended to X-Forwarded-For. SIGTERM finishes the requests under
+way and stops; the cache survives a restart.)";
 
+constexpr char kExamples[] =
+    R"(Examples:
   httpserver -p 8080 -o origin.example.org
   curl -i http://localhost:8080/        fwd=uri-miss; stored
-  curl -i http://localhost:8080/        hit
-
-The origin sees its own name in Host, whatever name the client used; the client's address is appended to
-X-Forwarded-For. SIGTERM finishes the requests under way and stops; the cache survives a restart.)";
+  curl -i http://localhost:8080/        hit)";
 
 void AddDuration(CLI::App* app, const std::string& name, std::chrono::milliseconds* value,
                  const std::string& help) {
@@ -102,6 +103,7 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
 
 void AddFlags(CLI::App* app, Flags* flags) {
   app->description(kDescription);
+  app->footer(kExamples);
   app->add_option("-p,--port", flags->port, "The port to serve HTTP on. Required")
       ->required()
       ->check(CLI::Range(1, 65535));

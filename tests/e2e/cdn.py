@@ -218,7 +218,7 @@ class Cdn:
         site.mkdir(exist_ok=True)
         config = self.folder / "nginx.conf"
         config.write_text(f"""
-            worker_processes 1; daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.err;
+            user root; worker_processes 1; daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.err;
             events {{ worker_connections 1024; }}
             http {{
               types {{ text/html html; image/jpeg jpg; }}
@@ -331,10 +331,10 @@ class Cdn:
     def dig(self, client, *flags, server=None, rr_type="A", name=DOMAIN):
         """One query from a client: the addresses, the query time in ms and the raw text."""
         out = self.world.run(client, "dig", f"@{server or self.director.ipv4}", name, rr_type, "+tries=1",
-                             "+time=5", "+noall", "+answer", "+comments", "+stats", *flags)
+                             "+time=5", "+noall", "+answer", "+comments", "+stats", "-u", *flags)
         addresses = re.findall(rf"\s{rr_type}\s+(\S+)$", out.stdout, re.MULTILINE)
-        took = re.search(r"Query time: (\d+) (usec|msec)", out.stdout)
-        ms = float(took[1]) / (1000 if took[2] == "usec" else 1) if took else None
+        took = re.search(r"Query time: (\d+) usec", out.stdout)
+        ms = float(took[1]) / 1000 if took else None
         return addresses, ms, out.stdout
 
     def replica_at(self, address):
@@ -352,7 +352,8 @@ class Cdn:
 
 
 def _children(pid):
-    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()]
 
 
 def _stats_payload(cdn, address):

@@ -35,8 +35,6 @@ def world():
 @pytest.fixture(scope="session")
 def cdn(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cdn")
-    folder.parent.chmod(0o755)
-    folder.chmod(0o755)
     fleet = perigee.Cdn(world, folder)
     try:
         fleet.start_all()

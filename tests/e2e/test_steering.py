@@ -61,7 +61,7 @@ def test_a_client_silent_to_ping_is_measured_by_tcp(cdn, world):
     best, _ = world.nearest("client-vancouver")
     cdn.dig("client-vancouver")
     perigee.wait_until("all have answered", lambda: cdn.explain(world.hosts["client-vancouver"].ipv4).count("tcp-syn") == 9)
-    winner = next(line for line in cdn.explain(world.hosts["client-vancouver"].ipv4).splitlines() if line[0] == ">")
+    winner = next(line for line in cdn.explain(world.hosts["client-vancouver"].ipv4).splitlines() if line.startswith(">"))
     assert winner.split()[1] == best
 
 
