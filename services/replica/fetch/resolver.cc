@@ -21,7 +21,8 @@ constexpr int kTries = 3;
 // One ares_getaddrinfo call: lends c-ares's sockets to Asio and calls it back when they are ready.
 class Resolver::Lookup {
  public:
-  Lookup(const Executor& executor, const ResolverOptions& options) : executor_(executor), timer_(executor) {
+  Lookup(const Executor& executor, const ResolverOptions& options)
+      : executor_(executor), timer_(std::make_shared<Timer>(executor)) {
     ares_options ares{};
     ares.sock_state_cb = [](void* self, ares_socket_t fd, int readable, int writable) {
       static_cast<Lookup*>(self)->OnSocketState(fd, readable != 0, writable != 0);
@@ -58,7 +59,7 @@ class Resolver::Lookup {
 
   void Cancel() {
     if (channel_ != nullptr) ares_cancel(channel_);
-    timer_.cancel();
+    timer_->cancel();
   }
 
   bool done = false;
@@ -112,9 +113,9 @@ class Resolver::Lookup {
       next =
           std::min(next, now + std::chrono::seconds(wait->tv_sec) + std::chrono::microseconds(wait->tv_usec));
     }
-    timer_.expires_at(next);
-    timer_.async_wait([this](const error_code& error) {
-      if (error) return;
+    timer_->expires_at(next);
+    timer_->async_wait([this, timer = std::weak_ptr(timer_)](const error_code& error) {
+      if (error || timer.expired()) return;  // expired just before it was cancelled: `this` may be gone
       if (std::chrono::steady_clock::now() >= deadline_) {
         ares_cancel(channel_);
       } else {
@@ -147,13 +148,13 @@ class Resolver::Lookup {
   void Finish(absl::Status how) {
     done = true;
     status = std::move(how);
-    timer_.cancel();
+    timer_->cancel();
     for (const auto& waiter : waiters) waiter->Wake();
     waiters.clear();
   }
 
   Executor executor_;
-  Timer timer_;
+  std::shared_ptr<Timer> timer_;
   MonoTime deadline_;
   ares_channel channel_ = nullptr;
   bool ready_ = false;
