@@ -40,7 +40,8 @@ TcpConnection::TcpConnection(asio::ip::tcp::socket socket, const IpAddress& clie
 
 asio::awaitable<void> TcpConnection::Serve() {
   using namespace asio::experimental::awaitable_operators;  // NOLINT: the library's way to its operators
-  co_await (ReadQueries() || WriteAnswers() || WatchIdleness());
+  auto first_to_end = ReadQueries() || WriteAnswers() || WatchIdleness();
+  co_await std::move(first_to_end);
 }
 
 void TcpConnection::Close() {
@@ -50,7 +51,6 @@ void TcpConnection::Close() {
   has_answer_.cancel();
 }
 
-// g++ 12 miscompiles co_await within the condition of a loop: hence the variables.
 asio::awaitable<void> TcpConnection::ReadQueries() {
   bool more = co_await ReadQuery();
   while (more) {

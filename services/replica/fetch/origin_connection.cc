@@ -105,7 +105,8 @@ Task<FetchError> OriginConnection::ReadHead() {
       parser_.emplace(limits_, head_request_);
       continue;
     }
-    if (const FetchError error = co_await Receive(); error != FetchError::kNone) {
+    const FetchError error = co_await Receive();
+    if (error != FetchError::kNone) {
       broken_ = true;
       co_return error;
     }

@@ -57,7 +57,8 @@ Task<FetchError> OriginPool::WaitForSlot() {
     }
     const auto wakeup = Wakeup::Create(executor_);
     waiting_.push_back(wakeup);
-    if (co_await wakeup->Sleep(deadline)) continue;
+    const bool woken = co_await wakeup->Sleep(deadline);
+    if (woken) continue;
     std::erase(waiting_, wakeup);
     co_return FetchError::kTooManyOrigin;
   }
@@ -72,9 +73,8 @@ Task<Fetched> OriginPool::Open(bool head_request) {
   }
   FetchError error = FetchError::kConnect;
   for (size_t i = 0; i < addresses->size() && !stopped_; ++i) {
-    if (const FetchError full = co_await WaitForSlot(); full != FetchError::kNone) {
-      co_return Fetched{.error = full};
-    }
+    error = co_await WaitForSlot();
+    if (error != FetchError::kNone) break;
     const size_t at = (first_address_ + i) % addresses->size();
     ++open_;
     auto connection = std::make_unique<OriginConnection>(executor_, sweeper_, limits_, clock_,

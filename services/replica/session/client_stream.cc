@@ -159,7 +159,8 @@ Task<void> ClientStream::LingerAndClose() {
   deadline_.SetAfter(kLingerTimeout);
   for (size_t drained = 0; drained < kMaxLingerBytes;) {
     begin_ = end_ = 0;
-    if (co_await Receive() != Read::kDone) break;
+    const Read read = co_await Receive();
+    if (read != Read::kDone) break;
     drained += end_;
   }
   Close();

@@ -10,7 +10,8 @@ Task<> Connection::Run() {
       co_await handler_.Reject(client_.rejection());
       break;
     }
-    if (!co_await handler_.Handle()) break;
+    const bool keep = co_await handler_.Handle();
+    if (!keep) break;
   }
   co_await client_.LingerAndClose();
 }

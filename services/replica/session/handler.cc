@@ -13,8 +13,8 @@ Task<bool> Handler::Handle() {
   at_.found = {};
   const Plan& plan = at_.plan;
   if (plan.kind == PlanKind::kReject) {
-    co_return co_await OwnAnswer(plan.status, plan.why,
-                                 {.forward = http::Forward::kBypass, .detail = "rejected"});
+    const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = "rejected"};
+    co_return co_await OwnAnswer(plan.status, plan.why, status);
   }
   if (plan.kind == PlanKind::kPassThrough) co_return co_await PassThrough();
   if (!LookUp()) co_return co_await Miss();
@@ -25,7 +25,10 @@ Task<bool> Handler::Handle() {
   const bool keep = Form().keep_alive;
   bool failed = false;
   if (client_.WriteNow(&bytes, &failed)) co_return keep;
-  co_return !failed && co_await client_.Write(bytes) && keep;
+  if (failed) co_return false;
+  const bool written = co_await client_.Write(bytes);
+  if (!written) co_return false;
+  co_return keep;
 }
 
 Task<> Handler::Reject(Rejection rejection) {
@@ -95,7 +98,9 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
 Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
   const Gather bytes = GatherStored(*response, status);
   const bool keep = Form().keep_alive;
-  co_return co_await client_.Write(bytes) && keep;
+  const bool written = co_await client_.Write(bytes);
+  if (!written) co_return false;
+  co_return keep;
 }
 
 Task<bool> Handler::OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status) {
@@ -104,7 +109,9 @@ Task<bool> Handler::OwnAnswer(int status, std::string_view why, http::CacheStatu
   form.keep_alive = form.keep_alive && status != 400;  // who sends one malformed request may send more
   AppendOwnAnswer(status, why, at_.is_head, cache_status, form, context_.clock.WallNow(), &out_);
   Log(status, cache_status);
-  co_return co_await client_.Write(Gather(out_)) && form.keep_alive;
+  const bool written = co_await client_.Write(Gather(out_));
+  if (!written) co_return false;
+  co_return form.keep_alive;
 }
 
 Task<bool> Handler::OriginFailed(FetchError error, bool collapsed) {

@@ -60,6 +60,7 @@ class Handler {
   bool MayShare() const;
   Task<bool> Follow(std::shared_ptr<Flight> flight);
   Task<bool> Lead(FlightTable::Lease lease);
+  Task<bool> LeadAlone();  // with a flight that nobody can join
   Task<bool> Validated(FlightTable::Lease lease, const http::ResponseHead& not_modified);
   Task<bool> Shared(FlightTable::Lease lease, std::unique_ptr<OriginConnection> connection,
                     const http::HeaderList& sent);

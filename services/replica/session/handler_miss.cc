@@ -71,15 +71,15 @@ Task<bool> Handler::Miss() {
   }
   context_.counters.misses.Add();
   if (at_.is_head || at_.control.no_store || request().headers.Has("Range")) co_return co_await Direct();
-  if (!MayShare()) co_return co_await Lead(context_.flights.Solo());
+  if (!MayShare()) co_return co_await LeadAlone();
 
   FlightTable::Seat seat = context_.flights.Join(at_.key);
   if (seat.joined) co_return co_await Follow(std::move(seat.joined));
   // The flight that this request would have joined may have landed a moment ago.
   if (LookUp()) {
     seat.lease->flight()->Publish(HeadOf(at_.found.response));
-    co_return co_await Stored(at_.found.response,
-                              {.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)});
+    const http::CacheStatus status{.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)};
+    co_return co_await Stored(at_.found.response, status);
   }
   co_return co_await Lead(std::move(*seat.lease));
 }
@@ -88,11 +88,11 @@ Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
   context_.counters.collapsed.Add();
   const FlightState state = co_await flight->AwaitHead(context_.executor);
   if (state == FlightState::kFailed) co_return co_await OriginFailed(flight->error(), true);
-  if (state == FlightState::kAlone) co_return co_await Lead(context_.flights.Solo());
+  if (state == FlightState::kAlone) co_return co_await LeadAlone();
 
   const FlightHead& head = flight->head();
   if (http::VariantKey(head.vary_names, request().headers) != head.variant_key) {
-    co_return co_await Lead(context_.flights.Solo());
+    co_return co_await LeadAlone();
   }
   http::CacheStatus status = MissStatus();
   status.collapsed = true;
@@ -100,11 +100,13 @@ Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
   std::optional<Flight::Reader> reader(std::in_place, flight);
   if (flight->windowed()) {
     reader.reset();
-    co_return co_await Lead(context_.flights.Solo());
+    co_return co_await LeadAlone();
   }
   const auto age = http::CurrentAge(head.freshness, context_.clock.WallNow());
   co_return co_await StreamFlight(*reader, head.head, age, head.content_length, status);
 }
+
+Task<bool> Handler::LeadAlone() { return Lead(context_.flights.Solo()); }
 
 Task<bool> Handler::Lead(FlightTable::Lease lease) {
   const std::shared_ptr<const StoredResponse> stored = at_.found.response;
@@ -188,14 +190,17 @@ Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHea
   out_.clear();
   if (ClientHasIt(head)) {
     AppendNotModified(head, age, status);
-    co_return co_await client_.Write(Gather(out_)) && form.keep_alive;
+    const bool written = co_await client_.Write(Gather(out_));
+    if (!written) co_return false;
+    co_return form.keep_alive;
   }
   const Framing framing =
       length ? Framing::kContentLength : ClientFraming(Framing::kChunked, form.client_minor_version);
   form.keep_alive = form.keep_alive && framing != Framing::kUntilClose;
   AppendHead(head, age, framing, status, form, &out_);
   Log(head.status, status);
-  if (!co_await client_.Write(Gather(out_))) co_return false;
+  const bool began = co_await client_.Write(Gather(out_));
+  if (!began) co_return false;
   for (;;) {
     const Flight::Reader::Piece piece = co_await reader.Next(context_.executor);
     if (piece.error != FetchError::kNone) {
@@ -203,9 +208,12 @@ Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHea
       co_return false;
     }
     if (!piece.chunk) break;
-    if (!co_await WriteBodyPiece(framing, *piece.chunk)) co_return false;
+    const bool written = co_await WriteBodyPiece(framing, *piece.chunk);
+    if (!written) co_return false;
   }
-  co_return co_await EndBody(framing) && form.keep_alive;
+  const bool ended = co_await EndBody(framing);
+  if (!ended) co_return false;
+  co_return form.keep_alive;
 }
 
 }  // namespace perigee::replica

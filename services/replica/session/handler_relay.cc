@@ -42,13 +42,16 @@ Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status
   out_.clear();
   if (ClientHasIt(head)) {
     AppendNotModified(head, std::nullopt, status);
-    co_return co_await client_.Write(Gather(out_)) && form.keep_alive;
+    const bool written = co_await client_.Write(Gather(out_));
+    if (!written) co_return false;
+    co_return form.keep_alive;
   }
   const Framing framing = ClientFraming(connection.framing(), form.client_minor_version);
   form.keep_alive = form.keep_alive && framing != Framing::kUntilClose;
   AppendHead(head, std::nullopt, framing, status, form, &out_);
   Log(head.status, status);
-  if (!co_await client_.Write(Gather(out_))) co_return false;
+  const bool began = co_await client_.Write(Gather(out_));
+  if (!began) co_return false;
   while (!connection.body_done()) {
     std::string piece;
     const FetchError error = co_await connection.ReadBody(&piece);
@@ -58,9 +61,12 @@ Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status
       co_return false;
     }
     if (piece.empty()) break;
-    if (!co_await WriteBodyPiece(framing, piece)) co_return false;
+    const bool written = co_await WriteBodyPiece(framing, piece);
+    if (!written) co_return false;
   }
-  co_return co_await EndBody(framing) && form.keep_alive;
+  const bool ended = co_await EndBody(framing);
+  if (!ended) co_return false;
+  co_return form.keep_alive;
 }
 
 void Handler::InvalidateAfter(int status) {
@@ -82,15 +88,18 @@ Task<bool> Handler::PassThrough() {
   const FetchError error = co_await connection.Write(Gather(text));
   if (error != FetchError::kNone) co_return co_await OriginFailed(error, false);
   if (AwaitsContinue(request()) && !client_.body_done() && !client_.has_input()) {
-    if (!co_await client_.Write(Gather(kContinue))) co_return false;
+    const bool written = co_await client_.Write(Gather(kContinue));
+    if (!written) co_return false;
   }
 
   Passage passage;
-  co_await (Upload(connection, &passage) && Download(connection, &passage));
+  Task<> both_ways = Upload(connection, &passage) && Download(connection, &passage);
+  co_await std::move(both_ways);
   context_.pool.Release(std::move(fetched.connection));
   if (passage.client_failed && !passage.answered && client_.rejection().status != 0) {
     const Rejection rejection = client_.rejection();
-    co_await OwnAnswer(rejection.status, rejection.why, MissStatus());
+    const http::CacheStatus status = MissStatus();
+    co_await OwnAnswer(rejection.status, rejection.why, status);
     co_return false;
   }
   co_return passage.keep;
@@ -100,7 +109,8 @@ Task<> Handler::Upload(OriginConnection& connection, Passage* passage) {
   const bool chunked = request().chunked;
   while (!client_.body_done()) {
     std::string piece;
-    if (co_await client_.ReadBody(&piece) != ClientStream::Read::kDone) {
+    const ClientStream::Read read = co_await client_.ReadBody(&piece);
+    if (read != ClientStream::Read::kDone) {
       passage->client_failed = !passage->answered;
       connection.Close();
       co_return;
@@ -108,9 +118,8 @@ Task<> Handler::Upload(OriginConnection& connection, Passage* passage) {
     if (piece.empty()) break;
     const std::string header = chunked ? ChunkHeader(piece.size()) : "";
     const std::string_view end = chunked ? "\r\n" : "";
-    if (co_await connection.Write(Gather(header, piece, end)) != FetchError::kNone) {
-      break;  // there may be an early answer all the same
-    }
+    const FetchError error = co_await connection.Write(Gather(header, piece, end));
+    if (error != FetchError::kNone) break;  // there may be an early answer all the same
   }
   passage->uploaded = client_.body_done();
   if (chunked && passage->uploaded) co_await connection.Write(Gather(kLastChunk));
