@@ -25,6 +25,10 @@ void OriginPool::Stop() {
 
 void OriginPool::OnConnectionClosed() {
   --open_;
+  WakeOne();
+}
+
+void OriginPool::WakeOne() {
   if (waiting_.empty()) return;
   waiting_.front()->Wake();
   waiting_.pop_front();
@@ -43,9 +47,7 @@ void OriginPool::Release(std::unique_ptr<OriginConnection> connection) {
   if (!connection->reusable() || stopped_ || idle_.size() >= limits_.max_idle_origin_connections) return;
   connection->Park(std::chrono::steady_clock::now() + limits_.origin_keep_alive);
   idle_.push_back(std::move(connection));
-  if (waiting_.empty()) return;
-  waiting_.front()->Wake();
-  waiting_.pop_front();
+  WakeOne();
 }
 
 Task<FetchError> OriginPool::WaitForSlot() {
@@ -59,10 +61,12 @@ Task<FetchError> OriginPool::WaitForSlot() {
     waiting_.push_back(wakeup);
     const bool woken = co_await wakeup->Sleep(deadline);
     if (woken) continue;
-    std::erase(waiting_, wakeup);
+    // Woken and timed out at once: the slot that it was woken for is another's.
+    if (std::erase(waiting_, wakeup) == 0) WakeOne();
     co_return FetchError::kTooManyOrigin;
   }
-  co_return FetchError::kNone;
+  // Once stopped nobody sweeps deadlines: a connection begun now could hang.
+  co_return stopped_ ? FetchError::kClosed : FetchError::kNone;
 }
 
 Task<Fetched> OriginPool::Open(bool head_request) {

@@ -47,6 +47,7 @@ class OriginPool {
  private:
   Task<FetchError> WaitForSlot();
   void OnConnectionClosed();
+  void WakeOne();
   std::unique_ptr<OriginConnection> TakeIdle();
 
   Executor executor_;
