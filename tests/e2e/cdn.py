@@ -261,7 +261,11 @@ class Cdn:
                 for r in rows
             )
 
-        wait_until("the fleet is healthy", ready)
+        try:
+            wait_until("the fleet is healthy", ready)
+        except TimeoutError as error:
+            logs = "".join(f"{name}: {self.log(*name.split('@'))[-500:]}\n" for name in self.processes)
+            raise TimeoutError(f"{error}\n{self.cdnctl('status').stdout}\n{logs}") from None
 
     def stop(self):
         for process in self.processes.values():
