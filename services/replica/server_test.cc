@@ -17,6 +17,7 @@
 namespace perigee::replica {
 namespace {
 
+using ::testing::AnyOf;
 using testing::Ask;
 using testing::Gate;
 using testing::Get;
@@ -637,7 +638,8 @@ TEST_F(ServerTest, StopsWithFetchesUnderWay) {
   auto clients = SendMany(20, Get("/a"));
   Await(&ServerStats::collapsed, 19);
   server_.reset();
-  for (TestSocket& client : clients) EXPECT_EQ(ReadResponse(client).status, 0);
+  // Cut off, or told so by a Worker that outlived the one that fetched.
+  for (TestSocket& client : clients) EXPECT_THAT(ReadResponse(client).status, AnyOf(0, 504));
   never.Open();
 }
 
