@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -16,6 +17,7 @@
 namespace perigee::replica {
 namespace {
 
+using ::testing::AnyOf;
 using testing::Ask;
 using testing::Gate;
 using testing::Get;
@@ -48,7 +50,7 @@ class ServerTest : public ::testing::Test {
     cache_ = *Cache::Open(cache_options_, clock_);
     ServerOptions options{.listen = {{.address = *IpAddress::Parse("127.0.0.1"), .port = 0}},
                           .origin = *OriginAddress::Parse(origin),
-                          .threads = 2,
+                          .threads = threads_,
                           .limits = limits_};
     auto server = Server::Start(std::move(options), *cache_, clock_);
     ASSERT_TRUE(server.ok()) << server.status();
@@ -78,6 +80,7 @@ class ServerTest : public ::testing::Test {
   }
 
   SystemClock clock_;
+  int threads_ = 2;
   Limits limits_;
   CacheOptions cache_options_;
   std::unique_ptr<ScriptedOrigin> origin_;
@@ -222,7 +225,7 @@ TEST_F(ServerTest, RestartKeepsTheCache) {
 
 TEST_F(ServerTest, ManyRequestsMakeOneFetchAndStreamAsItArrives) {
   Gate rest;
-  Start([&rest](const std::string&, TestSocket& socket) {
+  Start([rest](const std::string&, TestSocket& socket) {
     socket.Send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nfirst");
     return rest.Wait() && socket.Send("-rest");
   });
@@ -240,9 +243,9 @@ TEST_F(ServerTest, ManyRequestsMakeOneFetchAndStreamAsItArrives) {
 
 TEST_F(ServerTest, WaitersOfAPrivateAnswerFetchForThemselves) {
   Gate go;
-  std::atomic<int> serial{0};
-  Start([&](const std::string&, TestSocket& socket) {
-    return go.Wait() && socket.Send(Ok(fmt::format("secret {}", serial++), kPrivate));
+  const auto serial = std::make_shared<std::atomic<int>>(0);
+  Start([go, serial](const std::string&, TestSocket& socket) {
+    return go.Wait() && socket.Send(Ok(fmt::format("secret {}", (*serial)++), kPrivate));
   });
   auto clients = SendMany(10, Get("/a"));
   Await(&ServerStats::collapsed, 9);
@@ -257,7 +260,7 @@ TEST_F(ServerTest, WaitersOfAPrivateAnswerFetchForThemselves) {
 
 TEST_F(ServerTest, FetchGoesOnWithoutTheClientThatStartedIt) {
   Gate started, rest;
-  Start([&](const std::string&, TestSocket& socket) {
+  Start([started, rest](const std::string&, TestSocket& socket) {
     socket.Send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nfirst");
     started.Open();
     return rest.Wait() && socket.Send("-rest");
@@ -275,14 +278,15 @@ TEST_F(ServerTest, FetchGoesOnWithoutTheClientThatStartedIt) {
 
 TEST_F(ServerTest, SlowReaderOfAnEndlessBodyNeitherStopsOthersNorGrowsMemory) {
   limits_.max_object_bytes = 200'000;
-  constexpr int kChunks = 400;
-  const std::string chunk(65'536, 'x');
-  Gate go;
-  Start([&](const std::string&, TestSocket& socket) {
+  constexpr size_t kChunks = 400;
+  constexpr size_t kChunkBytes = 65'536;
+  // The origin sends a chunk whenever the fast reader has read one, so that it is the fast one for certain.
+  const auto turns = std::make_shared<std::counting_semaphore<>>(0);
+  Start([turns](const std::string&, TestSocket& socket) {
     socket.Send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n");
-    if (!go.Wait()) return false;
-    for (int i = 0; i < kChunks; ++i) {
-      if (!socket.Send("10000\r\n" + chunk + "\r\n")) return false;
+    for (size_t i = 0; i < kChunks; ++i) {
+      if (!turns->try_acquire_for(std::chrono::seconds(5))) return false;
+      if (!socket.Send("10000\r\n" + std::string(kChunkBytes, 'x') + "\r\n")) return false;
     }
     return socket.Send("0\r\n\r\n");
   });
@@ -290,17 +294,20 @@ TEST_F(ServerTest, SlowReaderOfAnEndlessBodyNeitherStopsOthersNorGrowsMemory) {
   slow.Send(Get("/a"));
   TestSocket fast = TestSocket::ConnectTo(port());
   fast.Send(Get("/a"));
-  // Both have begun to read.
   const std::string slow_head = slow.ReadUntil("\r\n\r\n");
-  const std::string fast_head = fast.ReadUntil("\r\n\r\n");
+  fast.ReadUntil("\r\n\r\n");
+  for (size_t read = 0; read < kChunks * kChunkBytes;) {
+    if (read % kChunkBytes == 0) turns->release();
+    const std::string line = fast.ReadUntil("\r\n");
+    ASSERT_TRUE(line.ends_with("\r\n")) << "cut off after " << read;
+    const size_t size = std::stoul(line, nullptr, 16);
+    ASSERT_EQ(fast.ReadBytes(size + 2).size(), size + 2);
+    read += size;
+  }
+  EXPECT_EQ(fast.ReadUntil("0\r\n\r\n"), "0\r\n\r\n");
+  EXPECT_EQ(origin_->requests(), 1);
   slow.Unread(slow_head);
-  fast.Unread(fast_head);
-  go.Open();
-  const TestResponse whole = ReadResponse(fast);
-  EXPECT_TRUE(whole.complete);
-  EXPECT_EQ(whole.body.size(), chunk.size() * kChunks);
-  const TestResponse cut = ReadResponse(slow);
-  EXPECT_FALSE(cut.complete) << "it fell a window behind, and must be able to tell";
+  EXPECT_FALSE(ReadResponse(slow).complete) << "it fell a window behind, and must be able to tell";
   EXPECT_EQ(cache_->Stats().objects, 0u);
 }
 
@@ -348,7 +355,7 @@ TEST_F(ServerTest, UnresolvableOriginIs502) {
 TEST_F(ServerTest, SilentOriginIs504ForAllWhoWait) {
   limits_.first_byte_timeout = milliseconds(200);
   Gate never;
-  Start([&never](const std::string&, TestSocket&) { return never.Wait(); });
+  Start([never](const std::string&, TestSocket&) { return never.Wait(); });
   auto clients = SendMany(5, Get("/a"));
   for (TestSocket& client : clients) {
     const TestResponse response = ReadResponse(client);
@@ -362,7 +369,7 @@ TEST_F(ServerTest, SilentOriginIs504ForAllWhoWait) {
 TEST_F(ServerTest, OriginThatStallsInsideTheBodyIsCutOff) {
   limits_.idle_timeout = milliseconds(200);
   Gate never;
-  Start([&never](const std::string&, TestSocket& socket) {
+  Start([never](const std::string&, TestSocket& socket) {
     socket.Send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nhalf");
     return never.Wait();
   });
@@ -418,7 +425,7 @@ TEST_F(ServerTest, OriginConnectionsAreBounded) {
   limits_.max_origin_connections = 1;  // a Worker always has one
   limits_.connect_timeout = milliseconds(200);
   Gate go;
-  Start([&go](const std::string&, TestSocket& socket) { return go.Wait() && socket.Send(Ok("x")); });
+  Start([go](const std::string&, TestSocket& socket) { return go.Wait() && socket.Send(Ok("x")); });
   std::vector<TestSocket> clients;
   for (int i = 0; i < 6; ++i) {
     clients.push_back(TestSocket::ConnectTo(port()));
@@ -458,7 +465,7 @@ TEST_F(ServerTest, BodiesPassThroughAndSuccessInvalidates) {
 
 TEST_F(ServerTest, LargeUploadArrivesWholeAndKeepsTheConnection) {
   const std::string body(3'000'000, 'u');
-  Start([&body](const std::string&, TestSocket& socket) {
+  Start([body](const std::string&, TestSocket& socket) {
     return socket.Send(Ok(socket.ReadBytes(body.size()) == body ? "same" : "different", ""));
   });
   TestSocket client = TestSocket::ConnectTo(port());
@@ -603,8 +610,9 @@ TEST_F(ServerTest, PortInUseIsSaid) {
 }
 
 TEST_F(ServerTest, DrainFinishesWhatIsUnderWayAndClosesWhatIsIdle) {
+  threads_ = 1;  // so that what the idle connection sees holds for the busy one
   Gate asked, go;
-  Start([&](const std::string&, TestSocket& socket) {
+  Start([asked, go](const std::string&, TestSocket& socket) {
     asked.Open();
     return go.Wait() && socket.Send(Ok("finished"));
   });
@@ -626,11 +634,12 @@ TEST_F(ServerTest, DrainFinishesWhatIsUnderWayAndClosesWhatIsIdle) {
 
 TEST_F(ServerTest, StopsWithFetchesUnderWay) {
   Gate never;
-  Start([&never](const std::string&, TestSocket&) { return never.Wait(); });
+  Start([never](const std::string&, TestSocket&) { return never.Wait(); });
   auto clients = SendMany(20, Get("/a"));
   Await(&ServerStats::collapsed, 19);
   server_.reset();
-  for (TestSocket& client : clients) EXPECT_EQ(ReadResponse(client).status, 0);
+  // Cut off, or told so by a Worker that outlived the one that fetched.
+  for (TestSocket& client : clients) EXPECT_THAT(ReadResponse(client).status, AnyOf(0, 504));
   never.Open();
 }
 

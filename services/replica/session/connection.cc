@@ -10,7 +10,8 @@ Task<> Connection::Run() {
       co_await handler_.Reject(client_.rejection());
       break;
     }
-    if (!co_await handler_.Handle()) break;
+    // An answer that was begun before the drain has promised to keep the connection; it may end all the same.
+    if (!co_await handler_.Handle() || context_.draining) break;
   }
   co_await client_.LingerAndClose();
 }
