@@ -9,7 +9,6 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-
 absl::Status Exhausted(std::string_view whose, nanoseconds wait) {
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
   return absl::ResourceExhaustedError(fmt::format("the probe budget {} is used up for {} ms", whose, ms));

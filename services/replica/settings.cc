@@ -4,21 +4,25 @@
 
 #include <algorithm>
 
+#include "lib/config/fleet_parts.h"
+#include "lib/program/program.h"
+
 namespace perigee::replica {
 namespace {
 
 constexpr char kDescription[] =
-    R"(httpserver: a caching reverse proxy, one for each replica host of Perigee.
+    R"(A caching reverse proxy, one for each replica host of Perigee.
 
 It answers GET and HEAD from its cache (memory and SQLite, RFC 9111) or from the origin; other methods pass
-through. Every answer says in Cache-Status where it came from. Try:
+through. Every answer says in Cache-Status where it came from. The origin sees its own name in Host, whatever
+name the client used; the client's address is appended to X-Forwarded-For. SIGTERM finishes the requests under
+way and stops; the cache survives a restart.)";
 
+constexpr char kExamples[] =
+    R"(Examples:
   httpserver -p 8080 -o origin.example.org
   curl -i http://localhost:8080/        fwd=uri-miss; stored
-  curl -i http://localhost:8080/        hit
-
-The origin sees its own name in Host, whatever name the client used; the client's address is appended to
-X-Forwarded-For. SIGTERM finishes the requests under way and stops; the cache survives a restart.)";
+  curl -i http://localhost:8080/        hit)";
 
 void AddDuration(CLI::App* app, const std::string& name, std::chrono::milliseconds* value,
                  const std::string& help) {
@@ -102,6 +106,7 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
 
 void AddFlags(CLI::App* app, Flags* flags) {
   app->description(kDescription);
+  app->footer(kExamples);
   app->add_option("-p,--port", flags->port, "The port to serve HTTP on. Required")
       ->required()
       ->check(CLI::Range(1, 65535));
@@ -117,9 +122,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
   app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
   app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
-  app->add_option("--log-level", flags->log_level, "debug logs every request")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical", "off"}))
-      ->capture_default_str();
+  AddLogLevelFlag(*app, flags->log_level);
   AddLimitFlags(app, flags);
 }
 
@@ -150,10 +153,7 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
   settings.server.limits.max_object_bytes =
       flags.max_object_bytes != 0 ? flags.max_object_bytes : settings.cache.budget_bytes;
   settings.control = *control;
-  settings.security = {.ca_file = fleet.control().ca_file(),
-                       .certificate_file = fleet.control().certificate_file(),
-                       .key_file = fleet.control().key_file(),
-                       .insecure = flags.insecure_control};
+  settings.security = SecurityFrom(fleet.control(), flags.insecure_control);
   return settings;
 }
 

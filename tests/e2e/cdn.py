@@ -14,6 +14,8 @@ import signal
 import subprocess
 import time
 
+from in_host import python_in
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "release" / "bin"
 EARTH = ROOT / "tests" / "world" / "earth.world"
@@ -216,7 +218,7 @@ class Cdn:
         site.mkdir(exist_ok=True)
         config = self.folder / "nginx.conf"
         config.write_text(f"""
-            worker_processes 1; daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.err;
+            user root; worker_processes 1; daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.err;
             events {{ worker_connections 1024; }}
             http {{
               types {{ text/html html; image/jpeg jpg; }}
@@ -259,7 +261,11 @@ class Cdn:
                 for r in rows
             )
 
-        wait_until("the fleet is healthy", ready)
+        try:
+            wait_until("the fleet is healthy", ready)
+        except TimeoutError as error:
+            logs = "".join(f"{name}: {self.log(*name.split('@'))[-500:]}\n" for name in self.processes)
+            raise TimeoutError(f"{error}\n{self.cdnctl('status').stdout}\n{logs}") from None
 
     def stop(self):
         for process in self.processes.values():
@@ -271,6 +277,43 @@ class Cdn:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def kill_child(self, program, host, child):
+        """Kills -9 the one descendant of a program whose command name is `child`, and only that."""
+        parents = [self.process(program, host).pid]
+        while parents:
+            pids = [int(p) for pid in parents for p in _children(pid)]
+            for pid in pids:
+                if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == child:
+                    os.kill(pid, signal.SIGKILL)
+                    return
+            parents = pids
+        raise RuntimeError(f"{program}@{host} has no {child}")
+
+    # What can be seen from outside.
+
+    def probes_received(self, client):
+        """Echo requests that have reached a client since the world came up."""
+        out = self.world.run(client, "cat", "/proc/net/snmp", check=True).stdout
+        names, values = (line.split() for line in out.splitlines() if line.startswith("Icmp:"))
+        return int(values[names.index("InEchos")])
+
+    def origin_requests(self, path):
+        return (self.folder / "nginx.access").read_text().count(f'"GET {path} ')
+
+    def cache_file(self, replica):
+        """The bytes of a replica's cache as a crash would leave them: the database and its log."""
+        files = sorted((self.folder / replica).glob("perigee-cache.sqlite*"))
+        return b"".join(f.read_bytes() for f in files)
+
+    def stats(self, replica):
+        """Replica.Stats by field name; read from the proto file so that it needs no generated code."""
+        payload = python_in("director", _stats_payload, self, f"{self.world.hosts[replica].ipv4}:{REPLICA_PORT}")
+        proto = (ROOT / "proto" / "perigee" / "v1" / "replica.proto").read_text()
+        names = {int(n): name for name, n in re.findall(r"uint64 (\w+) = (\d+);", proto)}
+        values = dict.fromkeys(names.values(), 0)
+        values.update((names[number], value) for number, value in payload)
+        return values
 
     # What an operator and a client do.
 
@@ -292,10 +335,10 @@ class Cdn:
     def dig(self, client, *flags, server=None, rr_type="A", name=DOMAIN):
         """One query from a client: the addresses, the query time in ms and the raw text."""
         out = self.world.run(client, "dig", f"@{server or self.director.ipv4}", name, rr_type, "+tries=1",
-                             "+time=5", "+noall", "+answer", "+comments", "+stats", *flags)
+                             "+time=5", "+noall", "+answer", "+comments", "+stats", "-u", *flags)
         addresses = re.findall(rf"\s{rr_type}\s+(\S+)$", out.stdout, re.MULTILINE)
-        took = re.search(r"Query time: (\d+) (usec|msec)", out.stdout)
-        ms = float(took[1]) / (1000 if took[2] == "usec" else 1) if took else None
+        took = re.search(r"Query time: (\d+) usec", out.stdout)
+        ms = float(took[1]) / 1000 if took else None
         return addresses, ms, out.stdout
 
     def replica_at(self, address):
@@ -310,6 +353,18 @@ class Cdn:
         body = target.read_bytes() if target.exists() else b""
         target.unlink(missing_ok=True)
         return body, out.stderr, took, out.returncode
+
+
+def _children(pid):
+    return [child for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()]
+
+
+def _stats_payload(cdn, address):
+    import grpc_raw  # gRPC must not be loaded in a process that forks later
+
+    with grpc_raw.channel(cdn, "director", address) as channel:
+        return grpc_raw.varint_fields(grpc_raw.call(channel, "/perigee.v1.Replica/Stats"))
 
 
 def cache_status(headers):

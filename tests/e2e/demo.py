@@ -204,7 +204,6 @@ def main():
         KEEP_FOLDER.mkdir(mode=0o755)
         return run(arguments, KEEP_FOLDER)
     with tempfile.TemporaryDirectory(prefix="perigee-demo-") as folder:
-        pathlib.Path(folder).chmod(0o755)
         return run(arguments, pathlib.Path(folder))
 
 
