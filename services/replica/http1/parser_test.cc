@@ -85,81 +85,79 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"LongHeadUnfinished", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(600, 'x'), 431},
         Case{"ManyFields",
              "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\nF: 1\r\n\r\n", 431}),
-    [](const auto& each) {
-    return each.param.what; });
+    [](const auto& each) { return each.param.what; });
 
-  TEST(RequestParser, ReadsOneByteAtATimeLikeAllAtOnce) {
-    const std::string request =
-        "POST /x?y=1 HTTP/1.1\r\nHost: a\r\nX-Y:  v \r\nContent-Length: 4\r\n\r\nbody";
-    const Limits limits = SmallLimits();
-    RequestParser parser(limits);
-    size_t head_size = 0;
-    for (size_t n = 1; n <= request.size() && head_size == 0; ++n) {
-      const ParseResult result = parser.ParseHead(std::string_view(request).substr(0, n));
-      ASSERT_NE(result.progress, Progress::kError) << n;
-      if (result.progress == Progress::kDone) head_size = result.consumed;
-    }
-    EXPECT_EQ(head_size, request.size() - 4);
-    EXPECT_EQ(parser.head().method, "POST");
-    EXPECT_EQ(parser.head().target, "/x?y=1");
-    EXPECT_EQ(parser.head().headers.Get("x-y"), "v");
-    std::string body;
-    for (const char c : std::string_view("body")) parser.ParseBody({&c, 1}, &body);
-    EXPECT_EQ(body, "body");
-    EXPECT_TRUE(parser.body_done());
+TEST(RequestParser, ReadsOneByteAtATimeLikeAllAtOnce) {
+  const std::string request = "POST /x?y=1 HTTP/1.1\r\nHost: a\r\nX-Y:  v \r\nContent-Length: 4\r\n\r\nbody";
+  const Limits limits = SmallLimits();
+  RequestParser parser(limits);
+  size_t head_size = 0;
+  for (size_t n = 1; n <= request.size() && head_size == 0; ++n) {
+    const ParseResult result = parser.ParseHead(std::string_view(request).substr(0, n));
+    ASSERT_NE(result.progress, Progress::kError) << n;
+    if (result.progress == Progress::kDone) head_size = result.consumed;
   }
+  EXPECT_EQ(head_size, request.size() - 4);
+  EXPECT_EQ(parser.head().method, "POST");
+  EXPECT_EQ(parser.head().target, "/x?y=1");
+  EXPECT_EQ(parser.head().headers.Get("x-y"), "v");
+  std::string body;
+  for (const char c : std::string_view("body")) parser.ParseBody({&c, 1}, &body);
+  EXPECT_EQ(body, "body");
+  EXPECT_TRUE(parser.body_done());
+}
 
-  TEST(RequestParser, LeavesAPipelinedRequestAlone) {
-    const std::string first = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
-    const Limits limits = SmallLimits();
-    RequestParser parser(limits);
-    EXPECT_EQ(parser.ParseHead(first + "GET /b").consumed, first.size());
-    EXPECT_TRUE(parser.body_done());
-  }
+TEST(RequestParser, LeavesAPipelinedRequestAlone) {
+  const std::string first = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+  const Limits limits = SmallLimits();
+  RequestParser parser(limits);
+  EXPECT_EQ(parser.ParseHead(first + "GET /b").consumed, first.size());
+  EXPECT_TRUE(parser.body_done());
+}
 
-  TEST(RequestParser, SurvivesMutatedRequests) {
-    const std::string seed =
-        kPost + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-    std::mt19937 random(7);
-    for (int i = 0; i < 20'000; ++i) {
-      std::string request = seed;
-      for (int changes = 0; changes < 3; ++changes)
-        request[random() % request.size()] = static_cast<char>(random());
-      const int status = StatusOf(request);
-      EXPECT_THAT(status, ::testing::AnyOf(0, 200, 400, 413, 414, 431, 501, 505));
-    }
+TEST(RequestParser, SurvivesMutatedRequests) {
+  const std::string seed =
+      kPost + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  std::mt19937 random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string request = seed;
+    for (int changes = 0; changes < 3; ++changes)
+      request[random() % request.size()] = static_cast<char>(random());
+    const int status = StatusOf(request);
+    EXPECT_THAT(status, ::testing::AnyOf(0, 200, 400, 413, 414, 431, 501, 505));
   }
+}
 
-  Progress ReadWhole(std::string_view bytes, std::string * body, bool head_request = false) {
-    const Limits limits;
-    ResponseParser parser(limits, head_request);
-    const ParseResult head = parser.ParseHead(bytes);
-    if (head.progress != Progress::kDone) return head.progress;
-    const ParseResult rest = parser.ParseBody(bytes.substr(head.consumed), body);
-    return rest.progress == Progress::kNeedMore ? parser.ParseEnd() : rest.progress;
-  }
+Progress ReadWhole(std::string_view bytes, std::string* body, bool head_request = false) {
+  const Limits limits;
+  ResponseParser parser(limits, head_request);
+  const ParseResult head = parser.ParseHead(bytes);
+  if (head.progress != Progress::kDone) return head.progress;
+  const ParseResult rest = parser.ParseBody(bytes.substr(head.consumed), body);
+  return rest.progress == Progress::kNeedMore ? parser.ParseEnd() : rest.progress;
+}
 
-  TEST(ResponseParser, TellsACompleteBodyFromOneCutShort) {
-    std::string body;
-    EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", &body), Progress::kDone);
-    EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", &body), Progress::kError);
-    EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\n\r\nabc", &body), Progress::kDone);
-    const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
-    EXPECT_EQ(ReadWhole(chunked + "0\r\n\r\n", &body), Progress::kDone);
-    EXPECT_EQ(ReadWhole(chunked, &body), Progress::kError);
-    EXPECT_EQ(body, "abcabcabcabcabc");
-  }
+TEST(ResponseParser, TellsACompleteBodyFromOneCutShort) {
+  std::string body;
+  EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", &body), Progress::kDone);
+  EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", &body), Progress::kError);
+  EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\n\r\nabc", &body), Progress::kDone);
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+  EXPECT_EQ(ReadWhole(chunked + "0\r\n\r\n", &body), Progress::kDone);
+  EXPECT_EQ(ReadWhole(chunked, &body), Progress::kError);
+  EXPECT_EQ(body, "abcabcabcabcabc");
+}
 
-  TEST(ResponseParser, ExpectsNoBodyAfterHead) {
-    std::string body;
-    EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", &body, true), Progress::kDone);
-    EXPECT_EQ(body, "");
-  }
+TEST(ResponseParser, ExpectsNoBodyAfterHead) {
+  std::string body;
+  EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", &body, true), Progress::kDone);
+  EXPECT_EQ(body, "");
+}
 
-  TEST(ResponseParser, RefusesCodingsThatItCannotDelimit) {
-    std::string body;
-    EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc", &body), Progress::kError);
-  }
+TEST(ResponseParser, RefusesCodingsThatItCannotDelimit) {
+  std::string body;
+  EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc", &body), Progress::kError);
+}
 
 }  // namespace
 }  // namespace perigee::replica
