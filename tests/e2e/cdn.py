@@ -113,8 +113,6 @@ class World:
             self._process.kill()
             self._process.wait()
         subprocess.run([BIN / "world", "down"], capture_output=True)
-        for name in self.hosts:
-            shutil.rmtree(f"/etc/netns/pg-{name}", ignore_errors=True)
 
     def use_resolver(self, host, address):
         folder = pathlib.Path(f"/etc/netns/pg-{host}")
