@@ -100,6 +100,12 @@ TEST(FleetParts, AReplicaIsControlledAtItsIpv4AddressIfItHasOne) {
   EXPECT_EQ(ProberEndpoint(replica).ToString(), "192.0.2.20:4301");
 }
 
+TEST(Fleet, TheExampleInTheTreeIsGood) {
+  const auto fleet = LoadFleetFile("cdn.example.textproto");
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  EXPECT_EQ(fleet->replica_size(), 3);
+}
+
 TEST(Fleet, AMissingFileSaysWhatToDo) {
   EXPECT_EQ(LoadFleetFile("/nonexistent/cdn.textproto").status().message(),
             "no fleet file \"/nonexistent/cdn.textproto\"; give one with --config");
