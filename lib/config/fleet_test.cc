@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "lib/config/fleet_parts.h"
 
 namespace perigee {
 namespace {
@@ -78,6 +79,31 @@ TEST(Fleet, TlsFilesComeTogether) {
   EXPECT_EQ(
       ErrorOf("control { ca_file: \"ca.pem\" }"),
       "cdn.textproto:1:11: ca_file: ca_file, certificate_file and key_file come together or not at all");
+}
+
+TEST(FleetParts, ThePolicyTakesEverySectionOfTheFleetFile) {
+  const auto fleet =
+      ParseFleet(R"(probe_policy { allow_special: "198.18.0.0/15" opt_out: "198.18.9.0/24" })", "f");
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  const AddressPolicy policy = PolicyFrom(fleet->probe_policy(), {*IpAddress::Parse("198.18.0.1")});
+  EXPECT_TRUE(policy.Check(*IpAddress::Parse("198.18.7.7")).ok());
+  EXPECT_FALSE(policy.Check(*IpAddress::Parse("198.18.9.7")).ok());
+  EXPECT_FALSE(policy.Check(*IpAddress::Parse("198.18.0.1")).ok());
+}
+
+TEST(FleetParts, AReplicaIsControlledAtItsIpv4AddressIfItHasOne) {
+  v1::ReplicaConfig replica;
+  replica.set_ipv6("2001:db8::20");
+  replica.set_prober_port(4301);
+  EXPECT_EQ(ProberEndpoint(replica).ToString(), "[2001:db8::20]:4301");
+  replica.set_ipv4("192.0.2.20");
+  EXPECT_EQ(ProberEndpoint(replica).ToString(), "192.0.2.20:4301");
+}
+
+TEST(Fleet, TheExampleInTheTreeIsGood) {
+  const auto fleet = LoadFleetFile("cdn.example.textproto");
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  EXPECT_EQ(fleet->replica_size(), 3);
 }
 
 TEST(Fleet, AMissingFileSaysWhatToDo) {

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 
@@ -34,11 +35,24 @@ std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv) {
   return std::nullopt;
 }
 
+void AddLogLevelFlag(CLI::App& app, std::string& level) {
+  app.add_option("--log-level", level, "What to log: debug, info, warning, error or off")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+}
+
 void InitLogging(std::string_view program, std::string_view level) {
   auto logger = spdlog::stderr_color_mt(std::string(program));
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%-7l%$ %n: %v");
   spdlog::set_default_logger(std::move(logger));
   spdlog::set_level(spdlog::level::from_str(std::string(level)));
+}
+
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int Fail(std::string_view program, const absl::Status& status) {

@@ -15,8 +15,14 @@ namespace perigee {
 // --help or --version, 2 after a wrong flag, with what is wrong on standard error.
 std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv);
 
+// Declares --log-level, for InitLogging.
+void AddLogLevelFlag(CLI::App& app, std::string& level);
+
 // Logs go to standard error, one line each: time, level, program, text. `level` is a spdlog level name.
 void InitLogging(std::string_view program, std::string_view level = "info");
+
+// Takes as many file descriptors as the system gives: every connection needs one.
+void RaiseDescriptorLimit();
 
 // Prints "program: message" on standard error and returns the exit code: 2 for InvalidArgument and NotFound
 // (the command line or the fleet file is wrong), 1 for anything else.

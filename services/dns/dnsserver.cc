@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "lib/config/fleet_parts.h"
 #include "lib/probe_policy/address_policy.h"
 #include "lib/probe_policy/probe_budget.h"
 #include "lib/rpc/control.h"
@@ -27,9 +28,8 @@ ReplicaInfo InfoFrom(const v1::ReplicaConfig& config) {
   // The fleet file has been validated: what is there parses.
   if (!config.ipv4().empty()) info.ipv4 = *IpAddress::Parse(config.ipv4());
   if (!config.ipv6().empty()) info.ipv6 = *IpAddress::Parse(config.ipv6());
-  const IpAddress host = info.ipv4 ? *info.ipv4 : *info.ipv6;
-  info.prober = {host, static_cast<uint16_t>(config.prober_port())};
-  info.control = {host, static_cast<uint16_t>(config.control_port())};
+  info.prober = ProberEndpoint(config);
+  info.control = ControlEndpoint(config);
   return info;
 }
 
@@ -44,21 +44,6 @@ FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s) {
           .measure_deadline = std::chrono::milliseconds(s.measure_deadline_ms()),
           .max_flights = s.max_flights(),
           .max_parked_per_flight = s.max_parked_per_flight()};
-}
-
-AddressPolicyOptions PolicyFrom(const v1::ProbePolicyConfig& config) {
-  AddressPolicyOptions options;
-  for (const auto& prefix : config.allow_special()) options.allow_special.push_back(*IpPrefix::Parse(prefix));
-  for (const auto& prefix : config.opt_out()) options.opt_out.push_back(*IpPrefix::Parse(prefix));
-  return options;
-}
-
-ControlSecurity SecurityFrom(const DnsServerOptions& options) {
-  const v1::ControlConfig& control = options.fleet.control();
-  return {.ca_file = control.ca_file(),
-          .certificate_file = control.certificate_file(),
-          .key_file = control.key_file(),
-          .insecure = options.insecure_control};
 }
 
 Channels ChannelsTo(const FleetState& fleet, IpEndpoint ReplicaInfo::*port,
@@ -85,10 +70,8 @@ struct DnsServer::Rooms {
         const std::shared_ptr<grpc::ChannelCredentials>& credentials)
       : fleet(InfosFrom(options.fleet)),
         map(fleet.size(), options.fleet.steering().max_prefixes(), clock.Now()),
-        policy(PolicyFrom(options.fleet.probe_policy())),
-        budget({.packets_per_second = options.fleet.probe_policy().max_probes_per_second(),
-                .packets_per_prefix_per_second =
-                    options.fleet.probe_policy().max_probes_per_prefix_per_second()}),
+        policy(PolicyFrom(options.fleet.probe_policy(), options.server_addresses)),
+        budget(BudgetFrom(options.fleet.probe_policy())),
         probers_at(ChannelsTo(fleet, &ReplicaInfo::prober, credentials)),
         servers_at(ChannelsTo(fleet, &ReplicaInfo::control, credentials)),
         measurement(loop, FlightOptionsFrom(options.fleet.steering()), fleet, map, probers, clock,
@@ -155,7 +138,7 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(DnsServerOptions opt
   SystemClock clock;
   auto zone = MakeSyntheticZone(ZoneOptionsFrom(options, clock.WallNow()));
   if (!zone.ok()) return zone.status();
-  const ControlSecurity security = SecurityFrom(options);
+  const ControlSecurity security = SecurityFrom(options.fleet.control(), options.insecure_control);
   const auto credentials = ChannelCredentialsFor(security);
   if (!credentials.ok()) return credentials.status();
 

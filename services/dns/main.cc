@@ -52,9 +52,7 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Addresses of this server, for the name that --ns gives");
   app.add_option("--threads", flags.threads, "UDP threads per address [one per core]")
       ->check(CLI::Range(1, 256));
-  app.add_option("--log-level", flags.log_level, "trace, debug, info, warn or error")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
-      ->capture_default_str();
+  AddLogLevelFlag(app, flags.log_level);
 }
 
 absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
@@ -88,6 +86,7 @@ int Run(int argc, char** argv) {
   Declare(app, flags);
   if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
   InitLogging(kName, flags.log_level);
+  RaiseDescriptorLimit();
   StopSignal stop;
   auto options = OptionsFrom(flags);
   if (!options.ok()) return Fail(kName, options.status());

@@ -1,7 +1,6 @@
 #include "services/prober/host.h"
 
 #include <ifaddrs.h>
-#include <sys/resource.h>
 
 #include <cerrno>
 #include <cstring>
@@ -33,13 +32,6 @@ absl::StatusOr<std::vector<IpAddress>> OwnAddresses() {
     if (address.ok() && !IsLoopback(*address)) addresses.push_back(*address);
   }
   return addresses;
-}
-
-void RaiseFileLimit() {
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace perigee

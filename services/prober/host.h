@@ -11,7 +11,4 @@ namespace perigee {
 // The addresses of every interface, without the loopback ranges 127.0.0.0/8 and ::1.
 absl::StatusOr<std::vector<IpAddress>> OwnAddresses();
 
-// Raises the limit of open files to what the administrator allows: every measurement may hold four sockets.
-void RaiseFileLimit();
-
 }  // namespace perigee

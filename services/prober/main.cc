@@ -5,11 +5,11 @@
 
 #include "fmt/format.h"
 #include "lib/config/fleet.h"
+#include "lib/config/fleet_parts.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "services/prober/host.h"
 #include "services/prober/measure_engine.h"
-#include "services/prober/policy_from_fleet.h"
 #include "services/prober/prober_service.h"
 #include "spdlog/spdlog.h"
 
@@ -50,9 +50,7 @@ void AddFlags(CLI::App& app, Flags& f) {
   app.add_option("--max-flights", f.max_flights, "The most measurements under way at once")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  app.add_option("--log-level", f.log_level, "What to log")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
-      ->capture_default_str();
+  AddLogLevelFlag(app, f.log_level);
   app.footer(
       "Measures with ICMP echo (by scamper, which needs to be installed) and, when a client ignores pings, "
       "with\n"
@@ -64,28 +62,19 @@ void AddFlags(CLI::App& app, Flags& f) {
       "  grpcurl -plaintext localhost:4301 grpc.health.v1.Health/Check");
 }
 
-ControlSecurity SecurityFrom(const v1::ControlConfig& control, bool insecure) {
-  return {.ca_file = control.ca_file(),
-          .certificate_file = control.certificate_file(),
-          .key_file = control.key_file(),
-          .insecure = insecure};
-}
-
 absl::StatusOr<std::unique_ptr<MeasureEngine>> MakeEngine(const Flags& flags, const v1::FleetConfig& fleet) {
   auto scamper = FindScamper(flags.scamper);
   if (!scamper.ok()) return scamper.status();
   auto own = OwnAddresses();
   if (!own.ok()) return own.status();
-  auto policy = PolicyFrom(fleet.probe_policy(), *std::move(own));
-  if (!policy.ok()) return policy.status();
   auto folder = RunFolder::Make();
   if (!folder.ok()) return folder.status();
   const MeasureOptions options{.scamper = *std::move(scamper),
                                .tcp_stagger = std::chrono::milliseconds(flags.tcp_stagger_ms),
                                .silent_after = std::chrono::milliseconds(flags.silent_after_ms),
                                .max_flights = flags.max_flights};
-  return std::make_unique<MeasureEngine>(options, *std::move(policy), BudgetFrom(fleet.probe_policy()),
-                                         *std::move(folder));
+  return std::make_unique<MeasureEngine>(options, PolicyFrom(fleet.probe_policy(), *std::move(own)),
+                                         BudgetFrom(fleet.probe_policy()), *std::move(folder));
 }
 
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
@@ -121,7 +110,7 @@ int Run(int argc, char** argv) {
   AddFlags(app, flags);
   if (const auto exit_code = ParseCommandLine(app, argc, argv)) return *exit_code;
   InitLogging(kProgram, flags.log_level);
-  RaiseFileLimit();
+  RaiseDescriptorLimit();
   StopSignal stop;
   const absl::Status status = Serve(flags, stop);
   return status.ok() ? 0 : Fail(kProgram, status);

@@ -2,7 +2,6 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "services/prober/policy_from_fleet.h"
 
 namespace perigee {
 namespace {
@@ -67,19 +66,6 @@ TEST(MeasureResponse, SilenceHasNoSamples) {
   EXPECT_EQ(response.method(), v1::METHOD_SILENT);
   EXPECT_EQ(response.min_rtt_us(), 0u);
   EXPECT_EQ(response.lost(), 4u);
-}
-
-TEST(PolicyFrom, TakesEverySectionOfTheFleetFile) {
-  v1::ProbePolicyConfig config;
-  config.add_allow_special("198.18.0.0/15");
-  config.add_opt_out("198.18.9.0/24");
-  const auto policy = PolicyFrom(config, {*IpAddress::Parse("198.18.0.1")});
-  ASSERT_TRUE(policy.ok());
-  EXPECT_TRUE(policy->Check(*IpAddress::Parse("198.18.7.7")).ok());
-  EXPECT_FALSE(policy->Check(*IpAddress::Parse("198.18.9.7")).ok());
-  EXPECT_FALSE(policy->Check(*IpAddress::Parse("198.18.0.1")).ok());
-  config.add_opt_out("nonsense");
-  EXPECT_TRUE(absl::IsInvalidArgument(PolicyFrom(config, {}).status()));
 }
 
 }  // namespace

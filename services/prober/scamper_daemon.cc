@@ -21,7 +21,7 @@ using std::chrono::seconds;
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kMostBackoff{10'000};
 constexpr milliseconds kConnectRetry{5};
-constexpr int kConnectAttempts = 400;  // 2 s; scamper listens after some 10 ms
+constexpr int kConnectAttempts = 2000;  // 10 s; scamper listens after some 10 ms, or when DNS has failed
 constexpr seconds kHangCheck{1};
 constexpr int kHangChecks = 3;
 

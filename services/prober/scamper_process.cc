@@ -16,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "fmt/format.h"
 
@@ -29,6 +30,9 @@ constexpr int kSignalled = 128;
 constexpr size_t kMaxSocketPath = 107;
 // scamper's most; its default of 20 packets a second would add 50 ms to every measurement.
 constexpr const char* kPacketsPerSecond = "10000";
+// scamper looks up "localhost" before it listens: on a host without /etc/hosts whose name server is out of
+// reach that would take many seconds. It is given addresses only, so it needs no patience with DNS.
+constexpr char kResolverOptions[] = "RES_OPTIONS=timeout:1 attempts:1";
 
 int PidfdOpen(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
 
@@ -39,6 +43,7 @@ absl::Status Errno(std::string_view what) {
 struct Launch {
   const char* binary;
   char* const* argv;
+  char* const* environment;
   const char* socket;
   const char* folder;
 };
@@ -52,7 +57,7 @@ struct Launch {
   dup2(null, STDOUT_FILENO);
   syscall(SYS_close_range, 3, ~0U, 0);
   umask(0);  // root makes the socket, and we may not be root; its folder keeps others out
-  execv(launch.binary, launch.argv);
+  execve(launch.binary, launch.argv, launch.environment);
   _exit(kExecFailed);
 }
 
@@ -154,13 +159,19 @@ absl::StatusOr<ScamperProcess> ScamperProcess::Start(const std::string& binary, 
   unlink(socket.c_str());  // scamper won't start on a socket that its predecessor left
   std::string name = "scamper", option_u = "-U", option_p = "-p", pps = kPacketsPerSecond;
   char* const argv[] = {name.data(), option_u.data(), socket.data(), option_p.data(), pps.data(), nullptr};
+  std::string resolver_options = kResolverOptions;
+  std::vector<char*> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+  environment.push_back(resolver_options.data());
+  environment.push_back(nullptr);
   int lifeline[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline) != 0) return Errno("socketpair");
   UniqueFd theirs(lifeline[0]), ours(lifeline[1]);
   const pid_t watchdog = fork();
   if (watchdog < 0) return Errno("fork");
   if (watchdog == 0) {
-    RunWatchdog(theirs.get(), {binary.c_str(), argv, socket.c_str(), folder.path().c_str()});
+    RunWatchdog(theirs.get(),
+                {binary.c_str(), argv, environment.data(), socket.c_str(), folder.path().c_str()});
   }
   UniqueFd pidfd(PidfdOpen(watchdog));
   ScamperProcess process(std::move(ours), std::move(pidfd), watchdog);

@@ -1,6 +1,5 @@
 // httpserver: wires flags, cache, server and control port together.
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
 #include <thread>
 
@@ -16,14 +15,6 @@ namespace {
 
 constexpr char kProgram[] = "httpserver";
 constexpr char kServiceName[] = "perigee.v1.Replica";
-
-// Every client and every origin connection takes a descriptor.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 absl::StatusOr<v1::FleetConfig> ReadFleet(const std::string& path) {
   if (path.empty()) return DefaultFleet();

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "lib/config/fleet_parts.h"
+#include "lib/program/program.h"
+
 namespace perigee::replica {
 namespace {
 
@@ -119,9 +122,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
   app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
   app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
-  app->add_option("--log-level", flags->log_level, "debug logs every request")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical", "off"}))
-      ->capture_default_str();
+  AddLogLevelFlag(*app, flags->log_level);
   AddLimitFlags(app, flags);
 }
 
@@ -152,10 +153,7 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
   settings.server.limits.max_object_bytes =
       flags.max_object_bytes != 0 ? flags.max_object_bytes : settings.cache.budget_bytes;
   settings.control = *control;
-  settings.security = {.ca_file = fleet.control().ca_file(),
-                       .certificate_file = fleet.control().certificate_file(),
-                       .key_file = fleet.control().key_file(),
-                       .insecure = flags.insecure_control};
+  settings.security = SecurityFrom(fleet.control(), flags.insecure_control);
   return settings;
 }
 

@@ -113,8 +113,6 @@ class World:
             self._process.kill()
             self._process.wait()
         subprocess.run([BIN / "world", "down"], capture_output=True)
-        for name in self.hosts:
-            shutil.rmtree(f"/etc/netns/pg-{name}", ignore_errors=True)
 
     def use_resolver(self, host, address):
         folder = pathlib.Path(f"/etc/netns/pg-{host}")
@@ -261,7 +259,11 @@ class Cdn:
                 for r in rows
             )
 
-        wait_until("the fleet is healthy", ready)
+        try:
+            wait_until("the fleet is healthy", ready)
+        except TimeoutError as error:
+            logs = "".join(f"{name}: {self.log(*name.split('@'))[-500:]}\n" for name in self.processes)
+            raise TimeoutError(f"{error}\n{self.cdnctl('status').stdout}\n{logs}") from None
 
     def stop(self):
         for process in self.processes.values():

@@ -48,7 +48,9 @@ def test_every_client_is_sent_to_its_nearest_replica_and_the_choice_is_remembere
     cold = [v[3] for v in visits]
     warm = [v[5] for v in visits]
     at_once = [v[0] for v in visits if v[2] <= TIE_MS]
-    report(f"{len(visits)} clients, {len(at_once)} at their nearest replica with the first answer; "
+    others = ", ".join(v[0] for v in visits if v[2] > TIE_MS)
+    report(f"{len(visits)} clients, {len(at_once)} at their nearest replica with the first answer"
+           f"{f' (not {others})' if others else ''}; "
            f"cold p50 {statistics.median(cold):.0f} ms, p99 {percentile(cold, 0.99):.0f} ms; "
            f"warm p50 {statistics.median(warm):.1f} ms, p99 {percentile(warm, 0.99):.1f} ms (at the director)")
     assert [v for v in visits if v[4] > TIE_MS] == [], "the second answer comes from the finished measurement"

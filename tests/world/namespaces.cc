@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <utility>
@@ -83,6 +84,8 @@ absl::Status RemoveNamespace(std::string_view host) {
   for (int i = 0; i < kMaxStackedMounts && umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0; ++i) {
   }
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(path);
+  std::error_code ignored;
+  std::filesystem::remove_all(fmt::format("/etc/netns/{}", NamespaceName(host)), ignored);
   return absl::OkStatus();
 }
 

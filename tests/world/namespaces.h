@@ -35,7 +35,8 @@ absl::Status CheckNoNamespaces(const std::vector<std::string>& hosts);
 absl::Status CreateNamespaceAndEnter(std::string_view host);
 // NotFound when the host has no namespace.
 absl::Status EnterNamespace(std::string_view host);
-// Unmounts and removes the file, in whatever state it is.
+// Unmounts and removes the file, in whatever state it is, and the files of its own that /etc/netns has for
+// it.
 absl::Status RemoveNamespace(std::string_view host);
 
 // Leaves the thread, at the end of the scope, in the network namespace in which it was at its start.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "lib/config/fleet.h"
+#include "lib/config/fleet_parts.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "tools/cdnctl/commands.h"
@@ -39,9 +40,7 @@ absl::StatusOr<std::string> CheckConfig(const Flags& flags) {
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(const v1::FleetConfig& fleet) {
-  return ChannelCredentialsFor({.ca_file = fleet.control().ca_file(),
-                                .certificate_file = fleet.control().certificate_file(),
-                                .key_file = fleet.control().key_file()});
+  return ChannelCredentialsFor(SecurityFrom(fleet.control(), /*insecure=*/false));
 }
 
 absl::StatusOr<std::string> MeasureClient(const Flags& flags) {
@@ -51,9 +50,8 @@ absl::StatusOr<std::string> MeasureClient(const Flags& flags) {
   if (!credentials.ok()) return credentials.status();
   std::vector<cdnctl::Prober> probers;
   for (const auto& replica : fleet->replica()) {
-    const IpAddress host = *IpAddress::Parse(replica.ipv4().empty() ? replica.ipv6() : replica.ipv4());
-    const IpEndpoint prober{host, static_cast<uint16_t>(replica.prober_port())};
-    probers.push_back({replica.name(), v1::Prober::NewStub(ControlChannel(prober, *credentials))});
+    probers.push_back(
+        {replica.name(), v1::Prober::NewStub(ControlChannel(ProberEndpoint(replica), *credentials))});
   }
   return cdnctl::Measure(probers, flags.client);
 }

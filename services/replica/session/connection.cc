@@ -11,7 +11,8 @@ Task<> Connection::Run() {
       break;
     }
     const bool keep = co_await handler_.Handle();
-    if (!keep) break;
+    // An answer that was begun before the drain has promised to keep the connection; it may end all the same.
+    if (!keep || context_.draining) break;
   }
   co_await client_.LingerAndClose();
 }

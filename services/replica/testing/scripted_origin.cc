@@ -206,15 +206,15 @@ void ScriptedOrigin::SetScript(Script script) {
   script_ = std::move(script);
 }
 
-void Gate::Open() {
-  const std::lock_guard lock(mutex_);
-  open_ = true;
-  opened_.notify_all();
+void Gate::Open() const {
+  const std::lock_guard lock(state_->mutex);
+  state_->open = true;
+  state_->opened.notify_all();
 }
 
-bool Gate::Wait() {
-  std::unique_lock lock(mutex_);
-  return opened_.wait_for(lock, kPatience, [this] { return open_; });
+bool Gate::Wait() const {
+  std::unique_lock lock(state_->mutex);
+  return state_->opened.wait_for(lock, kPatience, [this] { return state_->open; });
 }
 
 }  // namespace perigee::replica::testing

@@ -97,17 +97,21 @@ class ScriptedOrigin {
   std::thread accepting_;
 };
 
-// A gate that a script waits at until the test opens it.
+// A gate that a script waits at until the test opens it. Copies are the same gate: scripts take one by value,
+// for the origin's threads outlive the test's body.
 class Gate {
  public:
-  void Open();
+  void Open() const;
   // False when it stays shut for 5 s.
-  bool Wait();
+  bool Wait() const;
 
  private:
-  std::mutex mutex_;
-  std::condition_variable opened_;
-  bool open_ = false;
+  struct State {
+    std::mutex mutex;
+    std::condition_variable opened;
+    bool open = false;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 // "HTTP/1.1 200 OK" with a Content-Length, these fields ("A: b\r\n") and `body`.
