@@ -74,6 +74,11 @@ uint32_t IpAddress::ToSockaddr(uint16_t port, sockaddr_storage* out) const {
   return sizeof(sockaddr_in6);
 }
 
+bool IpAddress::is_loopback() const {
+  static constexpr std::array<uint8_t, 16> kV6Loopback = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  return v4_ ? bytes_[0] == 127 : bytes_ == kV6Loopback;
+}
+
 std::string IpAddress::ToString() const {
   char text[INET6_ADDRSTRLEN];
   inet_ntop(v4_ ? AF_INET : AF_INET6, bytes_.data(), text, sizeof(text));

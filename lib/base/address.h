@@ -36,6 +36,9 @@ class IpAddress {
   bool is_v4() const { return v4_; }
   bool is_v6() const { return !v4_; }
 
+  // Within 127.0.0.0/8 or ::1.
+  bool is_loopback() const;
+
   // 4 or 16 bytes in network order.
   std::span<const uint8_t> bytes() const { return {bytes_.data(), v4_ ? size_t{4} : size_t{16}}; }
   int bit_length() const { return v4_ ? 32 : 128; }

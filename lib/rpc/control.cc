@@ -47,18 +47,12 @@ absl::StatusOr<KeyMaterial> Load(const ControlSecurity& security) {
 // gRPC's own lines repeat, at length, what our errors say in one: they are for those who debug gRPC.
 void LogFromGrpc(gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); }
 
-bool IsLoopback(const IpAddress& a) {
-  static const IpPrefix v4 = *IpPrefix::Parse("127.0.0.0/8");
-  static const IpPrefix v6 = *IpPrefix::Parse("::1");
-  return v4.Contains(a) || v6.Contains(a);
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(
     const IpEndpoint& listen, const ControlSecurity& security) {
   if (!security.has_tls()) {
-    if (IsLoopback(listen.address) || security.insecure) return grpc::InsecureServerCredentials();
+    if (listen.address.is_loopback() || security.insecure) return grpc::InsecureServerCredentials();
     return absl::InvalidArgumentError(
         fmt::format("the control port {} is beyond loopback and has no certificates: name ca_file, "
                     "certificate_file and key_file in the fleet file's control section, or say "

@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/config/fleet_parts.h"
+#include "lib/net/host.h"
 #include "lib/probe_policy/address_policy.h"
 #include "lib/probe_policy/probe_budget.h"
 #include "lib/rpc/control.h"
@@ -66,11 +67,11 @@ SyntheticZoneOptions ZoneOptionsFrom(const DnsServerOptions& options, WallTime n
 
 // Built from top to bottom and taken down from bottom to top: what listens goes before what answers.
 struct DnsServer::Rooms {
-  Rooms(const DnsServerOptions& options, std::shared_ptr<const Zone> zone,
+  Rooms(const DnsServerOptions& options, std::vector<IpAddress> own, std::shared_ptr<const Zone> zone,
         const std::shared_ptr<grpc::ChannelCredentials>& credentials)
       : fleet(InfosFrom(options.fleet)),
         map(fleet.size(), options.fleet.steering().max_prefixes(), clock.Now()),
-        policy(PolicyFrom(options.fleet.probe_policy(), options.server_addresses)),
+        policy(PolicyFrom(options.fleet.probe_policy(), std::move(own))),
         budget(BudgetFrom(options.fleet.probe_policy())),
         probers_at(ChannelsTo(fleet, &ReplicaInfo::prober, credentials)),
         servers_at(ChannelsTo(fleet, &ReplicaInfo::control, credentials)),
@@ -142,7 +143,11 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
   const auto credentials = ChannelCredentialsFor(security);
   if (!credentials.ok()) return credentials.status();
 
-  auto rooms = std::make_unique<Rooms>(options, std::make_shared<const Zone>(*std::move(zone)), *credentials);
+  auto own = OwnAddresses();
+  if (!own.ok()) return own.status();
+
+  auto rooms = std::make_unique<Rooms>(options, *std::move(own),
+                                       std::make_shared<const Zone>(*std::move(zone)), *credentials);
   auto control = ControlServer::Start(options.control, security, {&rooms->director_service});
   if (!control.ok()) return control.status();
   rooms->control = *std::move(control);

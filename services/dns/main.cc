@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "lib/config/fleet.h"
+#include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "services/dns/dnsserver.h"
 #include "spdlog/spdlog.h"
@@ -24,7 +25,7 @@ constexpr char kExamples[] =
 struct Flags {
   uint16_t port = 53;
   std::string domain, config = "cdn.textproto", control = "127.0.0.1:4303", name_server, log_level = "info";
-  std::vector<std::string> listen = {"0.0.0.0", "::"}, server_addresses;
+  std::vector<std::string> listen, server_addresses;
   uint64_t hold_ms = 0;
   int threads = 0;
   bool insecure_control = false;
@@ -35,7 +36,7 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("-p,--port", flags.port, "DNS port, UDP and TCP")->required();
   app.add_option("-n,--name", flags.domain, "The domain to answer for [the fleet file's `domain`]");
   app.add_option("--config", flags.config, "The fleet file: replicas, limits, TLS")->capture_default_str();
-  app.add_option("--listen", flags.listen, "Addresses to listen on")->capture_default_str();
+  app.add_option("--listen", flags.listen, "Addresses to listen on [0.0.0.0 and ::]");
   app.add_option("--control", flags.control, "Control port (gRPC: Director, health, reflection)")
       ->capture_default_str();
   app.add_flag("--insecure-control", flags.insecure_control,
@@ -64,7 +65,10 @@ absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
                                 .name_server = flags.name_server};
   if (!flags.domain.empty()) options.fleet.set_domain(flags.domain);
   if (flags.hold_ms != 0) options.fleet.mutable_steering()->set_hold_ms(static_cast<uint32_t>(flags.hold_ms));
-  for (const auto& text : flags.listen) {
+  auto listen = flags.listen;
+  if (listen.empty())
+    listen = HasIpv6() ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector<std::string>{"0.0.0.0"};
+  for (const auto& text : listen) {
     const auto address = IpAddress::Parse(text);
     if (!address.ok()) return address.status();
     options.listen.push_back({*address, flags.port});

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "lib/config/fleet.h"
+#include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "services/replica/control/replica_service.h"

@@ -66,11 +66,4 @@ uint16_t PortOf(int fd) {
                                              : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
 }
 
-bool HasIpv6() {
-  const int fd = Bound({.address = *IpAddress::Parse("::"), .port = 0}, false);
-  if (fd < 0) return false;
-  ::close(fd);
-  return true;
-}
-
 }  // namespace perigee::replica

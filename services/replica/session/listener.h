@@ -21,7 +21,4 @@ absl::Status CheckUnused(const IpEndpoint& endpoint);
 // The port that a listening socket has got.
 uint16_t PortOf(int fd);
 
-// Whether this host has IPv6 at all.
-bool HasIpv6();
-
 }  // namespace perigee::replica

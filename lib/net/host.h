@@ -1,4 +1,4 @@
-// What the prober asks of the host that it runs on.
+// What a program asks of the host that it runs on.
 #pragma once
 
 #include <vector>
@@ -10,5 +10,8 @@ namespace perigee {
 
 // The addresses of every interface, without the loopback ranges 127.0.0.0/8 and ::1.
 absl::StatusOr<std::vector<IpAddress>> OwnAddresses();
+
+// Whether an IPv6 socket can be had and bound here; containers often have none.
+bool HasIpv6();
 
 }  // namespace perigee

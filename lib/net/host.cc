@@ -1,6 +1,9 @@
-#include "services/prober/host.h"
+#include "lib/net/host.h"
 
 #include <ifaddrs.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -9,16 +12,6 @@
 #include "fmt/format.h"
 
 namespace perigee {
-namespace {
-
-bool IsLoopback(const IpAddress& address) {
-  static const IpPrefix v4 = *IpPrefix::Parse("127.0.0.0/8");
-  static const IpPrefix v6 = *IpPrefix::Parse("::1");
-  return v4.Contains(address) || v6.Contains(address);
-}
-
-}  // namespace
-
 absl::StatusOr<std::vector<IpAddress>> OwnAddresses() {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) {
@@ -29,9 +22,18 @@ absl::StatusOr<std::vector<IpAddress>> OwnAddresses() {
   for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
     if (entry->ifa_addr == nullptr) continue;
     const auto address = IpAddress::FromSockaddr(entry->ifa_addr);
-    if (address.ok() && !IsLoopback(*address)) addresses.push_back(*address);
+    if (address.ok() && !address->is_loopback()) addresses.push_back(*address);
   }
   return addresses;
+}
+
+bool HasIpv6() {
+  const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const sockaddr_in6 any{.sin6_family = AF_INET6};
+  const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&any), sizeof(any)) == 0;
+  close(fd);
+  return bound;
 }
 
 }  // namespace perigee
