@@ -223,8 +223,10 @@ absl::StatusOr<v1::FleetConfig> ParseFleet(std::string_view text, std::string_vi
 absl::StatusOr<v1::FleetConfig> LoadFleetFile(const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(fmt::format("no fleet file \"{}\"; give one with --config", path));
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::string text(kMaxFileBytes + 1, '\0');  // one more than allowed, and no more: the file may be endless
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad()) return absl::InvalidArgumentError(fmt::format("{}: can't be read", path));
+  text.resize(static_cast<size_t>(file.gcount()));
   if (text.size() > kMaxFileBytes) return absl::InvalidArgumentError(fmt::format("{}: over 1 MiB", path));
   return ParseFleet(text, path);
 }

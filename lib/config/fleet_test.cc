@@ -1,5 +1,7 @@
 #include "lib/config/fleet.h"
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -110,6 +112,24 @@ TEST(Fleet, AMissingFileSaysWhatToDo) {
   EXPECT_EQ(LoadFleetFile("/nonexistent/cdn.textproto").status().message(),
             "no fleet file \"/nonexistent/cdn.textproto\"; give one with --config");
 }
+
+TEST(Fleet, AFileOverOneMiBIsRefused) {
+  const std::string path = testing::TempDir() + "perigee_fleet_limit.textproto";
+  const std::string fleet = "domain: \"cdn.example.org\"\n#";
+  const auto load_padded_to = [&](size_t bytes) {
+    std::ofstream(path) << fleet << std::string(bytes - fleet.size(), ' ');
+    return LoadFleetFile(path).status();
+  };
+  EXPECT_TRUE(load_padded_to(1 << 20).ok());
+  EXPECT_EQ(load_padded_to((1 << 20) + 1).message(), path + ": over 1 MiB");
+  std::filesystem::remove(path);
+}
+
+TEST(Fleet, AnEndlessFileIsReadNoFurtherThanTheLimit) {
+  EXPECT_EQ(LoadFleetFile("/dev/zero").status().message(), "/dev/zero: over 1 MiB");
+}
+
+TEST(Fleet, AFolderIsNotAFleetFile) { EXPECT_EQ(LoadFleetFile("/").status().message(), "/: can't be read"); }
 
 }  // namespace
 }  // namespace perigee

@@ -81,17 +81,41 @@ TEST(ControlServer, AMissingKeyFileIsNamed) {
   EXPECT_FALSE(ChannelCredentialsFor(security).ok());
 }
 
-TEST(ControlServer, GarbageInsteadOfAMessageIsAnErrorAndNoMore) {
-  auto server = ControlServer::Start(kAnyLoopbackPort, {}, {});
-  ASSERT_TRUE(server.ok());
-  grpc::GenericStub stub(ChannelTo(**server));
+// One call of the health service with these octets for a message.
+grpc::Status CallWith(const ControlServer& server, const std::string& message) {
+  grpc::GenericStub stub(ChannelTo(server));
   grpc::ClientContext context;
-  grpc::Slice garbage("\xff\xff\xff\xff not a protobuf");
-  grpc::ByteBuffer request(&garbage, 1), response;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  grpc::Slice slice(message);
+  grpc::ByteBuffer request(&slice, 1), response;
   std::promise<grpc::Status> status;
   stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,
                  [&](grpc::Status s) { status.set_value(std::move(s)); });
-  EXPECT_FALSE(status.get_future().get().ok());
+  return status.get_future().get();
+}
+
+// A field that the health service doesn't know, and ignores: `bytes` octets in all.
+std::string UnknownField(size_t bytes) {
+  const size_t length = bytes - 4;  // 0x7a: field 15, then the length as a varint of three octets
+  std::string message = {0x7a, static_cast<char>(length | 0x80), static_cast<char>(length >> 7 | 0x80),
+                         static_cast<char>(length >> 14)};
+  return message + std::string(length, 'x');
+}
+
+TEST(ControlServer, AMessageOverOneMiBIsRefusedAndTheServerLives) {
+  auto server = ControlServer::Start(kAnyLoopbackPort, {}, {});
+  ASSERT_TRUE(server.ok());
+  EXPECT_TRUE(CallWith(**server, UnknownField(1 << 20)).ok());
+  EXPECT_EQ(CallWith(**server, UnknownField((1 << 20) + 1)).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  HealthProbe probe(ChannelTo(**server));
+  EXPECT_TRUE(CheckOnce(probe).serving);
+}
+
+TEST(ControlServer, GarbageInsteadOfAMessageIsAnErrorAndNoMore) {
+  auto server = ControlServer::Start(kAnyLoopbackPort, {}, {});
+  ASSERT_TRUE(server.ok());
+  EXPECT_FALSE(CallWith(**server, "\xff\xff\xff\xff not a protobuf").ok());
   HealthProbe probe(ChannelTo(**server));
   EXPECT_TRUE(CheckOnce(probe).serving);
 }

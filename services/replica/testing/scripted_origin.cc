@@ -212,9 +212,11 @@ void Gate::Open() const {
   state_->opened.notify_all();
 }
 
-bool Gate::Wait() const {
+bool Gate::Wait() const { return WaitFor(kPatience); }
+
+bool Gate::WaitFor(std::chrono::milliseconds time) const {
   std::unique_lock lock(state_->mutex);
-  return state_->opened.wait_for(lock, kPatience, [this] { return state_->open; });
+  return state_->opened.wait_for(lock, time, [this] { return state_->open; });
 }
 
 }  // namespace perigee::replica::testing

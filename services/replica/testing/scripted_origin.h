@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -104,6 +105,8 @@ class Gate {
   void Open() const;
   // False when it stays shut for 5 s.
   bool Wait() const;
+  // Whether it is open by then: the pace of a script that goes on until it is told to stop.
+  bool WaitFor(std::chrono::milliseconds time) const;
 
  private:
   struct State {

@@ -34,7 +34,8 @@ class ServerTest : public ::testing::Test {
     ServerOptions options{.listen = {{.address = *IpAddress::Parse("127.0.0.1"), .port = 0}},
                           .origin = *OriginAddress::Parse(origin),
                           .threads = threads_,
-                          .limits = limits_};
+                          .limits = limits_,
+                          .resolver = resolver_};
     auto server = Server::Start(std::move(options), *cache_, clock_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -65,6 +66,7 @@ class ServerTest : public ::testing::Test {
   SystemClock clock_;
   int threads_ = 2;
   Limits limits_;
+  ResolverOptions resolver_;
   CacheOptions cache_options_;
   std::unique_ptr<ScriptedOrigin> origin_;
   std::unique_ptr<Cache> cache_;
