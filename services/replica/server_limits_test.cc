@@ -44,11 +44,11 @@ void Connect(const TestSocket& socket, uint16_t port) {
   ASSERT_EQ(::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
 }
 
-// Sends `start`, then `drop` for ever.
+// Sends `start`, then `drop` without an end in sight: for 5 s, within which every test is over.
 testing::ScriptedOrigin::Script Drip(std::string start, std::string drop, Gate stop) {
   return [start, drop, stop](const std::string&, TestSocket& socket) {
     bool taken = socket.Send(start);
-    while (taken && !stop.WaitFor(milliseconds(5))) taken = socket.Send(drop);
+    for (int i = 0; i < 1'000 && taken && !stop.WaitFor(milliseconds(5)); ++i) taken = socket.Send(drop);
     return false;
   };
 }
