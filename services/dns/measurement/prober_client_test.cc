@@ -113,7 +113,9 @@ TEST_F(ProberClientTest, AProberThatNeverAnswersIsABareSampleAtTheDeadline) {
   const auto begin = std::chrono::steady_clock::now();
   Measure(milliseconds(150));
   prober_.Request();
-  const Sample sample = sample_.get_future().get();
+  auto answer = sample_.get_future();
+  ASSERT_EQ(answer.wait_for(seconds(5)), std::future_status::ready);
+  const Sample sample = answer.get();
   const auto elapsed = std::chrono::steady_clock::now() - begin;
   EXPECT_EQ(sample.method, Method::kUnknown);
   EXPECT_EQ(sample.rtt, Rtt::zero());
