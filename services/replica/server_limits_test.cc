@@ -44,11 +44,11 @@ void Connect(const TestSocket& socket, uint16_t port) {
   ASSERT_EQ(::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
 }
 
-// Sends `start`, then `drop` for ever.
+// Sends `start`, then `drop` without an end in sight: for 5 s, within which every test is over.
 testing::ScriptedOrigin::Script Drip(std::string start, std::string drop, Gate stop) {
   return [start, drop, stop](const std::string&, TestSocket& socket) {
     bool taken = socket.Send(start);
-    while (taken && !stop.WaitFor(milliseconds(5))) taken = socket.Send(drop);
+    for (int i = 0; i < 1'000 && taken && !stop.WaitFor(milliseconds(5)); ++i) taken = socket.Send(drop);
     return false;
   };
 }
@@ -125,8 +125,11 @@ TEST_F(ServerTest, OriginThatAnswersNoSynIs504WithinTheConnectTimeout) {
 // A name server that runs on a thread of its own.
 class RunningNameServer {
  public:
-  explicit RunningNameServer(std::vector<std::string> addresses)
-      : server_(io_, std::move(addresses), 60), address_(server_.address()), thread_([this] { io_.run(); }) {}
+  explicit RunningNameServer(std::vector<std::string> addresses, bool silent = false)
+      : server_(io_, std::move(addresses), 60), address_(server_.address()) {
+    server_.silent = silent;
+    thread_ = std::thread([this] { io_.run(); });
+  }
   ~RunningNameServer() {
     io_.stop();
     thread_.join();
@@ -154,6 +157,19 @@ TEST_F(ServerTest, OriginsNextAddressIsTriedWhenOneRefuses) {
   }
 }
 
+TEST_F(ServerTest, OriginWhoseNameServerIsSilentIs502WithinTheResolveTimeout) {
+  const RunningNameServer names({}, /*silent=*/true);
+  resolver_ = {.timeout = milliseconds(200), .servers = names.address()};
+  StartServer("origin.test");
+  const MonoTime begin = Now();
+  const TestResponse response = Fetch("/a");
+  EXPECT_EQ(response.status, 502);
+  EXPECT_THAT(response.Field("Cache-Status"), HasSubstr("detail=resolve"));
+  EXPECT_GE(Now() - begin, resolver_.timeout);
+  EXPECT_LT(Now() - begin, std::chrono::seconds(2));
+  server_.reset();
+}
+
 TEST_F(ServerTest, OriginOfWhichAllAddressesRefuseIs502) {
   origin_ = std::make_unique<testing::ScriptedOrigin>(Answer(Ok("hello")));
   const RunningNameServer names({"127.0.0.2", "127.0.0.3"});
@@ -162,6 +178,41 @@ TEST_F(ServerTest, OriginOfWhichAllAddressesRefuseIs502) {
   EXPECT_EQ(Fetch("/a").status, 502);
   EXPECT_EQ(origin_->connections(), 0);
   server_.reset();
+}
+
+// --- Kept origin connections ---
+
+TEST_F(ServerTest, IdleOriginConnectionIsClosedAfterItsKeepAlive) {
+  limits_.origin_keep_alive = milliseconds(100);
+  Gate closed;
+  Start([closed](const std::string&, TestSocket& socket) {
+    socket.Send(Ok("hello", kPrivate));
+    if (socket.AtEnd()) closed.Open();
+    return false;
+  });
+  EXPECT_EQ(Fetch("/a").body, "hello");
+  EXPECT_TRUE(closed.Wait());
+}
+
+TEST_F(ServerTest, OfIdleOriginConnectionsNoMoreThanTheLimitAreKept) {
+  threads_ = 1;
+  limits_.max_idle_origin_connections = 1;
+  Gate both_asked, one_closed;
+  Start([both_asked, one_closed](const std::string&, TestSocket& socket) {
+    if (!both_asked.Wait() || !socket.Send(Ok("hello", kPrivate))) return false;
+    if (!socket.AtEnd()) return true;
+    one_closed.Open();
+    return false;
+  });
+  std::vector<TestSocket> clients = SendMany(1, Get("/a"));
+  clients.push_back(std::move(SendMany(1, Get("/b")).front()));
+  const MonoTime give_up = Now() + std::chrono::seconds(5);
+  while (origin_->requests() < 2 && Now() < give_up) std::this_thread::yield();
+  both_asked.Open();
+  for (TestSocket& client : clients) EXPECT_EQ(ReadResponse(client).body, "hello");
+  EXPECT_TRUE(one_closed.Wait());
+  EXPECT_EQ(Fetch("/c").body, "hello");
+  EXPECT_EQ(origin_->connections(), 2) << "the other was kept";
 }
 
 // --- No descriptor left to accept with ---

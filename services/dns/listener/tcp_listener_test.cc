@@ -147,6 +147,25 @@ TEST(TcpListener, ThousandSilentConnectionsDoNotShutOthersOut) {
   EXPECT_TRUE(silent.front()->IsClosed());  // it was quiet longest and made room
 }
 
+TEST(TcpListener, AtTheTotalLimitTheQuietestOfAllClientsMakesRoom) {
+  Server server({.max_connections = 3, .max_connections_per_client = 2}, AnswerV4("198.18.0.7"));
+  const auto served = [](TcpClient& client) {
+    client.Send(Query(1));
+    return client.Receive().has_value();
+  };
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  for (const char* source : {"127.0.0.2", "127.0.0.3", "127.0.0.4"}) {
+    clients.push_back(std::make_unique<TcpClient>(server.endpoint(), IpAddress::Parse(source).value()));
+    ASSERT_TRUE(served(*clients.back())) << source;
+  }
+  ASSERT_TRUE(served(*clients[0]));  // now 127.0.0.3 has been quiet longest
+  TcpClient newcomer(server.endpoint(), IpAddress::Parse("127.0.0.5").value());
+  EXPECT_TRUE(served(newcomer));
+  EXPECT_TRUE(clients[1]->IsClosed());
+  EXPECT_TRUE(served(*clients[0]));
+  EXPECT_TRUE(served(*clients[2]));
+}
+
 TEST(TcpListener, SurvivesAFloodOfGarbage) {
   Server server({}, AnswerV4("198.18.0.7"));
   std::mt19937 random(7);

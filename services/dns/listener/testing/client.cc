@@ -45,7 +45,15 @@ bool UdpClient::HasAnswer() {
   return poll(&readable, 1, 0) == 1;
 }
 
-TcpClient::TcpClient(const IpEndpoint& server) : socket_(Open(server, SOCK_STREAM)) {
+TcpClient::TcpClient(const IpEndpoint& server) : socket_(Open(server, SOCK_STREAM)) { Connect(server); }
+
+TcpClient::TcpClient(const IpEndpoint& server, const IpAddress& source) : socket_(Open(server, SOCK_STREAM)) {
+  sockaddr_storage from;
+  const socklen_t size = source.ToSockaddr(0, &from);
+  if (bind(socket_.fd(), reinterpret_cast<const sockaddr*>(&from), size) == 0) Connect(server);
+}
+
+void TcpClient::Connect(const IpEndpoint& server) {
   sockaddr_storage to;
   const socklen_t size = server.address.ToSockaddr(server.port, &to);
   if (connect(socket_.fd(), reinterpret_cast<const sockaddr*>(&to), size) != 0) socket_ = Socket();

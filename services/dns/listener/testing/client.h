@@ -33,6 +33,8 @@ class UdpClient {
 class TcpClient {
  public:
   explicit TcpClient(const IpEndpoint& server);
+  // Comes from this address of the host.
+  TcpClient(const IpEndpoint& server, const IpAddress& source);
 
   // With the length prefix.
   void Send(std::span<const uint8_t> query);
@@ -46,6 +48,7 @@ class TcpClient {
   bool IsClosed();
 
  private:
+  void Connect(const IpEndpoint& server);
   bool ReadExactly(std::span<uint8_t> bytes);
 
   Socket socket_;

@@ -1,0 +1,58 @@
+#include "services/dns/measurement/measurement_loop.h"
+
+#include "gtest/gtest.h"
+
+namespace perigee::dns {
+namespace {
+
+const IpAddress kClient = *IpAddress::Parse("198.18.7.7");
+
+// A loop that nobody runs until the test does, and no prober to ask: what reaches the board is answered at
+// once.
+class MeasurementLoopTest : public testing::Test {
+ protected:
+  MeasurementLoopTest() { fleet_.SetUp(Part::kProber, ToReplicaId(0), false); }
+
+  void Park() {
+    loop_.Park(kClient, [this](const Decision* decision) { ++(decision == nullptr ? dropped_ : answered_); });
+  }
+
+  boost::asio::io_context io_;
+  FakeClock clock_;
+  FleetState fleet_{{{.name = "a"}}};
+  RttMap map_{1, 1000, clock_.Now()};
+  ProberClient probers_{{}};
+  MeasurementLoop loop_{
+      io_, {}, fleet_, map_, probers_, clock_, [](const IpAddress&, MonoTime) {
+                     return absl::OkStatus(); }};
+  int dropped_ = 0;
+  int answered_ = 0;
+};
+
+TEST_F(MeasurementLoopTest, QueriesBeyondTheBacklogAreDroppedAtOnce) {
+  for (int i = 0; i < MeasurementLoop::kMaxBacklog; ++i) Park();
+  EXPECT_EQ(dropped_, 0);
+  Park();
+  EXPECT_EQ(dropped_, 1);
+  EXPECT_EQ(answered_, 0);
+}
+
+TEST_F(MeasurementLoopTest, RefreshesCountAsBacklogToo) {
+  for (int i = 0; i < MeasurementLoop::kMaxBacklog; ++i) loop_.Refresh(kClient);
+  Park();
+  EXPECT_EQ(dropped_, 1);
+}
+
+TEST_F(MeasurementLoopTest, ALoopThatHasCaughtUpTakesQueriesAgain) {
+  for (int i = 0; i < MeasurementLoop::kMaxBacklog; ++i) Park();
+  for (int i = 0; i < 10; ++i) loop_.Refresh(kClient);  // dropped, and not counted
+  io_.poll();
+  EXPECT_EQ(answered_, MeasurementLoop::kMaxBacklog);
+  for (int i = 0; i < MeasurementLoop::kMaxBacklog; ++i) Park();
+  EXPECT_EQ(dropped_, 0);
+  Park();
+  EXPECT_EQ(dropped_, 1);
+}
+
+}  // namespace
+}  // namespace perigee::dns
