@@ -24,7 +24,7 @@ struct TcpLimits {
 // All members run on the connection's one thread.
 class TcpConnection {
  public:
-  static constexpr size_t kMaxQuerySize = 4096;         // a longer one closes the connection
+  static constexpr size_t kMaxQuerySize = 4096;                 // a longer one closes the connection
   static constexpr size_t kMaxUnsentSize = size_t{128} * 1024;  // no query is read while more than that waits
 
   // What the connection asks of its server.
