@@ -180,6 +180,16 @@ TEST_F(ServerTest, OriginOfWhichAllAddressesRefuseIs502) {
   server_.reset();
 }
 
+TEST_F(ServerTest, ResponseHeadBeyondItsLimitIs502) {
+  limits_.max_response_header_bytes = 1'000;
+  Start(Answer(Ok("hello", fmt::format("X: {}\r\n", std::string(800, 'x')))));
+  EXPECT_EQ(Fetch("/a").body, "hello");
+  origin_->SetScript(Answer(Ok("hello", fmt::format("X: {}\r\n", std::string(1'000, 'x')))));
+  const TestResponse refused = Fetch("/b");
+  EXPECT_EQ(refused.status, 502);
+  EXPECT_THAT(refused.Field("Cache-Status"), HasSubstr("detail=malformed"));
+}
+
 // --- Kept origin connections ---
 
 TEST_F(ServerTest, IdleOriginConnectionIsClosedAfterItsKeepAlive) {
