@@ -155,7 +155,8 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(DnsServerOptions opt
       {.addresses = options.listen, .threads_per_address = options.threads_per_address}, &rooms->responder);
   if (!udp.ok()) return udp.status();
   rooms->udp = *std::move(udp);
-  auto tcp = TcpListener::Start({.addresses = options.listen}, &rooms->responder);
+  options.tcp.addresses = options.listen;
+  auto tcp = TcpListener::Start(options.tcp, &rooms->responder);
   if (!tcp.ok()) return tcp.status();
   rooms->tcp = *std::move(tcp);
   rooms->loop_thread = std::thread([&loop = rooms->loop] {
