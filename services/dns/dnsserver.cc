@@ -129,7 +129,7 @@ DnsServer::~DnsServer() = default;
 
 int DnsServer::control_port() const { return rooms_->control->port(); }
 
-absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(DnsServerOptions options) {
+absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptions& options) {
   if (options.fleet.domain().empty()) {
     return absl::InvalidArgumentError("no domain: give one with -n, or as `domain` in the fleet file");
   }

@@ -30,7 +30,7 @@ class DnsServer {
  public:
   // Serves DNS and the control port from here on. InvalidArgument says which option or field is wrong;
   // Unavailable and PermissionDenied name the port that could not be had.
-  static absl::StatusOr<std::unique_ptr<DnsServer>> Start(DnsServerOptions options);
+  static absl::StatusOr<std::unique_ptr<DnsServer>> Start(const DnsServerOptions& options);
   // Stops listening first; then measurements under way are cancelled.
   ~DnsServer();
 

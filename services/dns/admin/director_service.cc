@@ -57,7 +57,7 @@ grpc::ServerUnaryReactor* DirectorService::Explain(grpc::CallbackServerContext* 
                                                    v1::ExplainResponse* response) {
   auto* reactor = context->DefaultReactor();
   auto explained = dns::Explain(request->client(), clients_, fleet_);
-  if (explained.ok()) *response = *std::move(explained);
+  if (explained.ok()) *response = std::move(*explained);
   reactor->Finish(ToGrpcStatus(explained.status()));
   return reactor;
 }

@@ -25,7 +25,7 @@ struct TcpLimits {
 class TcpConnection {
  public:
   static constexpr size_t kMaxQuerySize = 4096;         // a longer one closes the connection
-  static constexpr size_t kMaxUnsentSize = 128 * 1024;  // no query is read while more than that waits
+  static constexpr size_t kMaxUnsentSize = size_t{128} * 1024;  // no query is read while more than that waits
 
   // What the connection asks of its server.
   struct Hooks {

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cassert>
 #include <new>
+#include <thread>
 
 namespace perigee::dns {
 namespace {
@@ -18,6 +19,8 @@ namespace {
 //   words 5…     one per replica: bits 28-31 method, bits 0-27 RTT in microseconds
 constexpr size_t kHeader = 0, kKeyHigh = 1, kKeyLow = 2, kDecision = 3, kMeasuredAt = 4, kSamples = 5;
 constexpr uint32_t kInUse = 1u << 31, kIsV4 = 1u << 30;
+// Many more than a Put takes.
+constexpr int kReadAttempts = 64;
 constexpr int kMethodShift = 28;
 constexpr uint32_t kMaxRtt = (1u << kMethodShift) - 1;
 
@@ -103,10 +106,12 @@ bool RttMap::ReadOnce(const uint32_t* set, uint32_t sequence, const IpPrefix& pr
 
 bool RttMap::Find(const IpPrefix& prefix, MapRow* row) const {
   const uint32_t* set = SetOf(prefix);
-  for (;;) {  // bounded by the writer: one Put changes one set for some nanoseconds
+  for (int attempt = 1;; ++attempt) {
     const uint32_t sequence = Read(set);
     bool found = false;
     if (sequence % 2 == 0 && ReadOnce(set, sequence, prefix, row, &found)) return found;
+    // The writer lost its core in the middle of a row: lend it ours.
+    if (attempt % kReadAttempts == 0) std::this_thread::yield();
   }
 }
 

@@ -12,6 +12,9 @@ namespace {
 // How long after the Measure deadline the board still believes that the prober calls will report.
 constexpr auto kReportGrace = std::chrono::milliseconds(500);
 
+// A row of this age was measured while the query was on its way here. Rows count in whole seconds.
+constexpr auto kJustMeasured = std::chrono::seconds(2);
+
 }  // namespace
 
 struct FlightBoard::Flight {
@@ -45,6 +48,11 @@ FlightBoard::~FlightBoard() {
 void FlightBoard::Park(const IpAddress& client, Done done) {
   const IpPrefix prefix = ClientPrefix(client);
   const auto under_way = by_prefix_.find(prefix);
+  MapRow row;
+  if (under_way == by_prefix_.end() && map_.Find(prefix, &row) &&
+      clock_.Now() - row.measured_at < kJustMeasured) {
+    return done(&row.decision);
+  }
   Flight* flight = under_way != by_prefix_.end() ? flights_[under_way->second].get() : Start(client, prefix);
   if (flight == nullptr) {
     const Decision fallback = Fallback(client);

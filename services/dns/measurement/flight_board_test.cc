@@ -153,6 +153,19 @@ TEST_F(FlightBoardTest, OneFlightServesAllQueriesOfItsPrefix) {
   EXPECT_EQ(answers_.size(), 10u);
 }
 
+TEST_F(FlightBoardTest, AQueryThatComesJustAfterItsMeasurementNeedsNoSecondOne) {
+  Park();
+  Pass(120);
+  for (int i = 0; i < 3; ++i) Answer(i, 20 + i);
+  EXPECT_EQ(board_->flights(), 0u);
+  Park();
+  EXPECT_EQ(answers_.size(), 2u);
+  EXPECT_EQ(calls_.size(), 3u);
+  Pass(3000);
+  Park();  // an old row was found wanting by who asks: measure again
+  EXPECT_EQ(calls_.size(), 6u);
+}
+
 TEST_F(FlightBoardTest, FailedAndSilentReplicasAreNotWaitedFor) {
   Park();
   Pass(60);

@@ -28,7 +28,7 @@ TEST_F(CacheTest, FindsWhatWasInserted) {
 TEST_F(CacheTest, WhatMemoryCannotHoldIsFoundWhileBeingWrittenAndAfterwards) {
   options_.memory_budget_bytes = 1'000;
   const auto cache = OpenCache();
-  const size_t size = 3 * 256 * 1024 + 17;  // several chunks, the last one short
+  const size_t size = size_t{3} * 256 * 1024 + 17;  // several chunks, the last one short
   ASSERT_EQ(cache->Insert("a", kAny, MakeResponse(1, size)), InsertResult::kStored);
   EXPECT_TRUE(IsIntact(*cache->Find("a", kAny).response));
   ASSERT_TRUE(cache->Flush().ok());

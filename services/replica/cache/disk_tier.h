@@ -58,7 +58,7 @@ uint64_t WeightOf(std::string_view key, const StoredResponse& response);
 class DiskTier {
  public:
   // Bodies are cut into rows of this size.
-  static constexpr size_t kChunkBytes = 256 * 1024;
+  static constexpr size_t kChunkBytes = size_t{256} * 1024;
   // Objects larger than this many chunks (256 GiB) cannot be numbered.
   static constexpr int kChunkBits = 20;
 

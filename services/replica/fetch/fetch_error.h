@@ -18,7 +18,6 @@ enum class FetchError {
   kFetchTimeout,      // the exchange as a whole took too long
   kCutShort,          // the connection ended inside the body
   kFellBehind,        // a reader of a shared body was slower than the others by more than the body's window
-  kClientGone,        // the client of a request's body went away or sent nonsense
 };
 
 constexpr std::string_view Name(FetchError error) {
@@ -47,8 +46,6 @@ constexpr std::string_view Name(FetchError error) {
       return "cut-short";
     case FetchError::kFellBehind:
       return "fell-behind";
-    case FetchError::kClientGone:
-      return "client-gone";
   }
   return "unknown";
 }

@@ -13,7 +13,7 @@ bool FlightMemory::TryReserve(uint64_t bytes) {
 
 Flight::~Flight() { memory_.Release(buffered_); }
 
-void Flight::WakeAll(std::vector<std::shared_ptr<Wakeup>> waiters) {
+void Flight::WakeAll(const std::vector<std::shared_ptr<Wakeup>>& waiters) {
   for (const auto& waiter : waiters) waiter->Wake();
 }
 
@@ -57,7 +57,7 @@ void Flight::Publish(FlightHead head) {
     head_ = std::move(head);
     waiters = SetState(head_.refreshed ? FlightState::kDone : FlightState::kStreaming);
   }
-  WakeAll(std::move(waiters));
+  WakeAll(waiters);
 }
 
 void Flight::GoAlone() {
@@ -66,7 +66,7 @@ void Flight::GoAlone() {
     const std::lock_guard lock(mutex_);
     waiters = SetState(FlightState::kAlone);
   }
-  WakeAll(std::move(waiters));
+  WakeAll(waiters);
 }
 
 void Flight::Fail(FetchError error) {
@@ -76,7 +76,7 @@ void Flight::Fail(FetchError error) {
     error_ = error;
     waiters = SetState(FlightState::kFailed);
   }
-  WakeAll(std::move(waiters));
+  WakeAll(waiters);
 }
 
 void Flight::Abandon() {
@@ -87,7 +87,7 @@ void Flight::Abandon() {
     error_ = FetchError::kClosed;
     waiters = SetState(FlightState::kFailed);
   }
-  WakeAll(std::move(waiters));
+  WakeAll(waiters);
 }
 
 void Flight::Finish() {
@@ -96,7 +96,7 @@ void Flight::Finish() {
     const std::lock_guard lock(mutex_);
     waiters = SetState(FlightState::kDone);
   }
-  WakeAll(std::move(waiters));
+  WakeAll(waiters);
 }
 
 Flight::Room Flight::MakeRoom(uint64_t bytes) {
@@ -122,7 +122,7 @@ Flight::Room Flight::MakeRoom(uint64_t bytes) {
 }
 
 Task<bool> Flight::Append(Executor executor, std::string piece) {
-  auto chunk = std::make_shared<const std::string>(std::move(piece));
+  const auto chunk = std::make_shared<const std::string>(std::move(piece));
   for (;;) {
     std::shared_ptr<Wakeup> wakeup;
     std::vector<std::shared_ptr<Wakeup>> waiters;
@@ -131,13 +131,13 @@ Task<bool> Flight::Append(Executor executor, std::string piece) {
       const Room room = MakeRoom(chunk->size());
       if (room == Room::kUnwanted) co_return false;
       if (room == Room::kFree) {
-        chunks_.push_back(std::move(chunk));
+        chunks_.push_back(chunk);
         waiters = std::exchange(waiters_, {});
       } else {
         wakeup = producer_ = Wakeup::Create(executor);
       }
     }
-    WakeAll(std::move(waiters));
+    WakeAll(waiters);
     if (!wakeup) co_return true;
     co_await wakeup->Sleep(MonoTime::max());
   }

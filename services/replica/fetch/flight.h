@@ -119,7 +119,7 @@ class Flight {
   enum class Room { kFree, kFull, kUnwanted };
   Room MakeRoom(uint64_t bytes);                                     // mutex_ held
   std::vector<std::shared_ptr<Wakeup>> SetState(FlightState state);  // mutex_ held
-  static void WakeAll(std::vector<std::shared_ptr<Wakeup>> waiters);
+  static void WakeAll(const std::vector<std::shared_ptr<Wakeup>>& waiters);
 
   const uint64_t window_;
   FlightMemory& memory_;

@@ -23,7 +23,7 @@ absl::StatusOr<OriginAddress> OriginAddress::Parse(std::string_view text) {
       text.find("://") == std::string_view::npos ? fmt::format("http://{}", text) : std::string(text);
   const auto parsed = boost::urls::parse_uri(url_text);
   if (parsed.has_error()) return Bad(text, "this is no host, host:port or http:// URL");
-  const boost::urls::url_view url = *parsed;
+  const boost::urls::url_view& url = *parsed;
   const std::string_view scheme = View(url.scheme());
   if (scheme == "https") return Bad(text, "https origins are not supported yet; use http://");
   if (scheme != "http") return Bad(text, fmt::format("the scheme {} is not supported; use http://", scheme));
