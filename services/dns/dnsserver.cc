@@ -155,7 +155,9 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
       {.addresses = options.listen, .threads_per_address = options.threads_per_address}, &rooms->responder);
   if (!udp.ok()) return udp.status();
   rooms->udp = *std::move(udp);
-  auto tcp = TcpListener::Start({.addresses = options.listen}, &rooms->responder);
+  TcpOptions tcp_options = options.tcp;
+  tcp_options.addresses = options.listen;
+  auto tcp = TcpListener::Start(tcp_options, &rooms->responder);
   if (!tcp.ok()) return tcp.status();
   rooms->tcp = *std::move(tcp);
   rooms->loop_thread = std::thread([&loop = rooms->loop] {

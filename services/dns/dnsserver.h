@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "perigee/v1/config.pb.h"
+#include "services/dns/listener/tcp_listener.h"
 
 namespace perigee::dns {
 
@@ -17,6 +18,7 @@ struct DnsServerOptions {
   v1::FleetConfig fleet;  // with its defaults filled in, and the domain set
   std::vector<IpEndpoint> listen;
   int threads_per_address = 0;  // 0: one per core
+  TcpOptions tcp;               // its addresses are `listen`
   IpEndpoint control;
   bool insecure_control = false;
   // As the parent zone delegates to this server; see zone/synthetic.h. Empty: "ns1.<domain>".

@@ -1,4 +1,6 @@
 // dnsserver: answers DNS for a domain with the replica that is measured to be nearest to each client.
+#include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,8 +30,35 @@ struct Flags {
   std::vector<std::string> listen, server_addresses;
   uint64_t hold_ms = 0;
   int threads = 0;
+  dns::TcpOptions tcp;
   bool insecure_control = false;
 };
+
+// Of a duration such as 400ms or 3s, in milliseconds.
+CLI::AsNumberWithUnit InMilliseconds() {
+  return CLI::AsNumberWithUnit(std::map<std::string, uint64_t>{{"ms", 1}, {"s", 1000}},
+                               CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME");
+}
+
+void DeclareTcpLimits(CLI::App& app, dns::TcpOptions& tcp) {
+  const auto add_count = [&](const char* name, size_t& count, const char* help) {
+    app.add_option(name, count, help)
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str()
+        ->group("Limits");
+  };
+  add_count("--tcp-connections", tcp.max_connections,
+            "TCP connections; beyond, the one quiet longest is closed");
+  add_count("--tcp-connections-per-client", tcp.max_connections_per_client, "The same for each client");
+  add_count("--tcp-parked", tcp.max_parked_per_connection,
+            "Queries of one TCP connection that may wait for a measurement; beyond, it is read no further");
+  app.add_option_function<uint64_t>(
+         "--tcp-idle-timeout", [&tcp](uint64_t ms) { tcp.idle_timeout = std::chrono::milliseconds(ms); },
+         "A TCP connection idle for so long is closed [10s]")
+      ->transform(InMilliseconds())
+      ->check(CLI::Range(1, 86'400'000))
+      ->group("Limits");
+}
 
 void Declare(CLI::App& app, Flags& flags) {
   app.footer(kExamples);
@@ -44,8 +73,7 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option(
          "--hold", flags.hold_ms,
          "The longest that a query waits for a measurement, such as 400ms or 3s [the fleet file's, 400ms]")
-      ->transform(CLI::AsNumberWithUnit(std::map<std::string, uint64_t>{{"ms", 1}, {"s", 1000}},
-                                        CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME"))
+      ->transform(InMilliseconds())
       ->check(CLI::Range(1, 60'000));
   app.add_option("--ns", flags.name_server,
                  "Name of this server, as the parent delegates to it [ns1.<domain>]");
@@ -53,6 +81,7 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Addresses of this server, for the name that --ns gives");
   app.add_option("--threads", flags.threads, "UDP threads per address [one per core]")
       ->check(CLI::Range(1, 256));
+  DeclareTcpLimits(app, flags.tcp);
   AddLogLevelFlag(app, flags.log_level);
 }
 
@@ -61,6 +90,7 @@ absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
   if (!fleet.ok()) return fleet.status();
   dns::DnsServerOptions options{.fleet = *std::move(fleet),
                                 .threads_per_address = flags.threads,
+                                .tcp = flags.tcp,
                                 .insecure_control = flags.insecure_control,
                                 .name_server = flags.name_server};
   if (!flags.domain.empty()) options.fleet.set_domain(flags.domain);

@@ -45,7 +45,7 @@ void Connect(const TestSocket& socket, uint16_t port) {
 }
 
 // Sends `start`, then `drop` without an end in sight: for 5 s, within which every test is over.
-testing::ScriptedOrigin::Script Drip(std::string start, std::string drop, Gate stop) {
+testing::ScriptedOrigin::Script Drip(const std::string& start, const std::string& drop, const Gate& stop) {
   return [start, drop, stop](const std::string&, TestSocket& socket) {
     bool taken = socket.Send(start);
     for (int i = 0; i < 1'000 && taken && !stop.WaitFor(milliseconds(5)); ++i) taken = socket.Send(drop);
@@ -94,7 +94,7 @@ class DeafListener {
   DeafListener() : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address = Loopback(0);
     socklen_t size = sizeof(address);
-    ::bind(listening_.fd(), reinterpret_cast<const sockaddr*>(&address), size);
+    EXPECT_EQ(::bind(listening_.fd(), reinterpret_cast<const sockaddr*>(&address), size), 0);
     ::getsockname(listening_.fd(), reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
     ::listen(listening_.fd(), 0);  // room for one
@@ -178,6 +178,16 @@ TEST_F(ServerTest, OriginOfWhichAllAddressesRefuseIs502) {
   EXPECT_EQ(Fetch("/a").status, 502);
   EXPECT_EQ(origin_->connections(), 0);
   server_.reset();
+}
+
+TEST_F(ServerTest, ResponseHeadBeyondItsLimitIs502) {
+  limits_.max_response_header_bytes = 1'000;
+  Start(Answer(Ok("hello", fmt::format("X: {}\r\n", std::string(800, 'x')))));
+  EXPECT_EQ(Fetch("/a").body, "hello");
+  origin_->SetScript(Answer(Ok("hello", fmt::format("X: {}\r\n", std::string(1'000, 'x')))));
+  const TestResponse refused = Fetch("/b");
+  EXPECT_EQ(refused.status, 502);
+  EXPECT_THAT(refused.Field("Cache-Status"), HasSubstr("detail=malformed"));
 }
 
 // --- Kept origin connections ---

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <utility>
+
 #include "lib/config/fleet.h"
 
 namespace perigee::replica {
@@ -58,13 +61,50 @@ TEST(Settings, FleetFileCountsWhereNoFlagDoes) {
   EXPECT_EQ(flags->cache.budget_bytes, 900u);
 }
 
-TEST(Settings, LimitsAreFlags) {
-  const auto settings = Parse({"-p", "80", "-o", "a", "--connect-timeout-ms", "7", "--max-header-bytes",
-                               "1000", "--listen", "127.0.0.1", "--listen", "[::1]"});
+TEST(Settings, ListensWhereTold) {
+  const auto settings = Parse({"-p", "80", "-o", "a", "--listen", "127.0.0.1", "--listen", "[::1]"});
   ASSERT_TRUE(settings.ok()) << settings.status();
-  EXPECT_EQ(settings->server.limits.connect_timeout, milliseconds(7));
-  EXPECT_EQ(settings->server.limits.max_header_bytes, 1'000u);
   EXPECT_EQ(settings->server.listen[1].ToString(), "[::1]:80");
+}
+
+TEST(Settings, EverySizeLimitIsAFlag) {
+  const std::pair<const char*, std::function<uint64_t(const Limits&)>> flags[] = {
+      {"--max-connections", [](const Limits& l) { return l.max_connections; }},
+      {"--max-header-bytes", [](const Limits& l) { return l.max_header_bytes; }},
+      {"--max-header-fields", [](const Limits& l) { return l.max_header_fields; }},
+      {"--max-target-bytes", [](const Limits& l) { return l.max_target_bytes; }},
+      {"--max-request-body-bytes", [](const Limits& l) { return l.max_request_body_bytes; }},
+      {"--max-response-header-bytes", [](const Limits& l) { return l.max_response_header_bytes; }},
+      {"--max-origin-connections", [](const Limits& l) { return l.max_origin_connections; }},
+      {"--max-idle-origin-connections", [](const Limits& l) { return l.max_idle_origin_connections; }},
+      {"--max-object-bytes", [](const Limits& l) { return l.max_object_bytes; }},
+      {"--max-flight-bytes", [](const Limits& l) { return l.max_flight_bytes; }},
+  };
+  for (const auto& [flag, limit] : flags) {
+    const auto settings = Parse({"-p", "80", "-o", "a", flag, "777"});
+    ASSERT_TRUE(settings.ok()) << flag << ": " << settings.status();
+    EXPECT_EQ(limit(settings->server.limits), 777u) << flag;
+  }
+}
+
+TEST(Settings, EveryTimeoutIsAFlag) {
+  const std::pair<const char*, std::function<milliseconds(const ServerOptions&)>> flags[] = {
+      {"--header-timeout-ms", [](const ServerOptions& s) { return s.limits.header_timeout; }},
+      {"--keep-alive-timeout-ms", [](const ServerOptions& s) { return s.limits.keep_alive_timeout; }},
+      {"--body-timeout-ms", [](const ServerOptions& s) { return s.limits.body_timeout; }},
+      {"--write-timeout-ms", [](const ServerOptions& s) { return s.limits.write_timeout; }},
+      {"--resolve-timeout-ms", [](const ServerOptions& s) { return s.resolver.timeout; }},
+      {"--connect-timeout-ms", [](const ServerOptions& s) { return s.limits.connect_timeout; }},
+      {"--first-byte-timeout-ms", [](const ServerOptions& s) { return s.limits.first_byte_timeout; }},
+      {"--idle-timeout-ms", [](const ServerOptions& s) { return s.limits.idle_timeout; }},
+      {"--fetch-timeout-ms", [](const ServerOptions& s) { return s.limits.fetch_timeout; }},
+      {"--origin-keep-alive-ms", [](const ServerOptions& s) { return s.limits.origin_keep_alive; }},
+  };
+  for (const auto& [flag, limit] : flags) {
+    const auto settings = Parse({"-p", "80", "-o", "a", flag, "777"});
+    ASSERT_TRUE(settings.ok()) << flag << ": " << settings.status();
+    EXPECT_EQ(limit(settings->server), milliseconds(777)) << flag;
+  }
 }
 
 TEST(Settings, ComplaintsNameTheFlag) {

@@ -18,7 +18,7 @@ using testing::Bytes;
 
 constexpr int kSocketBuffer = 4'096;
 // What the kernel may hold between the two ends, whose buffers are that small.
-constexpr size_t kKernelShare = 64 * 1024;
+constexpr size_t kKernelShare = 65'536;
 
 // Knows everybody, and counts who asks.
 class CountingSteering final : public Steering {

@@ -50,7 +50,7 @@ class NameServer {
     std::string answer(query_.data(), end);
     answer[2] = '\x81';
     answer[3] = '\x80';
-    answer[7] = is_a ? static_cast<char>(addresses_.size()) : 0;
+    answer[7] = static_cast<char>(is_a ? addresses_.size() : 0);
     answer[11] = 0;  // no additional records
     if (is_a) {
       for (const std::string& address : addresses_) answer += Record(address);
