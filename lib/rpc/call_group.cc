@@ -2,21 +2,31 @@
 
 namespace perigee {
 
-CallGroup::Membership::Membership(CallGroup& group) : group_(group) {
-  const std::lock_guard lock(group_.mutex_);
-  group_.calls_.insert(this);
+CallGroup::Membership::Presence::Presence(CallGroup& g) : group(g) {
+  const std::lock_guard lock(group.mutex_);
+  ++group.present_;
+}
+
+CallGroup::Membership::Presence::~Presence() {
+  const std::lock_guard lock(group.mutex_);
+  --group.present_;
+  group.changed_.notify_all();
+}
+
+CallGroup::Membership::Membership(CallGroup& group) : presence_(group) {
+  const std::lock_guard lock(group.mutex_);
+  group.cancellable_.insert(this);
 }
 
 CallGroup::Membership::~Membership() {
-  const std::lock_guard lock(group_.mutex_);
-  group_.calls_.erase(this);
-  group_.changed_.notify_all();
+  const std::lock_guard lock(presence_.group.mutex_);
+  presence_.group.cancellable_.erase(this);
 }
 
 CallGroup::~CallGroup() {
   std::unique_lock lock(mutex_);
-  for (Membership* call : calls_) call->context.TryCancel();
-  changed_.wait(lock, [this] { return calls_.empty(); });
+  for (Membership* call : cancellable_) call->context.TryCancel();
+  changed_.wait(lock, [this] { return present_ == 0; });
 }
 
 }  // namespace perigee

@@ -22,10 +22,22 @@ class CallGroup {
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;
 
-    grpc::ClientContext context;
-
    private:
-    CallGroup& group_;
+    // Destroyed last: when it says that the call has left, the context and the channel that it refers to are
+    // let go of already. gRPC can't bear that a channel's last reference is dropped on one of its own
+    // threads.
+    class Presence {
+     public:
+      explicit Presence(CallGroup& group);
+      ~Presence();
+      Presence(const Presence&) = delete;
+      Presence& operator=(const Presence&) = delete;
+      CallGroup& group;
+    };
+    Presence presence_;
+
+   public:
+    grpc::ClientContext context;
   };
 
   CallGroup() = default;
@@ -35,7 +47,8 @@ class CallGroup {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  absl::flat_hash_set<Membership*> calls_;
+  absl::flat_hash_set<Membership*> cancellable_;
+  size_t present_ = 0;
 };
 
 }  // namespace perigee

@@ -5,8 +5,8 @@
 // and nothing is ever rehashed. Memory: (5 + replicas) * 4 bytes a row, made real page by page as rows are
 // used; 1,000,000 prefixes and 9 replicas take 56 MB.
 //
-// Threads: Find from any number of threads, without a lock (a sequence lock per set: a reader repeats itself only
-// while that very set is being written, which takes some nanoseconds); Put from one thread at a time.
+// Threads: Find from any number of threads, without a lock (a sequence lock per set: a reader repeats itself
+// only while that very set is being written, which takes some nanoseconds); Put from one thread at a time.
 #pragma once
 
 #include <array>
