@@ -2,6 +2,7 @@
 // nothing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -18,12 +19,22 @@ struct ClientSubnet {
   uint8_t source_prefix = 0;
 };
 
-// The OPT record of a query.
+// A DNS cookie as a query carries it (RFC 7873 §4).
+struct Cookie {
+  std::array<uint8_t, 8> client{};
+  std::array<uint8_t, 32> server{};
+  uint8_t server_size = 0;  // 0, or 8 to 32
+};
+
+// The OPT record of a query. Other options than these are skipped.
 struct Edns {
   uint16_t udp_payload = 0;  // octets that the client can take; may be below 512
   uint8_t version = 0;
   bool dnssec_ok = false;
   std::optional<ClientSubnet> client_subnet;
+  std::optional<Cookie> cookie;
+  bool nsid = false;       // the client asks for the server's identity (RFC 5001)
+  bool keepalive = false;  // edns-tcp-keepalive (RFC 7828)
 };
 
 // Views into the query's bytes, which must outlive it.

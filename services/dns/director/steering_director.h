@@ -23,11 +23,11 @@ class SteeringDirector final : public Steering {
                    const AnswerTtls& ttls)
       : clients_(clients), fleet_(fleet), measurement_(measurement), ttls_(ttls) {}
 
-  bool Find(const IpAddress& client, SteeredAnswer* answer) override;
-  void Park(const IpAddress& client, Done done) override;
+  bool Find(const ClientKey& client, SteeredAnswer* answer) override;
+  void Park(const ClientKey& client, Done done) override;
 
  private:
-  SteeredAnswer AnswerFor(const IpAddress& client, const Decision& decision) const;
+  SteeredAnswer AnswerFor(const ClientKey& client, const Decision& decision) const;
 
   const KnownClients& clients_;
   const FleetState& fleet_;

@@ -23,12 +23,12 @@ constexpr size_t kKernelShare = 65'536;
 // Knows everybody, and counts who asks.
 class CountingSteering final : public Steering {
  public:
-  bool Find(const IpAddress&, SteeredAnswer* answer) override {
+  bool Find(const ClientKey&, SteeredAnswer* answer) override {
     ++queries;
     *answer = testing::AnswerV4("198.18.0.7");
     return true;
   }
-  void Park(const IpAddress&, Done done) override { done(nullptr); }
+  void Park(const ClientKey&, Done done) override { done(nullptr); }
 
   size_t queries = 0;
 };

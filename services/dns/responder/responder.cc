@@ -60,13 +60,14 @@ size_t WritePlan(const ParsedQuery& query, const Zone& zone, const Plan& plan, s
 
 size_t WriteSteered(const ParsedQuery& query, const Zone& zone, const SteeredAnswer& answer,
                     std::span<uint8_t> out) {
-  if (!answer.v4 && !answer.v6) return WriteError(query, Rcode::kServFail, out);
+  if (answer.v4.empty() && answer.v6.empty()) return WriteError(query, Rcode::kServFail, out);
   ResponseWriter writer(query, out);
   writer.set_authoritative();
-  const auto& address = query.qtype == RrType::kA ? answer.v4 : answer.v6;
-  if (address) {
-    writer.AddAddress(Section::kAnswer, query.qname, answer.ttl, *address);
-  } else {
+  const AddressList& addresses = query.qtype == RrType::kA ? answer.v4 : answer.v6;
+  for (const IpAddress& address : addresses.items()) {
+    writer.AddAddress(Section::kAnswer, query.qname, answer.ttl, address);
+  }
+  if (addresses.empty()) {
     // That this client's replica lacks the family holds no longer than the choice of the replica does.
     AddNegative(zone, std::min(answer.ttl, zone.negative_ttl()), writer);
   }
@@ -122,7 +123,7 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const IpAddress& clien
   const Plan plan = zone_->Lookup(parsed.qname, parsed.qtype, parsed.qclass);
   if (plan.kind != PlanKind::kSteered) return Send(WritePlan(parsed, *zone_, plan, out));
   SteeredAnswer answer;
-  if (!steering_->Find(client, &answer)) return {Action::kPark};
+  if (!steering_->Find(KeyOf(client), &answer)) return {Action::kPark};
   return Send(WriteSteered(parsed, *zone_, answer, out));
 }
 
@@ -130,8 +131,8 @@ void Responder::Park(std::span<const uint8_t> query, const IpAddress& client, Tr
                      Deliver deliver) const {
   ParsedQuery parsed;
   if (ParseQuery(query, &parsed) != ParseVerdict::kOk) return deliver({});
-  steering_->Park(client, [saved = SavedQuery(parsed), zone = zone_, transport,
-                           deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
+  steering_->Park(KeyOf(client), [saved = SavedQuery(parsed), zone = zone_, transport,
+                                  deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
     if (answer == nullptr) return deliver({});
     std::array<uint8_t, kEdnsUdpLimit> out;  // of any transport: a steered answer is small
     const ParsedQuery restored = saved.Restore();

@@ -28,7 +28,7 @@ class ResponderTest : public ::testing::Test {
   ResponderTest() : out_(kTcpLimit), responder_(testing::TestZone(), &steering_) {
     steering_.Know("198.18.7.7", AnswerV4("198.18.0.7"));
     SteeredAnswer both = AnswerV4("198.18.0.7");
-    both.v6 = IpAddress::Parse("fd00::7").value();
+    both.v6.Add(IpAddress::Parse("fd00::7").value());
     steering_.Know("198.18.8.8", both);
     steering_.Know("198.18.9.9", {});
   }

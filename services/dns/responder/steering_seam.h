@@ -2,20 +2,46 @@
 // choice) is none of its business.
 #pragma once
 
+#include <array>
 #include <chrono>
-#include <optional>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "absl/functional/any_invocable.h"
 #include "lib/base/address.h"
+#include "services/dns/steering/choose.h"
+#include "services/dns/steering/client_key.h"
 
 namespace perigee::dns {
 
+inline constexpr size_t kMaxAnswerAddresses = 8;
+
+// Up to kMaxAnswerAddresses addresses, in place.
+class AddressList {
+ public:
+  // What does not fit is left out.
+  void Add(const IpAddress& address) {
+    if (size_ < kMaxAnswerAddresses) items_[size_++] = address;
+  }
+  std::span<const IpAddress> items() const { return {items_.data(), size_}; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  std::array<IpAddress, kMaxAnswerAddresses> items_;
+  uint8_t size_ = 0;
+};
+
 // What a steered name resolves to for one client. Without any address the client gets SERVFAIL.
 struct SteeredAnswer {
-  std::optional<IpAddress> v4;
-  std::optional<IpAddress> v6;
+  AddressList v4, v6;  // the best first
   std::chrono::seconds ttl{};
-  int scope_length = 0;  // of the client's prefix, for RFC 7871; unused while ECS is not trusted
+  int scope_length = 0;  // how long a prefix of the client's the answer is good for (RFC 7871 §7.2.1)
+  // For logs and metrics: the first address's replica, why it, and what was measured of it.
+  std::string_view replica;  // lives as long as the Steering
+  Reason reason{};
+  Sample sample;
 };
 
 // Thread-safe.
@@ -26,12 +52,12 @@ class Steering {
   virtual ~Steering() = default;
 
   // True, with *answer filled, when the client is known. Called for every query: no lock, no allocation.
-  virtual bool Find(const IpAddress& client, SteeredAnswer* answer) = 0;
+  virtual bool Find(const ClientKey& client, SteeredAnswer* answer) = 0;
 
   // Starts a measurement, or joins the one under way. `done` is called exactly once, from any thread,
   // possibly before Park returns, at the latest when the hold expires. Its answer lives for that call only;
   // null means that the query is to be dropped, for a limit is reached and the resolver will ask again.
-  virtual void Park(const IpAddress& client, Done done) = 0;
+  virtual void Park(const ClientKey& client, Done done) = 0;
 };
 
 }  // namespace perigee::dns

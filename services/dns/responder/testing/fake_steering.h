@@ -17,7 +17,9 @@
 namespace perigee::dns::testing {
 
 inline SteeredAnswer AnswerV4(std::string_view v4) {
-  return {.v4 = IpAddress::Parse(v4).value(), .v6 = std::nullopt, .ttl = std::chrono::seconds(60)};
+  SteeredAnswer answer{.ttl = std::chrono::seconds(60), .scope_length = 24, .replica = "fake"};
+  answer.v4.Add(IpAddress::Parse(v4).value());
+  return answer;
 }
 
 // cdn.example.org with name server ns1 at 198.18.0.53 and fd00::53.
@@ -43,14 +45,14 @@ class FakeSteering final : public Steering {
     known_[IpAddress::Parse(client).value()] = answer;
   }
 
-  bool Find(const IpAddress& client, SteeredAnswer* answer) override {
-    const auto it = known_.find(client);
+  bool Find(const ClientKey& client, SteeredAnswer* answer) override {
+    const auto it = known_.find(client.address);
     if (it == known_.end() && !everybody_) return false;
     *answer = it == known_.end() ? *everybody_ : it->second;
     return true;
   }
 
-  void Park(const IpAddress&, Done done) override {
+  void Park(const ClientKey&, Done done) override {
     const std::lock_guard lock(mutex_);
     parked_.push_back(std::move(done));
     more_parked_.notify_all();

@@ -1,0 +1,84 @@
+// What one worker thread counts: plain numbers of its own, that a scrape may read at any time.
+//
+// Each block is written by one thread and read by any: relaxed loads and stores, no read-modify-write, no
+// sharing of cache lines. A scrape adds up all blocks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+
+#include "lib/dns_wire/constants.h"
+#include "services/dns/steering/choose.h"
+
+namespace perigee::dns {
+
+// Why a query got no answer, or not the one that it asked for.
+enum class DropReason : uint8_t {
+  kNotAQuery,    // too short, or QR=1
+  kRateLimited,  // dropped by response rate limiting
+  kSlipped,      // answered truncated by response rate limiting
+  kParkLimit,    // too many queries wait for measurements
+  kSourcePort0,  // nobody could receive the answer
+  kCount,
+};
+
+enum class Protocol : uint8_t { kUdp, kTcp };
+
+// One writer; a counter that others may read.
+class Counter {
+ public:
+  void Add(uint64_t n = 1) { value_.store(value() + n, std::memory_order_relaxed); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct alignas(64) QueryCounters {
+  static constexpr size_t kTypes = 65;      // by number; the last is every type from 64 on
+  static constexpr size_t kRcodes = 24;     // by number
+  static constexpr size_t kReasons = 16;    // by Reason's number
+  static constexpr size_t kLatencies = 24;  // 2^i microseconds; the last is everything longer
+
+  std::array<Counter, 2> by_protocol;
+  std::array<Counter, kTypes> by_type;
+  std::array<Counter, kRcodes> by_rcode;
+  std::array<Counter, kReasons> by_reason;  // of steered answers
+  std::array<Counter, static_cast<size_t>(DropReason::kCount)> by_drop;
+  Counter truncated, client_subnet, cookies_valid, cookies_invalid;
+  // From the reading of the query to the sending of its answer; parked ones included when they are sent.
+  std::array<Counter, kLatencies> latency;
+  Counter latency_sum_us;
+
+  void CountType(RrType type);
+  void CountRcode(Rcode rcode);
+  void CountReason(Reason reason);
+  void CountDrop(DropReason reason) { by_drop[static_cast<size_t>(reason)].Add(); }
+  // `count` answers that took the same time: a batch.
+  void CountLatency(std::chrono::nanoseconds took, uint64_t count = 1);
+};
+
+// Every worker's block; they stay until the registry goes.
+class QueryCounterRegistry {
+ public:
+  // For one thread to write.
+  QueryCounters& NewBlock();
+  // Calls `see(const QueryCounters&)` for every block.
+  template <typename See>
+  void ForEach(See see) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& block : blocks_) see(*block);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::list<std::unique_ptr<QueryCounters>> blocks_;
+};
+
+}  // namespace perigee::dns
