@@ -15,6 +15,8 @@ namespace {
 
 constexpr int kSocketBuffer = 1 << 20;  // octets each way; the kernel may grant less
 constexpr int kTcpBacklog = 511;
+// How often an idle UDP thread wakes to look around.
+constexpr timeval kReceiveTimeout{.tv_sec = 1, .tv_usec = 0};
 
 absl::StatusCode CodeFor(int error) {
   switch (error) {
@@ -62,6 +64,7 @@ bool SetUdpOptions(const Socket& socket, const IpAddress& address) {
   // Buffers are a wish: their size does not decide whether the server works.
   SetOption(socket, SOL_SOCKET, SO_RCVBUF, kSocketBuffer);
   SetOption(socket, SOL_SOCKET, SO_SNDBUF, kSocketBuffer);
+  if (setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &kReceiveTimeout, sizeof(kReceiveTimeout)) != 0) return false;
   // Any other socket sends from the one address that it is bound to, and saves the kernel the work.
   const int wildcard = address == IpAddress() || address == IpAddress::V6(std::array<uint8_t, 16>{}) ? 1 : 0;
   if (address.is_v4()) {

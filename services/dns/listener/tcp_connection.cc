@@ -27,7 +27,7 @@ asio::awaitable<bool> WaitFor(asio::steady_timer& condition) {
 }  // namespace
 
 TcpConnection::TcpConnection(asio::ip::tcp::socket socket, const IpAddress& client, TcpLimits limits,
-                             const Responder* responder, std::span<uint8_t> scratch)
+                             Responder* responder, std::span<uint8_t> scratch)
     : socket_(std::move(socket)),
       client_(client),
       limits_(limits),
@@ -77,11 +77,15 @@ asio::awaitable<bool> TcpConnection::ReadQuery() {
 
 void TcpConnection::Handle(std::span<const uint8_t> query) {
   NoteActivity();
-  const Outcome outcome = responder_->Answer(query, client_, Transport::kTcp, scratch_);
-  if (outcome.action == Action::kSend) Enqueue(scratch_.first(outcome.size));
+  const Asker asker{client_, Protocol::kTcp, std::chrono::steady_clock::now()};
+  const Outcome outcome = responder_->Answer(query, asker, scratch_);
+  if (outcome.action == Action::kSend) {
+    Enqueue(scratch_.first(outcome.size));
+    responder_->counters().CountLatency(std::chrono::steady_clock::now() - asker.now);
+  }
   if (outcome.action == Action::kPark) {
     ++parked_;
-    hooks_.park(query);
+    hooks_.park(query, asker);
   }
 }
 

@@ -30,14 +30,14 @@ class TcpConnection {
   // What the connection asks of its server.
   struct Hooks {
     // Hands a query over to be parked; Deliver is called once for it, later, with an empty answer for none.
-    std::function<void(std::span<const uint8_t> query)> park;
+    std::function<void(std::span<const uint8_t> query, const Asker& asker)> park;
     // Something useful happened.
     std::function<void()> touch;
   };
 
   // `scratch` has room for the largest answer; it is shared with the other connections of the thread.
   TcpConnection(boost::asio::ip::tcp::socket socket, const IpAddress& client, TcpLimits limits,
-                const Responder* responder, std::span<uint8_t> scratch);
+                Responder* responder, std::span<uint8_t> scratch);
 
   void set_hooks(Hooks hooks) { hooks_ = std::move(hooks); }
 
@@ -67,7 +67,7 @@ class TcpConnection {
   boost::asio::ip::tcp::socket socket_;
   const IpAddress client_;
   const TcpLimits limits_;
-  const Responder* const responder_;
+  Responder* const responder_;
   const std::span<uint8_t> scratch_;
   Hooks hooks_;
 

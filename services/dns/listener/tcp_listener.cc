@@ -24,18 +24,22 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 // After an accept that failed, such as for want of file descriptors.
 constexpr std::chrono::milliseconds kAcceptPause{20};
 constexpr int kSingleThreaded = 1;
+// How often the thread lets go of what has been replaced.
+constexpr std::chrono::seconds kLookAroundInterval{1};
 
 }  // namespace
 
 // What lives on the listener's thread. Everything but PostAnswer and Stop is called there.
 class TcpServer {
  public:
-  TcpServer(const TcpOptions& options, const Responder* responder)
+  TcpServer(const TcpOptions& options, std::unique_ptr<Responder> responder)
       : options_(options),
-        responder_(responder),
+        responder_(std::move(responder)),
         table_(options.max_connections, options.max_connections_per_client),
-        scratch_(AnswerCapacity(Transport::kTcp)),
-        context_(kSingleThreaded) {}
+        scratch_(AnswerCapacity(Protocol::kTcp)),
+        context_(kSingleThreaded) {
+    asio::co_spawn(context_, LookAround(), asio::detached);
+  }
 
   void Listen(Socket socket, bool v4) {
     acceptors_.emplace_back(context_, v4 ? tcp::v4() : tcp::v6(), socket.Release());
@@ -49,6 +53,7 @@ class TcpServer {
     asio::post(context_, [this] {
       stopping_ = true;
       for (tcp::acceptor& acceptor : acceptors_) acceptor.close();
+      look_around_.cancel();
       table_.CloseAll();
     });
   }
@@ -56,6 +61,14 @@ class TcpServer {
   void set_self(std::weak_ptr<TcpServer> self) { self_ = std::move(self); }
 
  private:
+  asio::awaitable<void> LookAround() {
+    while (!stopping_) {
+      look_around_.expires_after(kLookAroundInterval);
+      co_await look_around_.async_wait(kAwait);
+      responder_->Rest();
+    }
+  }
+
   asio::awaitable<void> Accept(tcp::acceptor& acceptor) {
     while (!stopping_) {
       auto [error, socket] = co_await acceptor.async_accept(kAwait);
@@ -77,14 +90,14 @@ class TcpServer {
     socket.set_option(tcp::no_delay(true), error);
     const TcpLimits limits{options_.idle_timeout, options_.max_parked_per_connection};
     auto connection =
-        std::make_shared<TcpConnection>(std::move(socket), *client, limits, responder_, scratch_);
+        std::make_shared<TcpConnection>(std::move(socket), *client, limits, responder_.get(), scratch_);
     asio::co_spawn(context_, Serve(std::move(connection), *client), asio::detached);
   }
 
   asio::awaitable<void> Serve(std::shared_ptr<TcpConnection> connection, IpAddress client) {
     const ConnectionTable::Id id = table_.Add(client, [c = connection.get()] { c->Close(); });
-    connection->set_hooks({[this, client, weak = std::weak_ptr(connection)](std::span<const uint8_t> query) {
-                             Park(query, client, weak);
+    connection->set_hooks({[this, weak = std::weak_ptr(connection)](std::span<const uint8_t> query, const Asker& asker) {
+                             Park(query, asker, weak);
                            },
                            [this, id] { table_.Touch(id); }});
     const absl::Cleanup remove = [this, id] { table_.Remove(id); };
@@ -92,9 +105,8 @@ class TcpServer {
   }
 
   // The answer may come from any thread and at any time: after the connection's end, or the server's.
-  void Park(std::span<const uint8_t> query, const IpAddress& client,
-            std::weak_ptr<TcpConnection> connection) {
-    responder_->Park(query, client, Transport::kTcp,
+  void Park(std::span<const uint8_t> query, const Asker& asker, std::weak_ptr<TcpConnection> connection) {
+    responder_->Park(query, asker,
                      [server = self_, connection = std::move(connection)](std::span<const uint8_t> answer) {
                        if (const auto alive = server.lock()) alive->PostAnswer(connection, answer);
                      });
@@ -108,19 +120,20 @@ class TcpServer {
   }
 
   const TcpOptions options_;
-  const Responder* const responder_;
+  const std::unique_ptr<Responder> responder_;
   std::weak_ptr<TcpServer> self_;
   ConnectionTable table_;
   std::vector<uint8_t> scratch_;
   bool stopping_ = false;
   asio::io_context context_;  // its handlers use what stands above
+  asio::steady_timer look_around_{context_};
   std::list<tcp::acceptor> acceptors_;
 };
 
 absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Start(const TcpOptions& options,
-                                                                const Responder* responder) {
+                                                                const ResponderFactory& responders) {
   std::unique_ptr<TcpListener> listener(new TcpListener);
-  listener->server_ = std::make_shared<TcpServer>(options, responder);
+  listener->server_ = std::make_shared<TcpServer>(options, responders());
   listener->server_->set_self(listener->server_);
   for (const IpEndpoint& address : options.addresses) {
     auto socket = ListenTcp(address);

@@ -30,9 +30,9 @@ class TcpServer;
 
 class TcpListener {
  public:
-  // Serves at once. `responder` must outlive the listener. Errors as in socket.h: all addresses or none.
+  // Serves at once. What the responder refers to must outlive the listener. Errors as in socket.h: all addresses or none.
   static absl::StatusOr<std::unique_ptr<TcpListener>> Start(const TcpOptions& options,
-                                                            const Responder* responder);
+                                                            const ResponderFactory& responders);
 
   // Closes every connection and ends the thread. Answers still parked are dropped.
   ~TcpListener();

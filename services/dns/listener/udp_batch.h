@@ -39,7 +39,8 @@ class UdpBatch {
 
   UdpBatch();
 
-  // Waits for a datagram and takes those that are there, at most kSize. Returns how many, or -1 with errno.
+  // Waits for a datagram and takes those that are there, at most kSize. Returns how many, or -1 with errno;
+  // EAGAIN when the socket has a time-out and none came.
   int Receive(int fd);
 
   std::span<const uint8_t> query(int i) const;
@@ -48,6 +49,9 @@ class UdpBatch {
   // Where the next answer is to be written; AddAnswer then queues its first `size` octets for datagram `i`.
   std::span<uint8_t> answer_room() { return slots_[answers_].answer; }
   void AddAnswer(int i, size_t size);
+
+  // Those that are queued.
+  size_t answers() const { return answers_; }
 
   // Sends the queued answers; one that cannot be sent is dropped, for its client asks again.
   void Send(int fd);

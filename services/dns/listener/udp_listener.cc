@@ -27,8 +27,8 @@ void SendParked(const Socket& socket, ReplyPath& path, std::span<const uint8_t> 
 
 class UdpListener::Worker {
  public:
-  Worker(Socket socket, const Responder* responder)
-      : socket_(std::make_shared<Socket>(std::move(socket))), responder_(responder) {}
+  Worker(Socket socket, std::unique_ptr<Responder> responder)
+      : socket_(std::make_shared<Socket>(std::move(socket))), responder_(std::move(responder)) {}
 
   ~Worker() {
     if (!thread_.joinable()) return;
@@ -46,26 +46,35 @@ class UdpListener::Worker {
   void Run() {
     while (!stopping_.load(std::memory_order_relaxed)) {
       const int count = batch_.Receive(socket_->fd());
-      for (int i = 0; i < count; ++i) Handle(i);
       if (count > 0) {
-        batch_.Send(socket_->fd());
+        HandleBatch(count);
+      } else if (errno == EAGAIN) {
+        responder_->Rest();
       } else if (errno != EINTR) {
         std::this_thread::sleep_for(kErrorPause);
       }
     }
   }
 
-  void Handle(int i) {
-    const auto client = IpAddress::FromSockaddr(&batch_.path(i).peer.any);
-    if (!client.ok()) return;
-    const Outcome outcome =
-        responder_->Answer(batch_.query(i), *client, Transport::kUdp, batch_.answer_room());
-    if (outcome.action == Action::kSend) batch_.AddAnswer(i, outcome.size);
-    if (outcome.action == Action::kPark) Park(i, *client);
+  void HandleBatch(int count) {
+    const MonoTime now = std::chrono::steady_clock::now();
+    for (int i = 0; i < count; ++i) Handle(i, now);
+    const size_t answers = batch_.answers();
+    batch_.Send(socket_->fd());
+    responder_->counters().CountLatency(std::chrono::steady_clock::now() - now, answers);
   }
 
-  void Park(int i, const IpAddress& client) {
-    responder_->Park(batch_.query(i), client, Transport::kUdp,
+  void Handle(int i, MonoTime now) {
+    const auto client = IpAddress::FromSockaddr(&batch_.path(i).peer.any);
+    if (!client.ok()) return;
+    const Asker asker{*client, Protocol::kUdp, now};
+    const Outcome outcome = responder_->Answer(batch_.query(i), asker, batch_.answer_room());
+    if (outcome.action == Action::kSend) batch_.AddAnswer(i, outcome.size);
+    if (outcome.action == Action::kPark) Park(i, asker);
+  }
+
+  void Park(int i, const Asker& asker) {
+    responder_->Park(batch_.query(i), asker,
                      [weak = std::weak_ptr<Socket>(socket_),
                       path = batch_.path(i)](std::span<const uint8_t> answer) mutable {
                        const auto socket = weak.lock();
@@ -75,7 +84,7 @@ class UdpListener::Worker {
 
   // Shared for as long as a parked answer is being sent, and no longer.
   const std::shared_ptr<Socket> socket_;
-  const Responder* const responder_;
+  const std::unique_ptr<Responder> responder_;
   UdpBatch batch_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
@@ -85,7 +94,7 @@ UdpListener::UdpListener() = default;
 UdpListener::~UdpListener() = default;
 
 absl::StatusOr<std::unique_ptr<UdpListener>> UdpListener::Start(const UdpOptions& options,
-                                                                const Responder* responder) {
+                                                                const ResponderFactory& responders) {
   std::unique_ptr<UdpListener> listener(new UdpListener);
   const int threads = options.threads_per_address > 0
                           ? options.threads_per_address
@@ -98,7 +107,7 @@ absl::StatusOr<std::unique_ptr<UdpListener>> UdpListener::Start(const UdpOptions
       const auto endpoint = BoundEndpoint(*socket);
       if (!endpoint.ok()) return endpoint.status();
       bound = *endpoint;
-      listener->workers_.push_back(std::make_unique<Worker>(*std::move(socket), responder));
+      listener->workers_.push_back(std::make_unique<Worker>(*std::move(socket), responders()));
     }
     listener->endpoints_.push_back(bound);
   }

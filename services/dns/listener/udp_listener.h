@@ -22,9 +22,9 @@ struct UdpOptions {
 
 class UdpListener {
  public:
-  // Serves at once. `responder` must outlive the listener. Errors as in socket.h: all addresses or none.
+  // Serves at once. What the responders refer to must outlive the listener. Errors as in socket.h: all addresses or none.
   static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options,
-                                                            const Responder* responder);
+                                                            const ResponderFactory& responders);
 
   // Ends the threads and closes the sockets. Answers still parked are dropped.
   ~UdpListener();

@@ -4,140 +4,148 @@
 #include <array>
 #include <utility>
 
-#include "lib/dns_wire/query.h"
-#include "lib/dns_wire/response.h"
+#include "services/dns/responder/answer_writer.h"
+#include "services/dns/responder/query_context.h"
 
 namespace perigee::dns {
 namespace {
 
-using std::chrono::seconds;
-
-size_t LimitFor(const ParsedQuery& query, Transport transport) {
-  return transport == Transport::kUdp ? UdpLimit(query) : kTcpLimit;
-}
-
-void AddSet(Section section, NameView owner, const RecordSet& set, seconds ttl, ResponseWriter& writer) {
-  for (const Rdata& rdata : set.rdatas) writer.AddRecord(section, owner, set.type, ttl, rdata);
-}
-
-void AddNegative(const Zone& zone, seconds ttl, ResponseWriter& writer) {
-  AddSet(Section::kAuthority, zone.apex(), zone.soa(), ttl, writer);
-}
-
-// The addresses of the zone's own name servers, which every resolver asks for next.
-void AddGlue(const Zone& zone, const RecordSet& ns, ResponseWriter& writer) {
-  for (const Rdata& rdata : ns.rdatas) {
-    Reader reader(rdata);
-    NameView target;
-    if (!NameView::Read(reader, &target)) continue;
-    const Node* node = zone.Find(target);
-    for (const RrType type : {RrType::kA, RrType::kAaaa}) {
-      const RecordSet* set = node == nullptr ? nullptr : node->Find(type);
-      if (set != nullptr) AddSet(Section::kAdditional, target, *set, set->ttl, writer);
-    }
+Rcode RcodeFor(ParseVerdict verdict) {
+  switch (verdict) {
+    case ParseVerdict::kNotImp:
+      return Rcode::kNotImp;
+    case ParseVerdict::kBadVers:
+      return Rcode::kBadVers;
+    default:
+      return Rcode::kFormErr;
   }
 }
 
-size_t WriteError(const ParsedQuery& query, Rcode rcode, std::span<uint8_t> out) {
-  ResponseWriter writer(query, out);
-  writer.set_rcode(rcode);
-  return writer.Finish();
+ResponseKind KindOf(PlanKind kind) {
+  switch (kind) {
+    case PlanKind::kAnswer:
+    case PlanKind::kSteered:
+      return ResponseKind::kData;
+    case PlanKind::kNoData:
+    case PlanKind::kNameError:
+      return ResponseKind::kNegative;
+    case PlanKind::kReferral:
+      return ResponseKind::kReferral;
+    case PlanKind::kRefused:
+      break;
+  }
+  return ResponseKind::kError;
 }
 
-size_t WritePlan(const ParsedQuery& query, const Zone& zone, const Plan& plan, std::span<uint8_t> out) {
-  if (plan.kind == PlanKind::kRefused) return WriteError(query, Rcode::kRefused, out);
-  ResponseWriter writer(query, out);
-  writer.set_authoritative();
-  if (plan.kind == PlanKind::kRecords) {
-    AddSet(Section::kAnswer, query.qname, *plan.records, plan.records->ttl, writer);
-    if (plan.records->type == RrType::kNs) AddGlue(zone, *plan.records, writer);
-  } else {
-    if (plan.kind == PlanKind::kNameError) writer.set_rcode(Rcode::kNxDomain);
-    AddNegative(zone, zone.negative_ttl(), writer);
-  }
-  return writer.Finish();
+// The header's four bits and OPT's eight are what the client reads; counted is the former's meaning alone when
+// there is no OPT.
+Rcode RcodeOf(std::span<const uint8_t> answer) { return static_cast<Rcode>(answer[3] & 0xf); }
+
+void CountSent(std::span<const uint8_t> answer, QueryCounters& counters) {
+  counters.CountRcode(RcodeOf(answer));
+  if ((answer[2] & kFlagTc >> 8) != 0) counters.truncated.Add();
 }
 
-size_t WriteSteered(const ParsedQuery& query, const Zone& zone, const SteeredAnswer& answer,
-                    std::span<uint8_t> out) {
-  if (answer.v4.empty() && answer.v6.empty()) return WriteError(query, Rcode::kServFail, out);
-  ResponseWriter writer(query, out);
-  writer.set_authoritative();
-  const AddressList& addresses = query.qtype == RrType::kA ? answer.v4 : answer.v6;
-  for (const IpAddress& address : addresses.items()) {
-    writer.AddAddress(Section::kAnswer, query.qname, answer.ttl, address);
-  }
-  if (addresses.empty()) {
-    // That this client's replica lacks the family holds no longer than the choice of the replica does.
-    AddNegative(zone, std::min(answer.ttl, zone.negative_ttl()), writer);
-  }
-  return writer.Finish();
+void CountQuery(const QueryContext& context, QueryCounters& counters) {
+  counters.by_protocol[static_cast<size_t>(context.protocol)].Add();
+  counters.CountType(context.query.qtype);
+  if (context.uses_subnet) counters.client_subnet.Add();
+  if (context.edns.cookie) (context.valid_cookie ? counters.cookies_valid : counters.cookies_invalid).Add();
 }
 
-// What a steered answer needs of its query, apart from the buffer that the query came in.
-class SavedQuery {
- public:
-  explicit SavedQuery(const ParsedQuery& query) : query_(query), question_size_(query.question.size()) {
-    std::copy(query.question.begin(), query.question.end(), question_.begin());
+size_t Steer(const QueryContext& context, const AnswerPlan& plan, const SteeredAnswer& answer,
+             Recorder& recorder, std::span<uint8_t> out) {
+  EdnsReply edns = context.edns;
+  if (context.uses_subnet) edns.client_subnet_scope = static_cast<uint8_t>(answer.scope_length);
+  recorder.Steered(context.client, plan.steered_owner(), context.query.qtype, context.protocol, answer);
+  return WriteSteered(context.query, plan, answer, edns, out);
+}
+
+std::span<const uint8_t> FinishParked(const SavedQuery& saved, const Authority& authority,
+                                      const SteeredAnswer* answer, MonoTime since, SharedRecorder& parked,
+                                      std::span<uint8_t> out) {
+  const QueryContext context = saved.Restore();
+  AnswerPlan plan;
+  PlanAnswer(authority.zones, context.query.qname, context.query.qtype, context.query.qclass, &plan);
+  const std::lock_guard lock(parked.mutex);
+  QueryCounters& counters = parked.recorder.counters();
+  if (answer == nullptr) {
+    counters.CountDrop(DropReason::kParkLimit);
+    return {};
   }
-
-  // With its views into this object, wherever it has been moved to.
-  ParsedQuery Restore() const {
-    ParsedQuery query = query_;
-    query.question = std::span(question_).first(question_size_);
-    Reader reader(query.question);
-    NameView::Read(reader, &query.qname);
-    return query;
-  }
-
- private:
-  ParsedQuery query_;
-  std::array<uint8_t, kMaxQuestionSize> question_;
-  size_t question_size_;
-};
-
-Outcome Send(size_t size) { return {Action::kSend, size}; }
+  out = out.first(std::min(out.size(), context.limit()));
+  const auto written = out.first(Steer(context, plan, *answer, parked.recorder, out));
+  CountSent(written, counters);
+  counters.CountLatency(parked.recorder.clock().Now() - since);
+  return written;
+}
 
 }  // namespace
 
-Responder::Responder(std::shared_ptr<const Zone> zone, Steering* steering)
-    : zone_(std::move(zone)), steering_(steering) {}
+Responder::Responder(const Published<Authority>& authority, const Telemetry& telemetry,
+                     std::shared_ptr<SharedRecorder> parked)
+    : authority_(authority), recorder_(telemetry), parked_(std::move(parked)) {}
 
-Outcome Responder::Answer(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
-                          std::span<uint8_t> out) const {
-  ParsedQuery parsed;
-  const ParseVerdict verdict = ParseQuery(query, &parsed);
-  out = out.first(LimitFor(parsed, transport));
-  switch (verdict) {
-    case ParseVerdict::kDrop:
-      return {Action::kDrop};
-    case ParseVerdict::kFormErr:
-      return Send(WriteError(parsed, Rcode::kFormErr, out));
-    case ParseVerdict::kNotImp:
-      return Send(WriteError(parsed, Rcode::kNotImp, out));
-    case ParseVerdict::kBadVers:
-      return Send(WriteError(parsed, Rcode::kBadVers, out));
-    case ParseVerdict::kOk:
-      break;
+// May the answer leave? Over TCP, and with a valid cookie, the client is who it says it is.
+RateVerdict Responder::Allow(const Authority& authority, const QueryContext& context, ResponseKind kind,
+                             MonoTime now) {
+  if (authority.limiter == nullptr || context.protocol == Protocol::kTcp || context.valid_cookie) {
+    return RateVerdict::kSend;
   }
-  const Plan plan = zone_->Lookup(parsed.qname, parsed.qtype, parsed.qclass);
-  if (plan.kind != PlanKind::kSteered) return Send(WritePlan(parsed, *zone_, plan, out));
-  SteeredAnswer answer;
-  if (!steering_->Find(KeyOf(client), &answer)) return {Action::kPark};
-  return Send(WriteSteered(parsed, *zone_, answer, out));
+  const RateVerdict verdict = authority.limiter->Count(context.asker, kind, now);
+  if (verdict == RateVerdict::kDrop) recorder_.counters().CountDrop(DropReason::kRateLimited);
+  if (verdict == RateVerdict::kTruncate) recorder_.counters().CountDrop(DropReason::kSlipped);
+  return verdict;
 }
 
-void Responder::Park(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
-                     Deliver deliver) const {
-  ParsedQuery parsed;
-  if (ParseQuery(query, &parsed) != ParseVerdict::kOk) return deliver({});
-  steering_->Park(KeyOf(client), [saved = SavedQuery(parsed), zone = zone_, transport,
-                                  deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
-    if (answer == nullptr) return deliver({});
-    std::array<uint8_t, kEdnsUdpLimit> out;  // of any transport: a steered answer is small
-    const ParsedQuery restored = saved.Restore();
-    const size_t limit = std::min(out.size(), LimitFor(restored, transport));
-    deliver(std::span(out).first(WriteSteered(restored, *zone, *answer, std::span(out).first(limit))));
+Outcome Responder::Send(std::span<const uint8_t> answer) {
+  CountSent(answer, recorder_.counters());
+  return {Action::kSend, answer.size()};
+}
+
+Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out) {
+  QueryContext context{.asker = asker.address, .protocol = asker.protocol};
+  const ParseVerdict verdict = ParseQuery(query, &context.query);
+  if (verdict == ParseVerdict::kDrop) {
+    recorder_.counters().CountDrop(DropReason::kNotAQuery);
+    return {Action::kDrop};
+  }
+  const Authority& authority = *authority_.Current();
+  Interpret(authority, recorder_.clock(), &context);
+  CountQuery(context, recorder_.counters());
+
+  AnswerPlan plan;
+  ResponseKind kind = ResponseKind::kError;
+  if (verdict == ParseVerdict::kOk) {
+    PlanAnswer(authority.zones, context.query.qname, context.query.qtype, context.query.qclass, &plan);
+    kind = KindOf(plan.kind());
+  }
+  const RateVerdict allowed = Allow(authority, context, kind, asker.now);
+  if (allowed == RateVerdict::kDrop) return {Action::kDrop};
+  out = out.first(context.limit());
+  const auto written = [out](size_t size) { return out.first(size); };
+  if (allowed == RateVerdict::kTruncate) return Send(written(WriteTruncated(context.query, context.edns, out)));
+  if (verdict != ParseVerdict::kOk) {
+    return Send(written(WriteError(context.query, RcodeFor(verdict), context.edns, out)));
+  }
+  if (plan.kind() != PlanKind::kSteered) {
+    return Send(written(WritePlan(context.query, plan, context.edns, out)));
+  }
+  SteeredAnswer answer;
+  if (!authority.steering->Find(context.client, &answer)) return {Action::kPark};
+  return Send(written(Steer(context, plan, answer, recorder_, out)));
+}
+
+void Responder::Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver) {
+  QueryContext context{.asker = asker.address, .protocol = asker.protocol};
+  if (ParseQuery(query, &context.query) != ParseVerdict::kOk) return deliver({});
+  const std::shared_ptr<const Authority> authority = authority_.Current();
+  Interpret(*authority, recorder_.clock(), &context);
+  authority->steering->Park(context.client, [saved = SavedQuery(context), authority, parked = parked_,
+                                             since = asker.now,
+                                             deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
+    std::array<uint8_t, kEdnsUdpLimit> out;  // of any protocol: a steered answer is small
+    deliver(FinishParked(saved, *authority, answer, since, *parked, out));
   });
 }
 

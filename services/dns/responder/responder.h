@@ -1,25 +1,27 @@
-// From the bytes of a query to the bytes of its answer: parse → zone → plan → (steering) → write.
+// From the bytes of a query to the bytes of its answer: parse → plan → (steering) → guard → write.
 //
 // Sans-I/O. The listeners bring queries and carry answers away; see services/dns/listener.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
 #include "absl/functional/any_invocable.h"
 #include "lib/base/address.h"
+#include "lib/base/clock.h"
+#include "lib/base/published.h"
 #include "lib/dns_wire/constants.h"
-#include "services/dns/responder/steering_seam.h"
-#include "services/dns/zone/zone.h"
+#include "services/dns/responder/authority.h"
+#include "services/dns/responder/query_context.h"
+#include "services/dns/responder/recorder.h"
 
 namespace perigee::dns {
 
-enum class Transport { kUdp, kTcp };
-
 enum class Action {
   kSend,  // the first `size` octets of `out`
-  kDrop,  // nothing: what came was not a query
+  kDrop,  // nothing: what came was not a query, or the client has had enough
   kPark,  // the client is not known yet: call Park with the same query
 };
 
@@ -28,33 +30,50 @@ struct Outcome {
   size_t size = 0;
 };
 
+// Who asks, and how.
+struct Asker {
+  IpAddress address;
+  Protocol protocol = Protocol::kUdp;
+  MonoTime now{};  // when the query was read
+};
+
 // The room that an answer needs.
-constexpr size_t AnswerCapacity(Transport transport) {
-  return transport == Transport::kUdp ? kEdnsUdpLimit : kTcpLimit;
+constexpr size_t AnswerCapacity(Protocol protocol) {
+  return protocol == Protocol::kUdp ? kEdnsUdpLimit : kTcpLimit;
 }
 
-// Thread-safe. Answer neither locks nor allocates.
+// One thread's. Answer neither locks nor allocates, but for the first query after a new authority.
 class Responder {
  public:
   // An empty span means: send nothing.
   using Deliver = absl::AnyInvocable<void(std::span<const uint8_t> answer)>;
 
-  // `steering` must outlive every call of Answer and Park; it may keep parked queries beyond the responder's
-  // end.
-  Responder(std::shared_ptr<const Zone> zone, Steering* steering);
+  // `authority` must outlive this. `parked` writes down what is answered later, for all threads.
+  Responder(const Published<Authority>& authority, const Telemetry& telemetry,
+            std::shared_ptr<SharedRecorder> parked);
 
-  // `out` has AnswerCapacity(transport) octets.
-  Outcome Answer(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
-                 std::span<uint8_t> out) const;
+  // `out` has AnswerCapacity(protocol) octets.
+  Outcome Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out);
 
   // For a query that Answer said to park. What the answer needs of it is copied, so `query` may go. `deliver`
   // is called exactly once, from any thread, possibly before Park returns; its bytes live for that call only.
-  void Park(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
-            Deliver deliver) const;
+  void Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver);
+
+  // Lets go of an authority that has been replaced. For a thread that has had nothing to do for a while.
+  void Rest() { authority_.Current(); }
+
+  QueryCounters& counters() { return recorder_.counters(); }
 
  private:
-  std::shared_ptr<const Zone> zone_;
-  Steering* steering_;
+  RateVerdict Allow(const Authority& authority, const QueryContext& context, ResponseKind kind, MonoTime now);
+  Outcome Send(std::span<const uint8_t> answer);
+
+  Published<Authority>::Reader authority_;
+  Recorder recorder_;
+  const std::shared_ptr<SharedRecorder> parked_;
 };
+
+// Makes one for each thread of a listener.
+using ResponderFactory = std::function<std::unique_ptr<Responder>()>;
 
 }  // namespace perigee::dns
