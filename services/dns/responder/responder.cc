@@ -17,7 +17,7 @@ size_t LimitFor(const ParsedQuery& query, Transport transport) {
 }
 
 void AddSet(Section section, NameView owner, const RecordSet& set, seconds ttl, ResponseWriter& writer) {
-  for (const Rdata& rdata : set.rdatas) writer.AddRecord(section, owner, set.type, ttl, rdata);
+  for (const Rdata rdata : set.rdatas) writer.AddRecord(section, owner, set.type, ttl, rdata);
 }
 
 void AddNegative(const Zone& zone, seconds ttl, ResponseWriter& writer) {
@@ -26,7 +26,7 @@ void AddNegative(const Zone& zone, seconds ttl, ResponseWriter& writer) {
 
 // The addresses of the zone's own name servers, which every resolver asks for next.
 void AddGlue(const Zone& zone, const RecordSet& ns, ResponseWriter& writer) {
-  for (const Rdata& rdata : ns.rdatas) {
+  for (const Rdata rdata : ns.rdatas) {
     Reader reader(rdata);
     NameView target;
     if (!NameView::Read(reader, &target)) continue;
@@ -44,15 +44,15 @@ size_t WriteError(const ParsedQuery& query, Rcode rcode, std::span<uint8_t> out)
   return writer.Finish();
 }
 
-size_t WritePlan(const ParsedQuery& query, const Zone& zone, const Plan& plan, std::span<uint8_t> out) {
-  if (plan.kind == PlanKind::kRefused) return WriteError(query, Rcode::kRefused, out);
+size_t WritePlan(const ParsedQuery& query, const Zone& zone, const Zone::LookupResult& plan, std::span<uint8_t> out) {
+  if (plan.kind == Zone::LookupKind::kRefused) return WriteError(query, Rcode::kRefused, out);
   ResponseWriter writer(query, out);
   writer.set_authoritative();
-  if (plan.kind == PlanKind::kRecords) {
+  if (plan.kind == Zone::LookupKind::kRecords) {
     AddSet(Section::kAnswer, query.qname, *plan.records, plan.records->ttl, writer);
     if (plan.records->type == RrType::kNs) AddGlue(zone, *plan.records, writer);
   } else {
-    if (plan.kind == PlanKind::kNameError) writer.set_rcode(Rcode::kNxDomain);
+    if (plan.kind == Zone::LookupKind::kNameError) writer.set_rcode(Rcode::kNxDomain);
     AddNegative(zone, zone.negative_ttl(), writer);
   }
   return writer.Finish();
@@ -120,8 +120,8 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const IpAddress& clien
     case ParseVerdict::kOk:
       break;
   }
-  const Plan plan = zone_->Lookup(parsed.qname, parsed.qtype, parsed.qclass);
-  if (plan.kind != PlanKind::kSteered) return Send(WritePlan(parsed, *zone_, plan, out));
+  const Zone::LookupResult plan = zone_->Lookup(parsed.qname, parsed.qtype, parsed.qclass);
+  if (plan.kind != Zone::LookupKind::kSteered) return Send(WritePlan(parsed, *zone_, plan, out));
   SteeredAnswer answer;
   if (!steering_->Find(KeyOf(client), &answer)) return {Action::kPark};
   return Send(WriteSteered(parsed, *zone_, answer, out));

@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "fmt/format.h"
+#include "services/dns/zone/zone_builder.h"
 
 namespace perigee::dns {
 namespace {
@@ -16,12 +17,12 @@ constexpr uint32_t kRetry = 3600;
 constexpr uint32_t kExpire = 1209600;
 constexpr uint32_t kMinimum = 300;  // for how long "no such name" and "no such type" are remembered
 
-void AppendName(NameView name, Rdata* rdata) {
+void AppendName(NameView name, RdataBuffer* rdata) {
   rdata->insert(rdata->end(), name.bytes().begin(), name.bytes().end());
 }
 
-Rdata SoaRdata(NameView server, NameView mailbox, WallTime start) {
-  Rdata rdata;
+RdataBuffer SoaRdata(NameView server, NameView mailbox, WallTime start) {
+  RdataBuffer rdata;
   AppendName(server, &rdata);
   AppendName(mailbox, &rdata);
   const auto serial =
@@ -38,13 +39,13 @@ absl::Status AddAuthority(NameView apex, NameView server, const SyntheticZoneOpt
   if (!mailbox.ok()) return mailbox.status();
   absl::Status status =
       builder->AddRecord(apex, RrType::kSoa, kTtl, SoaRdata(server, *mailbox, options.start_time));
-  Rdata ns;
+  RdataBuffer ns;
   AppendName(server, &ns);
-  status.Update(builder->AddRecord(apex, RrType::kNs, kTtl, std::move(ns)));
+  status.Update(builder->AddRecord(apex, RrType::kNs, kTtl, ns));
   if (!server.IsWithin(apex) || server == apex) return status;
   for (const IpAddress& address : options.server_addresses) {
-    status.Update(builder->AddRecord(server, address.is_v4() ? RrType::kA : RrType::kAaaa, kTtl,
-                                     Rdata(address.bytes().begin(), address.bytes().end())));
+    status.Update(
+        builder->AddRecord(server, address.is_v4() ? RrType::kA : RrType::kAaaa, kTtl, address.bytes()));
   }
   return status;
 }
