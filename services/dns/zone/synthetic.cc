@@ -70,7 +70,10 @@ absl::StatusOr<Zone> MakeSyntheticZone(const SyntheticZoneOptions& options) {
       Name::Parse(options.name_server.empty() ? "ns1." + apex->view().ToText() : options.name_server);
   if (!server.ok()) return server.status();
   ZoneBuilder builder(*apex);
-  absl::Status status = builder.AddSteered(*apex);
+  absl::Status status;
+  if (options.steer_apex) status.Update(builder.AddSteered(*apex));
+  for (const Name& name : options.steered) status.Update(builder.AddSteered(name));
+  if (options.server_addresses.empty()) builder.AllowServersWithoutAddress();
   status.Update(AddAuthority(*apex, *server, options, &builder));
   status.Update(AddIdentity(options, &builder));
   if (!status.ok()) return status;

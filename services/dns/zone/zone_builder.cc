@@ -97,7 +97,8 @@ absl::StatusOr<ZoneBuilder::Entry*> ZoneBuilder::EntryAt(NameView owner, SourceL
     return Bad(owner, where, fmt::format("not within the zone {}", apex_.view().ToText()));
   }
   const auto [it, fresh] = entries_.try_emplace(Name(owner));
-  if (fresh) it->second.where = where;
+  Entry* const entry = &it->second;  // stays where it is, which the iterator does not
+  if (fresh) entry->where = where;
   // What lies between the owner and the apex exists too, be it empty.
   for (bool more = fresh; more && owner != apex();) {
     owner = owner.Parent();
@@ -105,7 +106,7 @@ absl::StatusOr<ZoneBuilder::Entry*> ZoneBuilder::EntryAt(NameView owner, SourceL
     if (made) above->second.where = where;
     more = made;
   }
-  return &it->second;
+  return entry;
 }
 
 absl::Status ZoneBuilder::AddRecord(NameView owner, RrType type, seconds ttl, Rdata rdata, SourceLine where) {

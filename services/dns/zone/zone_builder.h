@@ -48,6 +48,8 @@ class ZoneBuilder {
   absl::Status AddRecord(NameView owner, RrType type, std::chrono::seconds ttl, Rdata rdata,
                          SourceLine where = {});
   absl::Status AddSteered(NameView owner, SourceLine where = {});
+  // For a zone that is made where the server's own address is not known: the parent's glue leads to it.
+  void AllowServersWithoutAddress() { servers_need_addresses_ = false; }
   // A TXT record of class CHAOS, for Zone::Lookup.
   absl::Status AddChaosText(std::string_view name, std::string_view text);
 
@@ -92,6 +94,7 @@ class ZoneBuilder {
   Name apex_;
   std::vector<std::string> files_;
   Entries entries_;
+  bool servers_need_addresses_ = true;
   std::vector<std::pair<Name, std::vector<uint8_t>>> chaos_;
 };
 

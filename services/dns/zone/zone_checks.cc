@@ -102,7 +102,7 @@ absl::Status ZoneChecks::CheckNameServers(NameView name, const Set& set) const {
     const bool known =
         it != zone_.entries_.end() && (it->second.steered || it->second.Find(RrType::kA) != nullptr ||
                                        it->second.Find(RrType::kAaaa) != nullptr);
-    if (known) continue;
+    if (known || !zone_.servers_need_addresses_) continue;
     return zone_.Bad(
         name, set.where,
         fmt::format("the name server {} lies in this zone but has no address: add an A or AAAA record",
