@@ -68,24 +68,33 @@ bool ZoneScanner::EndLine(const ZoneEntry& entry) {
 
 bool ZoneScanner::TakeToken(ZoneEntry* entry) {
   const size_t start = at_;
-  while (at_ < text_.size() && !EndsToken(text_[at_])) {
-    if (!SkipCharacter()) return false;
+  while (at_ < text_.size()) {
+    // alpn="h2,h3" is one token (RFC 9460 §2.1).
+    const bool opens_value = text_[at_] == '"' && at_ > start && text_[at_ - 1] == '=';
+    if (opens_value ? !SkipQuoted() : EndsToken(text_[at_])) break;
+    if (!opens_value && !SkipCharacter()) return false;
   }
+  if (!error_.empty()) return false;
   entry->tokens.push_back({text_.substr(start, at_ - start), false, line_});
   return true;
 }
 
 bool ZoneScanner::TakeQuoted(ZoneEntry* entry) {
-  const size_t start = ++at_;
-  while (at_ < text_.size() && text_[at_] != '"') {
-    if (text_[at_] == '\n') break;
+  const size_t start = at_ + 1;
+  if (!SkipQuoted()) return false;
+  entry->tokens.push_back({text_.substr(start, at_ - 1 - start), true, line_});
+  return true;
+}
+
+bool ZoneScanner::SkipQuoted() {
+  for (++at_; at_ < text_.size() && text_[at_] != '\n';) {
+    if (text_[at_] == '"') {
+      ++at_;
+      return true;
+    }
     if (!SkipCharacter()) return false;
   }
-  if (at_ == text_.size() || text_[at_] != '"')
-    return Fail(line_, "a quote is not closed on its line: add a '\"'");
-  entry->tokens.push_back({text_.substr(start, at_ - start), true, line_});
-  ++at_;
-  return true;
+  return Fail(line_, "a quote is not closed on its line: add a '\"'");
 }
 
 bool ZoneScanner::SkipCharacter() {

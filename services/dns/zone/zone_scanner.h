@@ -47,6 +47,8 @@ class ZoneScanner {
   bool Consume(ZoneEntry* entry);
   bool TakeToken(ZoneEntry* entry);
   bool TakeQuoted(ZoneEntry* entry);
+  // From quote to quote.
+  bool SkipQuoted();
   bool EndLine(const ZoneEntry& entry);
   // Over one character of a token, escaped or not. False at an error.
   bool SkipCharacter();
