@@ -23,7 +23,6 @@ enum class RrType : uint16_t {
   kDs = 43,
   kSvcb = 64,
   kHttps = 65,
-  kNxName = 128,
   kTkey = 249,
   kTsig = 250,
   kIxfr = 251,

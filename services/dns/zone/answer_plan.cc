@@ -20,12 +20,13 @@ constexpr Rdata kMinimalRdatas[] = {kMinimalHinfo};
 constexpr RecordSet kMinimalAny{RrType::kHinfo, seconds(3600), kMinimalRdatas};
 
 constexpr RrType kReservedType{0};
+constexpr RrType kNxName{128};  // RFC 9824
 
 bool IsAddress(RrType type) { return type == RrType::kA || type == RrType::kAaaa; }
 
 // The rcode of types that no zone can hold (RFC 6895 §3.1), or kNoError.
 Rcode RcodeOfMeta(RrType type) {
-  if (type == kReservedType) return Rcode::kFormErr;
+  if (type == kReservedType || type == kNxName) return Rcode::kFormErr;
   switch (type) {
     case RrType::kAxfr:
     case RrType::kIxfr:
@@ -34,7 +35,6 @@ Rcode RcodeOfMeta(RrType type) {
     case RrType::kMailb:
       return Rcode::kNotImp;
     case RrType::kOpt:
-    case RrType::kNxName:
     case RrType::kTkey:
     case RrType::kTsig:
       return Rcode::kFormErr;
