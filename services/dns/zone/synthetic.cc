@@ -1,5 +1,6 @@
 #include "services/dns/zone/synthetic.h"
 
+#include <algorithm>
 #include <chrono>
 #include <initializer_list>
 
@@ -33,6 +34,12 @@ RdataBuffer SoaRdata(NameView server, NameView mailbox, WallTime start) {
   return rdata;
 }
 
+bool IsSteered(NameView apex, NameView name, const SyntheticZoneOptions& options) {
+  return (options.steer_apex && name == apex) ||
+         std::any_of(options.steered.begin(), options.steered.end(),
+                     [&](const Name& steered) { return steered.view() == name; });
+}
+
 absl::Status AddAuthority(NameView apex, NameView server, const SyntheticZoneOptions& options,
                           ZoneBuilder* builder) {
   const auto mailbox = Name::Parse(fmt::format("hostmaster.{}", apex.ToText()));
@@ -42,7 +49,7 @@ absl::Status AddAuthority(NameView apex, NameView server, const SyntheticZoneOpt
   RdataBuffer ns;
   AppendName(server, &ns);
   status.Update(builder->AddRecord(apex, RrType::kNs, kTtl, ns));
-  if (!server.IsWithin(apex) || server == apex) return status;
+  if (!server.IsWithin(apex) || IsSteered(apex, server, options)) return status;
   for (const IpAddress& address : options.server_addresses) {
     status.Update(
         builder->AddRecord(server, address.is_v4() ? RrType::kA : RrType::kAaaa, kTtl, address.bytes()));

@@ -21,12 +21,13 @@ namespace perigee::dns {
 struct SyntheticZoneOptions {
   std::string domain;  // the apex
   bool steer_apex = true;
-  std::vector<Name> steered;                // within the domain; wildcards too
-  std::string name_server;                  // as the parent delegates to it; "ns1.<domain>" when empty
-  std::vector<IpAddress> server_addresses;  // of the name server; used when its name lies within the domain
-  WallTime start_time{};                    // becomes the serial, so that it grows with every restart
-  std::string version;   // CHAOS TXT of version.bind and version.server; REFUSED when empty
-  std::string hostname;  // of hostname.bind and id.server; REFUSED when empty
+  std::vector<Name> steered;  // within the domain; wildcards too
+  std::string name_server;    // as the parent delegates to it; "ns1.<domain>" when empty
+  std::vector<IpAddress>
+      server_addresses;   // of the name server; used when its name lies within the domain and is not steered
+  WallTime start_time{};  // becomes the serial, so that it grows with every restart
+  std::string version;    // CHAOS TXT of version.bind and version.server; REFUSED when empty
+  std::string hostname;   // of hostname.bind and id.server; REFUSED when empty
 };
 
 // InvalidArgument when a name is not a domain name, or "hostmaster.<domain>" would be too long.

@@ -61,6 +61,9 @@ absl::Status ZoneChecks::CheckSet(NameView name, const Entry& entry, const Set& 
       return CheckCname(name, entry, set);
     case RrType::kDname:
       if (IsWildcard(name)) return zone_.Bad(name, set.where, "a wildcard cannot own a DNAME (RFC 4592)");
+      if (zone_.IsCut(name, entry)) {
+        return zone_.Bad(name, set.where, "a DNAME at a delegation: remove either (RFC 6672 section 2.3)");
+      }
       if (set.rdatas.size() == 1) return absl::OkStatus();
       return zone_.Bad(name, set.where, "more than one DNAME record: leave one (RFC 6672 section 2.4)");
     case RrType::kNs:
@@ -90,6 +93,8 @@ absl::Status ZoneChecks::CheckNameServers(NameView name, const Set& set) const {
   if (set.rdatas.size() > kMaxNameServers) {
     return zone_.Bad(name, set.where, fmt::format("more than {} name servers", kMaxNameServers));
   }
+  const auto* above = zone_.CutOver(name);
+  if (above != nullptr && above->first.view() != name) return absl::OkStatus();  // occluded: never served
   for (const RdataBuffer& rdata : set.rdatas) {
     NameView target;
     if (!ReadTarget(set.type, rdata, name, &target) || !target.IsWithin(zone_.apex())) continue;

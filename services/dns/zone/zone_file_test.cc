@@ -236,6 +236,8 @@ TEST(ReadZone, RefusesABrokenZoneWhole) {
             "z/db:4: d.x.org.: more than one DNAME record: leave one (RFC 6672 section 2.4)"},
            {"d DNAME b\na.d TXT c\n",
             "z/db:5: a.d.x.org.: d.x.org. has a DNAME, so nothing can lie below it (RFC 6672 section 2.4)"},
+           {"d NS ns.else.\nd DNAME b\n",
+            "z/db:5: d.x.org.: a DNAME at a delegation: remove either (RFC 6672 section 2.3)"},
            {"* DNAME b\n", "z/db:4: *.x.org.: a wildcard cannot own a DNAME (RFC 4592)"},
            {"* NS b.else.\n", "z/db:4: *.x.org.: a wildcard cannot own NS records (RFC 4592)"},
            {"a 1 TXT x\na 2 TXT y\n",
@@ -262,6 +264,7 @@ TEST(ReadZone, RefusesABrokenZoneWhole) {
 
 TEST(ReadZone, ASiblingDelegationsServerIsItsOwnMatter) {
   EXPECT_EQ(ErrorOf(ReadRest("a NS ns.b\nb NS ns.else.\n")), "OK");
+  EXPECT_EQ(ErrorOf(ReadRest("a NS ns.else.\nb.a NS ns.b.a\n")), "OK") << "below a delegation";
 }
 
 TEST(ReadZone, SteersOnlyWhereThatCanBe) {

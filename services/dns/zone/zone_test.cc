@@ -88,6 +88,23 @@ TEST(SyntheticZone, TakesANameServerElsewhereWithoutGlue) {
   EXPECT_EQ(zone.Find(N("ns.example.net")), nullptr);
 }
 
+TEST(SyntheticZone, SteersSeveralNames) {
+  SyntheticZoneOptions options = Options();
+  options.steer_apex = false;
+  options.steered = {N("*.cdn.example.org"), N("a.cdn.example.org")};
+  options.name_server = "cdn.example.org";
+  const Zone zone = MakeSyntheticZone(options).value();
+  EXPECT_EQ(KindOf(zone, "a.cdn.example.org", RrType::kA), Zone::LookupKind::kSteered);
+  EXPECT_EQ(KindOf(zone, "cdn.example.org", RrType::kA), Zone::LookupKind::kRecords);
+  EXPECT_TRUE(zone.Find(N("*.cdn.example.org"))->steered);
+}
+
+TEST(SyntheticZone, NeedsNoAddressOfItsNameServer) {
+  SyntheticZoneOptions options = Options();
+  options.server_addresses.clear();
+  EXPECT_TRUE(MakeSyntheticZone(options).ok());
+}
+
 TEST(SyntheticZone, NamesWhatIsWrong) {
   SyntheticZoneOptions options = Options();
   options.domain = "cdn..example";
