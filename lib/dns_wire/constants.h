@@ -14,11 +14,21 @@ enum class RrType : uint16_t {
   kSoa = 6,
   kPtr = 12,
   kHinfo = 13,
+  kMx = 15,
   kTxt = 16,
   kAaaa = 28,
+  kSrv = 33,
+  kDname = 39,
   kOpt = 41,
+  kDs = 43,
+  kSvcb = 64,
+  kHttps = 65,
+  kTkey = 249,
+  kTsig = 250,
   kIxfr = 251,
   kAxfr = 252,
+  kMailb = 253,
+  kMaila = 254,
   kAny = 255,
 };
 
@@ -34,6 +44,7 @@ enum class Rcode : uint16_t {
   kNxDomain = 3,
   kNotImp = 4,
   kRefused = 5,
+  kYxDomain = 6,
   kBadVers = 16,
 };
 

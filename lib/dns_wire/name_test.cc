@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "lib/dns_wire/testing/message.h"
 
@@ -42,6 +43,28 @@ TEST(Name, ComparesAndHashesWithoutCase) {
   // Only letters fold: '@' and '`', '[' and '{' differ by the same bit.
   EXPECT_FALSE(N("\\@.org") == N("`.org"));
   EXPECT_FALSE(N("[.org") == N("{.org"));
+}
+
+TEST(Name, ComparesEveryOctetAtEveryLength) {
+  for (size_t size = 1; size <= 40; ++size) {
+    const Name name = N(std::string(size, 'a'));
+    EXPECT_EQ(name, N(std::string(size, 'A'))) << size;
+    EXPECT_EQ(name.view().Hash(), N(std::string(size, 'A')).view().Hash()) << size;
+    for (size_t at = 0; at < size; ++at) {
+      std::string other(size, 'a');
+      other[at] = 'b';
+      EXPECT_FALSE(name == N(other)) << size << " " << at;
+      EXPECT_NE(name.view().Hash(), N(other).view().Hash()) << size << " " << at;
+    }
+  }
+}
+
+TEST(Name, FoldsLettersOnly) {
+  for (int c = 0; c < 256; ++c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const Name name = N(fmt::format("\\{:03}", c)), other = N(fmt::format("\\{:03}", c ^ 0x20));
+    EXPECT_EQ(name == other, letter) << c;
+  }
 }
 
 TEST(Name, LiesWithinItselfAndItsAncestors) {

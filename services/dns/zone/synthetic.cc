@@ -1,9 +1,11 @@
 #include "services/dns/zone/synthetic.h"
 
+#include <algorithm>
 #include <chrono>
 #include <initializer_list>
 
 #include "fmt/format.h"
+#include "services/dns/zone/zone_builder.h"
 
 namespace perigee::dns {
 namespace {
@@ -16,12 +18,12 @@ constexpr uint32_t kRetry = 3600;
 constexpr uint32_t kExpire = 1209600;
 constexpr uint32_t kMinimum = 300;  // for how long "no such name" and "no such type" are remembered
 
-void AppendName(NameView name, Rdata* rdata) {
+void AppendName(NameView name, RdataBuffer* rdata) {
   rdata->insert(rdata->end(), name.bytes().begin(), name.bytes().end());
 }
 
-Rdata SoaRdata(NameView server, NameView mailbox, WallTime start) {
-  Rdata rdata;
+RdataBuffer SoaRdata(NameView server, NameView mailbox, WallTime start) {
+  RdataBuffer rdata;
   AppendName(server, &rdata);
   AppendName(mailbox, &rdata);
   const auto serial =
@@ -32,19 +34,25 @@ Rdata SoaRdata(NameView server, NameView mailbox, WallTime start) {
   return rdata;
 }
 
+bool IsSteered(NameView apex, NameView name, const SyntheticZoneOptions& options) {
+  return (options.steer_apex && name == apex) ||
+         std::any_of(options.steered.begin(), options.steered.end(),
+                     [&](const Name& steered) { return steered.view() == name; });
+}
+
 absl::Status AddAuthority(NameView apex, NameView server, const SyntheticZoneOptions& options,
                           ZoneBuilder* builder) {
   const auto mailbox = Name::Parse(fmt::format("hostmaster.{}", apex.ToText()));
   if (!mailbox.ok()) return mailbox.status();
   absl::Status status =
       builder->AddRecord(apex, RrType::kSoa, kTtl, SoaRdata(server, *mailbox, options.start_time));
-  Rdata ns;
+  RdataBuffer ns;
   AppendName(server, &ns);
-  status.Update(builder->AddRecord(apex, RrType::kNs, kTtl, std::move(ns)));
-  if (!server.IsWithin(apex) || server == apex) return status;
+  status.Update(builder->AddRecord(apex, RrType::kNs, kTtl, ns));
+  if (!server.IsWithin(apex) || IsSteered(apex, server, options)) return status;
   for (const IpAddress& address : options.server_addresses) {
-    status.Update(builder->AddRecord(server, address.is_v4() ? RrType::kA : RrType::kAaaa, kTtl,
-                                     Rdata(address.bytes().begin(), address.bytes().end())));
+    status.Update(
+        builder->AddRecord(server, address.is_v4() ? RrType::kA : RrType::kAaaa, kTtl, address.bytes()));
   }
   return status;
 }
@@ -69,7 +77,10 @@ absl::StatusOr<Zone> MakeSyntheticZone(const SyntheticZoneOptions& options) {
       Name::Parse(options.name_server.empty() ? "ns1." + apex->view().ToText() : options.name_server);
   if (!server.ok()) return server.status();
   ZoneBuilder builder(*apex);
-  absl::Status status = builder.AddSteered(*apex);
+  absl::Status status;
+  if (options.steer_apex) status.Update(builder.AddSteered(*apex));
+  for (const Name& name : options.steered) status.Update(builder.AddSteered(name));
+  if (options.server_addresses.empty()) builder.AllowServersWithoutAddress();
   status.Update(AddAuthority(*apex, *server, options, &builder));
   status.Update(AddIdentity(options, &builder));
   if (!status.ok()) return status;

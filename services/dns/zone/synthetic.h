@@ -2,7 +2,7 @@
 //
 //   cdn.example.org.      SOA  ns1 hostmaster, serial from the start time
 //   cdn.example.org.      NS   the name server's name, "ns1.cdn.example.org." by default
-//   cdn.example.org.      A, AAAA steered
+//   cdn.example.org.      A, AAAA steered, and those of other names that are given
 //   ns1.cdn.example.org.  A, AAAA of this server, when they are given: the glue of the parent's delegation
 //
 // Nothing else exists below the apex. Timers are those that RIPE-203 and Zonemaster take for sensible.
@@ -19,12 +19,15 @@
 namespace perigee::dns {
 
 struct SyntheticZoneOptions {
-  std::string domain;                       // apex and steered name
-  std::string name_server;                  // as the parent delegates to it; "ns1.<domain>" when empty
-  std::vector<IpAddress> server_addresses;  // of the name server; used when its name lies within the domain
-  WallTime start_time{};                    // becomes the serial, so that it grows with every restart
-  std::string version;   // CHAOS TXT of version.bind and version.server; REFUSED when empty
-  std::string hostname;  // of hostname.bind and id.server; REFUSED when empty
+  std::string domain;  // the apex
+  bool steer_apex = true;
+  std::vector<Name> steered;  // within the domain; wildcards too
+  std::string name_server;    // as the parent delegates to it; "ns1.<domain>" when empty
+  std::vector<IpAddress>
+      server_addresses;   // of the name server; used when its name lies within the domain and is not steered
+  WallTime start_time{};  // becomes the serial, so that it grows with every restart
+  std::string version;    // CHAOS TXT of version.bind and version.server; REFUSED when empty
+  std::string hostname;   // of hostname.bind and id.server; REFUSED when empty
 };
 
 // InvalidArgument when a name is not a domain name, or "hostmaster.<domain>" would be too long.

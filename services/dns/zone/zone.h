@@ -1,53 +1,54 @@
-// The authority's data: an immutable snapshot of one zone, and the plan for answering a question from it.
+// The authority's data: an immutable snapshot of one zone.
 //
-// A Zone never changes once built, so any number of threads may read it; look-ups allocate nothing. It is
-// built by ZoneBuilder, from whatever source: the synthetic zone (synthetic.h) or a zone file.
+// A Zone never changes once built, so any number of threads may read it; look-ups allocate nothing. Names,
+// RDATA and sets lie in arrays of the zone's own, and all views stay valid when the zone is moved. It is
+// built by ZoneBuilder (zone_builder.h), from whatever source: a master file (zone_file.h) or a few options
+// (synthetic.h).
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "absl/container/node_hash_map.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "absl/container/flat_hash_map.h"
 #include "lib/dns_wire/constants.h"
 #include "lib/dns_wire/name.h"
 
 namespace perigee::dns {
 
-// RDATA in uncompressed wire format.
-using Rdata = std::vector<uint8_t>;
+// RDATA in uncompressed wire format, kept elsewhere.
+using Rdata = std::span<const uint8_t>;
 
 struct RecordSet {
   RrType type{};
   std::chrono::seconds ttl{};
-  std::vector<Rdata> rdatas;
+  std::span<const Rdata> rdatas;  // never empty
 };
 
 // What exists at one name. With nothing in it, it is an empty non-terminal (RFC 8020).
 struct Node {
-  bool steered = false;  // its A and AAAA come from steering
-  std::vector<RecordSet> sets;
+  NameView name;
+  bool steered = false;       // its A and AAAA come from steering
+  const Node* cut = nullptr;  // the topmost delegation at or above this name: from there on the zone ends
+  const Node* wildcard = nullptr;  // the name "*" directly below
+  std::span<const RecordSet> sets;
 
+  bool empty() const { return sets.empty() && !steered; }
   // Null when the type is not there.
   const RecordSet* Find(RrType type) const;
 };
 
-enum class PlanKind {
-  kSteered,    // A or AAAA of a steered name
-  kRecords,    // the RRset in `records`
-  kNoData,     // the name exists, the type does not: SOA with the negative TTL (RFC 2308 §2.2)
-  kNameError,  // NXDOMAIN, with SOA as well
-  kRefused,    // not ours: another zone, another class, a transfer
+// For tables that are looked into by NameView.
+struct NameHash {
+  using is_transparent = void;
+  size_t operator()(NameView name) const { return name.Hash(); }
 };
-
-struct Plan {
-  PlanKind kind = PlanKind::kRefused;
-  const RecordSet* records = nullptr;
+struct NameEqual {
+  using is_transparent = void;
+  bool operator()(NameView a, NameView b) const { return a == b; }
 };
 
 class Zone {
@@ -55,58 +56,46 @@ class Zone {
   Zone(Zone&&) = default;
   Zone& operator=(Zone&&) = default;
 
-  Plan Lookup(NameView name, RrType type, RrClass rr_class) const;
-
-  NameView apex() const { return apex_; }
-  // Null when nothing exists at `name`.
-  const Node* Find(NameView name) const;
+  NameView apex() const { return apex_->name; }
   const RecordSet& soa() const { return *soa_; }
   // The TTL of negative answers: the lesser of SOA's own TTL and its MINIMUM (RFC 2308 §3).
   std::chrono::seconds negative_ttl() const { return negative_ttl_; }
+
+  // Null when nothing exists at `name`, be it for a wildcard or a delegation above.
+  const Node* Find(NameView name) const;
+  // The longest existing ancestor of `name`, or the name itself (RFC 4592 §3.3.1). `name` lies within the
+  // zone.
+  const Node& ClosestEncloser(NameView name) const;
+  // In no order.
+  std::span<const Node> nodes() const { return nodes_; }
+
+  // What the responder asks until it plans its answers with PlanAnswer (answer_plan.h).
+  enum class LookupKind { kSteered, kRecords, kNoData, kNameError, kRefused };
+  struct LookupResult {
+    LookupKind kind = LookupKind::kRefused;
+    const RecordSet* records = nullptr;
+  };
+  LookupResult Lookup(NameView name, RrType type, RrClass rr_class) const;
 
  private:
   friend class ZoneBuilder;
   Zone() = default;
 
-  struct NameHash {
-    using is_transparent = void;
-    size_t operator()(NameView name) const { return name.Hash(); }
-  };
-  struct NameEqual {
-    using is_transparent = void;
-    bool operator()(NameView a, NameView b) const { return a == b; }
-  };
-  // Nodes stay where they are, so that soa_ survives a move of the zone.
-  using Nodes = absl::node_hash_map<Name, Node, NameHash, NameEqual>;
-
-  Name apex_;
-  Nodes nodes_;
-  Nodes chaos_;
-  RecordSet minimal_any_;
+  std::vector<uint8_t> octets_;  // first, for all views point into it
+  std::vector<Rdata> rdatas_;
+  std::vector<RecordSet> sets_;
+  std::vector<Node> nodes_;
+  absl::flat_hash_map<NameView, const Node*, NameHash, NameEqual> index_;
+  size_t longest_name_ = 0;  // in octets; whatever is longer needs no look-up
+  const Node* apex_ = nullptr;
   const RecordSet* soa_ = nullptr;
   std::chrono::seconds negative_ttl_{};
+  std::vector<std::pair<Name, std::vector<uint8_t>>> chaos_;
 };
 
-class ZoneBuilder {
- public:
-  explicit ZoneBuilder(NameView apex);
-
-  // InvalidArgument, naming the owner, for a name outside the zone or a TTL that differs within an RRset.
-  absl::Status AddRecord(NameView owner, RrType type, std::chrono::seconds ttl, Rdata rdata);
-  absl::Status AddSteered(NameView owner);
-  // A TXT record of class CHAOS, such as "version.bind".
-  absl::Status AddChaosText(std::string_view name, std::string_view text);
-
-  // InvalidArgument unless the apex has exactly one SOA and at least one NS. The builder is used up.
-  absl::StatusOr<Zone> Build() &&;
-
- private:
-  absl::StatusOr<Node*> NodeAt(NameView owner);
-
-  Zone zone_;
-};
-
-// One character-string of RDATA: a length octet and at most 255 octets; what is longer is cut.
-void AppendCharacterString(std::string_view text, Rdata* rdata);
+// The name that RDATA of this type refers to and for whose addresses a resolver asks next: of NS, MX, SRV,
+// SVCB and HTTPS (of the last two the owner's own, when the target is "."; RFC 9460 §2.5.2). False for other
+// types, for "no such service" (RFC 7505, RFC 2782) and for malformed RDATA.
+bool ReadTarget(RrType type, Rdata rdata, NameView owner, NameView* target);
 
 }  // namespace perigee::dns
