@@ -106,7 +106,7 @@ Responder::Responder(std::shared_ptr<const Zone> zone, Steering* steering)
 Outcome Responder::Answer(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
                           std::span<uint8_t> out) const {
   ParsedQuery parsed;
-  const ParseVerdict verdict = ParseQuery(query, &parsed);
+  const ParseVerdict verdict = ParseQuery(query, &parsed, transport);
   out = out.first(LimitFor(parsed, transport));
   switch (verdict) {
     case ParseVerdict::kDrop:
@@ -117,6 +117,8 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const IpAddress& clien
       return Send(WriteError(parsed, Rcode::kNotImp, out));
     case ParseVerdict::kBadVers:
       return Send(WriteError(parsed, Rcode::kBadVers, out));
+    case ParseVerdict::kCookieOnly:
+      return Send(WriteError(parsed, Rcode::kNoError, out));
     case ParseVerdict::kOk:
       break;
   }
@@ -130,7 +132,7 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const IpAddress& clien
 void Responder::Park(std::span<const uint8_t> query, const IpAddress& client, Transport transport,
                      Deliver deliver) const {
   ParsedQuery parsed;
-  if (ParseQuery(query, &parsed) != ParseVerdict::kOk) return deliver({});
+  if (ParseQuery(query, &parsed, transport) != ParseVerdict::kOk) return deliver({});
   steering_->Park(KeyOf(client), [saved = SavedQuery(parsed), zone = zone_, transport,
                                   deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
     if (answer == nullptr) return deliver({});

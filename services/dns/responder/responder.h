@@ -10,12 +10,11 @@
 #include "absl/functional/any_invocable.h"
 #include "lib/base/address.h"
 #include "lib/dns_wire/constants.h"
+#include "lib/dns_wire/query.h"
 #include "services/dns/responder/steering_seam.h"
 #include "services/dns/zone/zone.h"
 
 namespace perigee::dns {
-
-enum class Transport { kUdp, kTcp };
 
 enum class Action {
   kSend,  // the first `size` octets of `out`
