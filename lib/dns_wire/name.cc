@@ -4,17 +4,13 @@
 #include <optional>
 
 #include "fmt/format.h"
+#include "lib/dns_wire/fold.h"
 
 namespace perigee::dns {
 namespace {
 
 constexpr uint8_t kRoot[] = {0};
-constexpr uint8_t kPointerBits = 0xc0;
 constexpr std::string_view kEscaped = ".\\\"();@$";
-
-// Harmless to length octets too: at most 63, they lie below 'A'. So whole names fold without a look at
-// labels.
-constexpr uint8_t Fold(uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<uint8_t>(c | 0x20) : c; }
 
 void AppendEscaped(uint8_t c, std::string* text) {
   const char ch = static_cast<char>(c);
