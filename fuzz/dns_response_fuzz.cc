@@ -14,7 +14,7 @@ namespace perigee::dns {
 namespace {
 
 using fuzz::Check;
-using Bytes = std::vector<uint8_t>;
+using Rdata = ResponseWriter::Rdata;
 
 constexpr RrType kTypes[] = {RrType::kA,    RrType::kNs,    RrType::kCname, RrType::kSoa,  RrType::kPtr,
                              RrType::kMx,   RrType::kTxt,   RrType::kAaaa,  RrType::kSrv,  RrType::kDname,
@@ -22,6 +22,9 @@ constexpr RrType kTypes[] = {RrType::kA,    RrType::kNs,    RrType::kCname, RrTy
 
 constexpr size_t kMaxNames = 256;
 constexpr size_t kMaxSets = 64;
+constexpr size_t kMaxSetRecords = 16;
+constexpr size_t kMaxSetOctets = kMaxSetRecords * (2 + 3 * kMaxNameSize + 0xffff);
+constexpr size_t kMaxOctets = 2 * kMaxSetOctets;
 
 // Zeros when the input is at its end.
 class Input {
@@ -53,10 +56,31 @@ class Input {
 
 struct Set {
   Section section{};
-  Name owner;
+  NameView owner;
   RrType type{};
-  uint32_t ttl = 0;  // the set's number, so that sets are told apart
-  std::vector<Bytes> rdatas;
+  uint32_t ttl = 0;            // the set's number, so that sets are told apart
+  size_t first = 0, size = 0;  // of the rdatas
+};
+
+// What one input asks for. Kept from run to run, for its memory only: allocation is most of a run's time.
+struct Plan {
+  std::vector<Name> names;  // never grows beyond its first room, so that views into it live on
+  std::vector<Set> sets;
+  std::vector<Rdata> rdatas;
+  std::vector<uint8_t> octets;  // of the rdatas; as the names
+
+  void Clear() {
+    names.clear();
+    names.reserve(kMaxNames);
+    sets.clear();
+    rdatas.clear();
+    octets.clear();
+    octets.reserve(kMaxOctets);
+  }
+  bool full() const { return sets.size() == kMaxSets || octets.size() > kMaxOctets - kMaxSetOctets; }
+  std::span<const Rdata> RdatasOf(const Set& set) const {
+    return std::span(rdatas).subspan(set.first, set.size);
+  }
 };
 
 // One of the names before it, a suffix of one, or a new one.
@@ -68,27 +92,30 @@ NameView TakeName(Input& in, std::vector<Name>& names) {
   return name;
 }
 
-void AppendName(NameView name, Bytes* rdata) {
-  rdata->insert(rdata->end(), name.bytes().begin(), name.bytes().end());
+void Append(std::span<const uint8_t> octets, Plan& plan) {
+  plan.octets.insert(plan.octets.end(), octets.begin(), octets.end());
 }
 
-Bytes TakeRdata(Input& in, std::vector<Name>& names) {
-  Bytes rdata;
+void TakeRdata(Input& in, Plan& plan) {
+  const size_t start = plan.octets.size();
   const uint8_t shape = in.U8();
-  if ((shape & 1) != 0) rdata.assign(2, shape);  // MX, or two labels that are none
-  for (int n = shape >> 1 & 3; n > 0; --n) AppendName(TakeName(in, names), &rdata);
-  const auto rest = in.Octets((shape & 8) != 0 ? in.U16() : shape >> 4);
-  rdata.insert(rdata.end(), rest.begin(), rest.end());
-  return rdata;
+  if ((shape & 1) != 0) plan.octets.insert(plan.octets.end(), 2, shape);  // MX, or two labels that are none
+  for (int n = shape >> 1 & 3; n > 0; --n) Append(TakeName(in, plan.names).bytes(), plan);
+  Append(in.Octets((shape & 8) != 0 ? in.U16() : shape >> 4), plan);
+  plan.rdatas.push_back(std::span(plan.octets).subspan(start));
 }
 
-Set TakeSet(Input& in, Section section, std::vector<Name>& names) {
-  Set set;
+const Set& TakeSet(Input& in, Plan& plan) {
+  const Section section = plan.sets.empty() ? Section::kAnswer : plan.sets.back().section;
+  Set& set = plan.sets.emplace_back();
   const uint8_t counts = in.U8();
   set.section = std::max(section, static_cast<Section>(counts % 3));
   set.type = kTypes[in.U8() % std::size(kTypes)];
-  set.owner = Name(TakeName(in, names));
-  for (int n = counts >> 4; n >= 0; --n) set.rdatas.push_back(TakeRdata(in, names));
+  set.owner = TakeName(in, plan.names);
+  set.ttl = static_cast<uint32_t>(plan.sets.size());
+  set.first = plan.rdatas.size();
+  set.size = 1u + (counts >> 4);
+  for (size_t n = 0; n < set.size; ++n) TakeRdata(in, plan);
   return set;
 }
 
@@ -103,7 +130,7 @@ int CompressibleNames(RrType type) {
 }
 
 // `reader` stands at the RDATA.
-bool SameRdata(RrType type, const Bytes& expected, Reader reader, size_t size) {
+bool SameRdata(RrType type, Rdata expected, Reader reader, size_t size) {
   const size_t end = reader.offset() + size;
   Reader in(expected);
   uint16_t a = 0, b = 0;
@@ -121,7 +148,7 @@ bool SameRdata(RrType type, const Bytes& expected, Reader reader, size_t size) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end());
 }
 
-bool SameRecord(const Set& set, const Bytes& rdata, RrClass rr_class, Reader& reader) {
+bool SameRecord(const Set& set, Rdata rdata, RrClass rr_class, Reader& reader) {
   uint16_t type = 0, read_class = 0, size = 0;
   uint32_t ttl = 0;
   return SameName(set.owner, reader) && reader.ReadU16(&type) && reader.ReadU16(&read_class) &&
@@ -130,26 +157,28 @@ bool SameRecord(const Set& set, const Bytes& rdata, RrClass rr_class, Reader& re
          SameRdata(set.type, rdata, reader, size) && reader.Skip(size);
 }
 
+bool SameSet(const Set& set, std::span<const Rdata> rdatas, RrClass rr_class, Reader& reader) {
+  return std::all_of(rdatas.begin(), rdatas.end(),
+                     [&](Rdata rdata) { return SameRecord(set, rdata, rr_class, reader); });
+}
+
 // Every record of the message belongs to a set that stands there whole, in the order in which they were
 // added.
-void CheckSets(const std::vector<Set>& sets, const ParsedQuery& query, bool truncated, Reader& reader,
+void CheckSets(const Plan& plan, RrClass rr_class, bool truncated, Reader& reader,
                std::array<size_t, 3> counts) {
-  for (const Set& set : sets) {
+  for (const Set& set : plan.sets) {
     size_t& count = counts[static_cast<size_t>(set.section)];
     Reader at = reader;
-    const bool whole = count >= set.rdatas.size() &&
-                       std::all_of(set.rdatas.begin(), set.rdatas.end(), [&](const Bytes& rdata) {
-                         return SameRecord(set, rdata, query.qclass, at);
-                       });
+    const bool whole = count >= set.size && SameSet(set, plan.RdatasOf(set), rr_class, at);
     Check(whole || truncated || set.section == Section::kAdditional);
     if (!whole) continue;
     reader = at;
-    count -= set.rdatas.size();
+    count -= set.size;
   }
   Check(counts == std::array<size_t, 3>{});
 }
 
-void CheckMessage(std::span<const uint8_t> message, const ParsedQuery& query, const std::vector<Set>& sets) {
+void CheckMessage(std::span<const uint8_t> message, const ParsedQuery& query, const Plan& plan) {
   Reader reader(message);
   uint16_t id = 0, flags = 0, questions = 0, answers = 0, authorities = 0, additionals = 0;
   Check(reader.ReadU16(&id) && reader.ReadU16(&flags) && reader.ReadU16(&questions) &&
@@ -158,7 +187,7 @@ void CheckMessage(std::span<const uint8_t> message, const ParsedQuery& query, co
   Check(reader.Skip(query.question.size()));
   const size_t opts = query.edns ? 1 : 0;
   Check(additionals >= opts);
-  CheckSets(sets, query, (flags & kFlagTc) != 0, reader, {answers, authorities, additionals - opts});
+  CheckSets(plan, query.qclass, (flags & kFlagTc) != 0, reader, {answers, authorities, additionals - opts});
   if (query.edns) {
     std::span<const uint8_t> options;
     uint16_t size = 0;
@@ -183,24 +212,19 @@ void CheckResponse(Input in) {
   if (ParseQuery(in.Octets(in.U16()), &query) == ParseVerdict::kDrop) return;
   const size_t limit = kPlainUdpLimit + in.U16() % (kTcpLimit - kPlainUdpLimit + 1);
   ResponseWriter writer(query, std::span(out).first(limit), TakeReply(in));
-  static std::vector<Name> names;
-  names.clear();
-  names.reserve(kMaxNames);  // views into it live on
-  names.emplace_back(query.qname);
-  std::vector<Set> sets;
-  while (!in.empty() && sets.size() < kMaxSets) {
-    Set set = TakeSet(in, sets.empty() ? Section::kAnswer : sets.back().section, names);
-    set.ttl = static_cast<uint32_t>(sets.size());
-    const std::vector<ResponseWriter::Rdata> rdatas(set.rdatas.begin(), set.rdatas.end());
+  static Plan plan;
+  plan.Clear();
+  plan.names.emplace_back(query.qname);
+  while (!in.empty() && !plan.full()) {
+    const Set& set = TakeSet(in, plan);
     // The question's own octets, as most answers have it, or a copy.
-    const NameView owner =
-        set.ttl % 2 == 0 && set.owner == Name(query.qname) ? query.qname : set.owner.view();
-    writer.AddSet(set.section, owner, set.type, std::chrono::seconds(set.ttl), rdatas);
-    sets.push_back(std::move(set));
+    const bool own = set.ttl % 2 == 0 && set.owner.bytes().data() == plan.names.front().view().bytes().data();
+    writer.AddSet(set.section, own ? query.qname : set.owner, set.type, std::chrono::seconds(set.ttl),
+                  plan.RdatasOf(set));
   }
   const size_t size = writer.Finish();
   Check(size <= limit);
-  CheckMessage(std::span(out).first(size), query, sets);
+  CheckMessage(std::span(out).first(size), query, plan);
 }
 
 }  // namespace
