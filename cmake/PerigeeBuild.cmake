@@ -10,7 +10,7 @@ add_library(perigee_warnings INTERFACE)
 target_compile_options(perigee_warnings INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wvla
   -Wno-missing-field-initializers  # designated initialisers leave the rest at its default on purpose
-  -Wno-maybe-uninitialized     # g++ 12 sees it in std::variant and std::optional where it is not
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>  # g++ 12 sees it in std::variant and std::optional where it is not
   -Werror)
 if(PERIGEE_SANITIZE MATCHES "thread")
   target_compile_options(perigee_warnings INTERFACE -Wno-tsan)  # Asio's atomic_thread_fence

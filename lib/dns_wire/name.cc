@@ -5,12 +5,12 @@
 #include <optional>
 
 #include "fmt/format.h"
+#include "lib/dns_wire/fold.h"
 
 namespace perigee::dns {
 namespace {
 
 constexpr uint8_t kRoot[] = {0};
-constexpr uint8_t kPointerBits = 0xc0;
 constexpr std::string_view kEscaped = ".\\\"();@$";
 
 // ASCII to lower case, eight octets at once. Harmless to length octets too: at most 63, they lie below 'A'.

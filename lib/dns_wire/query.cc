@@ -6,9 +6,7 @@
 namespace perigee::dns {
 namespace {
 
-constexpr uint16_t kOptionClientSubnet = 8;
 constexpr uint32_t kOptDnssecOk = 0x8000;
-enum class AddressFamily : uint16_t { kNone = 0, kV4 = 1, kV6 = 2 };
 
 struct Counts {
   uint16_t question = 0, answer = 0, authority = 0, additional = 0;
@@ -41,6 +39,19 @@ bool TrailingBitsAreZero(std::span<const uint8_t> address, int prefix) {
   return prefix % 8 == 0 || (address.back() & (0xff >> prefix % 8)) == 0;
 }
 
+// The address, its host bits zero already, when the family is one that we know and the prefix fits it.
+std::optional<IpAddress> SubnetAddress(AddressFamily family, int prefix, std::span<const uint8_t> octets) {
+  std::array<uint8_t, 16> padded{};
+  if (octets.size() > padded.size()) return std::nullopt;
+  std::copy(octets.begin(), octets.end(), padded.begin());
+  const bool fits = (family == AddressFamily::kNone && prefix == 0) ||
+                    (family == AddressFamily::kV4 && prefix <= 32) ||
+                    (family == AddressFamily::kV6 && prefix <= 128);
+  if (!fits) return std::nullopt;
+  if (family == AddressFamily::kV6) return IpAddress::V6(padded);
+  return IpAddress::V4(std::span<const uint8_t, 4>(padded.data(), 4));
+}
+
 // RFC 7871 §6: as many octets as the prefix needs, host bits zero, scope zero in a query.
 bool ReadClientSubnet(std::span<const uint8_t> option, std::optional<ClientSubnet>* subnet) {
   Reader reader(option);
@@ -49,32 +60,57 @@ bool ReadClientSubnet(std::span<const uint8_t> option, std::optional<ClientSubne
   if (subnet->has_value() || !reader.ReadU16(&family) || !reader.ReadU8(&source) || !reader.ReadU8(&scope)) {
     return false;
   }
-  const auto address = option.subspan(reader.offset());
-  if (scope != 0 || address.size() != (source + 7u) / 8 || !TrailingBitsAreZero(address, source))
-    return false;
-  std::array<uint8_t, 16> padded{};
-  if (address.size() > padded.size()) return false;
-  std::copy(address.begin(), address.end(), padded.begin());
-  switch (static_cast<AddressFamily>(family)) {
-    case AddressFamily::kNone:
-      return source == 0;
-    case AddressFamily::kV4:
-      *subnet = ClientSubnet{IpAddress::V4(std::span<const uint8_t, 4>(padded.data(), 4)), source};
-      return source <= 32;
-    case AddressFamily::kV6:
-      *subnet = ClientSubnet{IpAddress::V6(padded), source};
-      return source <= 128;
-  }
-  return false;
+  const auto octets = option.subspan(reader.offset());
+  if (scope != 0 || octets.size() != (source + 7u) / 8 || !TrailingBitsAreZero(octets, source)) return false;
+  const auto address = SubnetAddress(static_cast<AddressFamily>(family), source, octets);
+  if (address) *subnet = ClientSubnet{*address, source, static_cast<AddressFamily>(family)};
+  return address.has_value();
 }
 
-bool ReadOptions(std::span<const uint8_t> rdata, Edns* edns) {
+bool ReadCookie(std::span<const uint8_t> option, std::optional<Cookie>* cookie) {
+  const bool has_server_part = option.size() >= kClientCookieSize + kMinServerCookieSize &&
+                               option.size() <= kClientCookieSize + kMaxServerCookieSize;
+  if (cookie->has_value() || (option.size() != kClientCookieSize && !has_server_part)) return false;
+  const auto client = option.first(kClientCookieSize);
+  const auto server = option.subspan(kClientCookieSize);
+  Cookie& read = cookie->emplace();
+  std::copy(client.begin(), client.end(), read.client.begin());
+  std::copy(server.begin(), server.end(), read.server.begin());
+  read.server_size = static_cast<uint8_t>(server.size());
+  return true;
+}
+
+bool ReadKeepalive(std::span<const uint8_t> option, Transport transport, bool* keepalive) {
+  if (transport == Transport::kUdp) return true;
+  if (*keepalive || !option.empty()) return false;
+  *keepalive = true;
+  return true;
+}
+
+bool ReadOption(OptionCode code, std::span<const uint8_t> value, Transport transport, Edns* edns) {
+  switch (code) {
+    case OptionCode::kNsid:
+      edns->nsid = true;
+      return true;
+    case OptionCode::kClientSubnet:
+      return ReadClientSubnet(value, &edns->client_subnet);
+    case OptionCode::kCookie:
+      return ReadCookie(value, &edns->cookie);
+    case OptionCode::kTcpKeepalive:
+      return ReadKeepalive(value, transport, &edns->keepalive);
+    case OptionCode::kPadding:
+      break;
+  }
+  return true;
+}
+
+bool ReadOptions(std::span<const uint8_t> rdata, Transport transport, Edns* edns) {
   Reader reader(rdata);
   while (reader.remaining() > 0) {
     uint16_t code = 0, length = 0;
     std::span<const uint8_t> value;
     if (!reader.ReadU16(&code) || !reader.ReadU16(&length) || !reader.ReadBytes(length, &value)) return false;
-    if (code == kOptionClientSubnet && !ReadClientSubnet(value, &edns->client_subnet)) return false;
+    if (!ReadOption(static_cast<OptionCode>(code), value, transport, edns)) return false;
   }
   return true;
 }
@@ -87,54 +123,64 @@ struct Record {
   bool owner_is_root = false;
 };
 
-bool ReadRecord(Reader& reader, Record* record) {
+// The root, OPT's owner, is read without the room that other names need.
+bool ReadOwner(Reader& reader, bool* is_root) {
+  *is_root = reader.remaining() > 0 && reader.data()[reader.offset()] == 0;
+  if (*is_root) return reader.Skip(1);
   Name owner;
+  if (!Name::Read(reader, &owner)) return false;
+  *is_root = owner.view().is_root();
+  return true;
+}
+
+bool ReadRecord(Reader& reader, Record* record) {
   uint16_t type = 0, size = 0;
-  if (!Name::Read(reader, &owner) || !reader.ReadU16(&type) || !reader.ReadU16(&record->rr_class) ||
-      !reader.ReadU32(&record->ttl) || !reader.ReadU16(&size) || !reader.ReadBytes(size, &record->rdata)) {
+  if (!ReadOwner(reader, &record->owner_is_root) || !reader.ReadU16(&type) ||
+      !reader.ReadU16(&record->rr_class) || !reader.ReadU32(&record->ttl) || !reader.ReadU16(&size) ||
+      !reader.ReadBytes(size, &record->rdata)) {
     return false;
   }
   record->type = static_cast<RrType>(type);
-  record->owner_is_root = owner.view().is_root();
   return true;
 }
 
 // Options of a version that we do not know are left unread.
-bool ReadOpt(const Record& record, ParsedQuery* query) {
+bool ReadOpt(const Record& record, Transport transport, ParsedQuery* query) {
   if (query->edns || !record.owner_is_root) return false;
   Edns& edns = query->edns.emplace();
   edns.udp_payload = record.rr_class;
   edns.version = static_cast<uint8_t>(record.ttl >> 16);
   edns.dnssec_ok = (record.ttl & kOptDnssecOk) != 0;
-  return edns.version != 0 || ReadOptions(record.rdata, &edns);
+  return edns.version != 0 || ReadOptions(record.rdata, transport, &edns);
 }
 
 // Everything behind the header. Every turn of these loops takes at least 11 octets from the message.
-bool ReadBody(Reader& reader, const Counts& counts, ParsedQuery* query) {
-  if (counts.question != 1 || !ReadQuestion(reader, query)) return false;
+bool ReadBody(Reader& reader, const Counts& counts, Transport transport, ParsedQuery* query) {
+  if (counts.question > 1 || (counts.question == 1 && !ReadQuestion(reader, query))) return false;
   Record record;
   for (int n = counts.answer + counts.authority; n > 0; --n) {
     if (!ReadRecord(reader, &record) || record.type == RrType::kOpt) return false;
   }
   for (int n = counts.additional; n > 0; --n) {
     if (!ReadRecord(reader, &record)) return false;
-    if (record.type == RrType::kOpt && !ReadOpt(record, query)) return false;
+    if (record.type == RrType::kOpt && !ReadOpt(record, transport, query)) return false;
   }
   return reader.remaining() == 0;
 }
 
 }  // namespace
 
-ParseVerdict ParseQuery(std::span<const uint8_t> message, ParsedQuery* query) {
+ParseVerdict ParseQuery(std::span<const uint8_t> message, ParsedQuery* query, Transport transport) {
   *query = ParsedQuery();
   Reader reader(message);
   Counts counts;
   if (!ReadHeader(reader, query, &counts) || (query->flags & kFlagQr) != 0) return ParseVerdict::kDrop;
-  const bool well_formed = ReadBody(reader, counts, query);
+  const bool well_formed = ReadBody(reader, counts, transport, query);
+  if (well_formed && query->edns && query->edns->version != 0) return ParseVerdict::kBadVers;
   if (query->opcode != Opcode::kQuery) return ParseVerdict::kNotImp;
   if (!well_formed) return ParseVerdict::kFormErr;
-  if (query->edns && query->edns->version != 0) return ParseVerdict::kBadVers;
-  return ParseVerdict::kOk;
+  if (counts.question == 1) return ParseVerdict::kOk;
+  return query->edns && query->edns->cookie ? ParseVerdict::kCookieOnly : ParseVerdict::kFormErr;
 }
 
 }  // namespace perigee::dns

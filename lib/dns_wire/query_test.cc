@@ -1,5 +1,8 @@
 #include "lib/dns_wire/query.h"
 
+#include <string>
+#include <utility>
+
 #include "gtest/gtest.h"
 #include "lib/dns_wire/testing/message.h"
 
@@ -62,6 +65,83 @@ TEST(ParseQuery, ReadsEdnsAndClientSubnet) {
   EXPECT_EQ(query.edns->client_subnet->source_prefix, 24);
 }
 
+TEST(ParseQuery, KeepsTheFamilyOfAnEmptyClientSubnet) {
+  for (const auto& [hex, family] : {std::pair{"00 08 00 04 00 00 00 00", AddressFamily::kNone},
+                                    {"00 08 00 04 00 01 00 00", AddressFamily::kV4},
+                                    {"00 08 00 04 00 02 00 00", AddressFamily::kV6}}) {
+    const Bytes bytes = WithOptions(hex);
+    ParsedQuery query;
+    ASSERT_EQ(ParseQuery(bytes, &query), ParseVerdict::kOk);
+    ASSERT_TRUE(query.edns->client_subnet.has_value()) << hex;
+    EXPECT_EQ(query.edns->client_subnet->family, family);
+    EXPECT_EQ(query.edns->client_subnet->source_prefix, 0);
+  }
+}
+
+TEST(ParseQuery, ReadsCookiesOfEveryLengthThatRfc7873Allows) {
+  for (size_t size = 0; size <= 50; ++size) {
+    Bytes options = Hex("00 0a 00 00");
+    options[3] = static_cast<uint8_t>(size);
+    for (size_t i = 0; i < size; ++i) options.push_back(static_cast<uint8_t>(i + 1));
+    const Bytes bytes = MakeQuery({.name = "x", .opt = OptSpec{.options = options}});
+    ParsedQuery query;
+    const bool good = size == 8 || (size >= 16 && size <= 40);
+    ASSERT_EQ(ParseQuery(bytes, &query), good ? ParseVerdict::kOk : ParseVerdict::kFormErr) << size;
+    ASSERT_EQ(query.edns->cookie.has_value(), good) << size;
+    if (!good) continue;
+    EXPECT_EQ(query.edns->cookie->client.front(), 1);
+    EXPECT_EQ(query.edns->cookie->client.back(), 8);
+    EXPECT_EQ(query.edns->cookie->server_size, size - 8);
+    if (size > 8) {
+      EXPECT_EQ(query.edns->cookie->server[size - 9], size);
+    }
+  }
+}
+
+TEST(ParseQuery, RefusesASecondCookie) {
+  EXPECT_EQ(Parse(WithOptions("00 0a 00 08 01 02 03 04 05 06 07 08 00 0a 00 08 01 02 03 04 05 06 07 08")),
+            ParseVerdict::kFormErr);
+}
+
+TEST(ParseQuery, SeesTheWishForNsidWhateverComesWithIt) {
+  for (const char* hex : {"00 03 00 00", "00 03 00 02 68 69", "00 03 00 00 00 03 00 00"}) {
+    const Bytes bytes = WithOptions(hex);
+    ParsedQuery query;
+    ASSERT_EQ(ParseQuery(bytes, &query), ParseVerdict::kOk) << hex;
+    EXPECT_TRUE(query.edns->nsid);
+  }
+}
+
+TEST(ParseQuery, ReadsKeepaliveOverTcpOnly) {
+  const Bytes good = WithOptions("00 0b 00 00");
+  ParsedQuery query;
+  ASSERT_EQ(ParseQuery(good, &query, Transport::kTcp), ParseVerdict::kOk);
+  EXPECT_TRUE(query.edns->keepalive);
+  ASSERT_EQ(ParseQuery(good, &query, Transport::kUdp), ParseVerdict::kOk);
+  EXPECT_FALSE(query.edns->keepalive);
+  for (const char* hex : {"00 0b 00 02 00 64", "00 0b 00 00 00 0b 00 00", "00 0b 00 01 00"}) {
+    const Bytes bad = WithOptions(hex);
+    EXPECT_EQ(ParseQuery(bad, &query, Transport::kTcp), ParseVerdict::kFormErr) << hex;
+    EXPECT_EQ(ParseQuery(bad, &query, Transport::kUdp), ParseVerdict::kOk) << hex;
+  }
+}
+
+TEST(ParseQuery, SkipsPaddingAndUnknownOptions) {
+  EXPECT_EQ(Parse(WithOptions("00 0c 00 03 00 00 00 00 0c 00 00 00 0f 00 02 00 12 ff ff 00 00 00 00 00 00")),
+            ParseVerdict::kOk);
+  EXPECT_EQ(Parse(WithOptions("00 0c 00 03 00 00")), ParseVerdict::kFormErr);  // longer than OPT
+}
+
+TEST(ParseQuery, LetsAClientAskForACookieOnly) {
+  const char* without_question = "00 01 00 00 00 00 00 00 00 00 00 01 00 00 29 04 d0 00 00 00 00 ";
+  ParsedQuery query;
+  const Bytes cookie = Hex(std::string(without_question) + "00 0c 00 0a 00 08 01 02 03 04 05 06 07 08");
+  EXPECT_EQ(ParseQuery(cookie, &query), ParseVerdict::kCookieOnly);
+  EXPECT_TRUE(query.edns->cookie.has_value());
+  EXPECT_TRUE(query.question.empty());
+  EXPECT_EQ(Parse(Hex(std::string(without_question) + "00 04 00 03 00 00")), ParseVerdict::kFormErr);
+}
+
 TEST(ParseQuery, DropsWhatIsNoQuery) {
   EXPECT_EQ(Parse({}), ParseVerdict::kDrop);
   EXPECT_EQ(Parse(Bytes(11, 0)), ParseVerdict::kDrop);
@@ -118,10 +198,21 @@ TEST(ParseQuery, RefusesAnOptOutOfPlace) {
             ParseVerdict::kFormErr);
 }
 
-TEST(ParseQuery, SkipsOtherRecords) {
+TEST(ParseQuery, SkipsOtherRecordsInEverySection) {
+  EXPECT_EQ(Parse(Hex("00 01 00 00 00 01 00 01 00 01 00 00 01 78 00 00 01 00 01"
+                      "c0 0c 00 01 00 01 00 00 00 00 00 04 01 02 03 04"
+                      "c0 0c 00 02 00 01 00 00 00 00 00 02 c0 0c")),
+            ParseVerdict::kOk);
   EXPECT_EQ(Parse(Hex("00 01 00 00 00 01 00 00 00 00 00 01 01 78 00 00 01 00 01"
                       "c0 0c 00 fa 00 ff 00 00 00 00 00 01 aa")),
             ParseVerdict::kOk);
+}
+
+TEST(ParseQuery, KeepsAdAndCdAndLeavesThemWithoutMeaning) {
+  const Bytes bytes = MakeQuery({.name = "x", .flags = kFlagAd | kFlagCd | kFlagZ | kFlagAa | kFlagTc});
+  ParsedQuery query;
+  EXPECT_EQ(ParseQuery(bytes, &query), ParseVerdict::kOk);
+  EXPECT_EQ(query.flags, kFlagAd | kFlagCd | kFlagZ | kFlagAa | kFlagTc);
 }
 
 TEST(ParseQuery, KnowsOnlyTheOpcodeQuery) {
@@ -137,6 +228,14 @@ TEST(ParseQuery, KnowsOnlyTheOpcodeQuery) {
 TEST(ParseQuery, RefusesEdnsVersionsAboveZeroWhateverTheirOptions) {
   EXPECT_EQ(Parse(MakeQuery({.name = "x", .opt = OptSpec{.version = 1}})), ParseVerdict::kBadVers);
   EXPECT_EQ(Parse(MakeQuery({.name = "x", .opt = OptSpec{.version = 255, .options = {1, 2, 3}}})),
+            ParseVerdict::kBadVers);
+  const Bytes bytes =
+      MakeQuery({.name = "x", .opt = OptSpec{.version = 1, .options = Hex("00 0a 00 01 00")}});
+  ParsedQuery query;
+  EXPECT_EQ(ParseQuery(bytes, &query), ParseVerdict::kBadVers);
+  EXPECT_FALSE(query.edns->cookie.has_value());
+  const auto notify = static_cast<uint16_t>(4 << kOpcodeShift);
+  EXPECT_EQ(Parse(MakeQuery({.name = "x", .flags = notify, .opt = OptSpec{.version = 1}})),
             ParseVerdict::kBadVers);
 }
 
