@@ -44,6 +44,12 @@ std::string_view Word(v1::Reason reason) {
       return "all-down: no replica is healthy";
     case v1::REASON_HYSTERESIS:
       return "hysteresis: another is nearer, but not by enough";
+    case v1::REASON_BAND:
+      return "band: one of those that are as good as the nearest";
+    case v1::REASON_SHED:
+      return "shed: the nearest bears no more, so the next best";
+    case v1::REASON_OVERRIDE:
+      return "override: set for this network in the fleet file";
     default:
       return "unknown";
   }

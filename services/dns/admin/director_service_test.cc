@@ -21,7 +21,7 @@ class DirectorServiceTest : public testing::Test {
     map_.Put(ClientPrefix(kClient), row);
   }
   v1::ExplainResponse ExplainOk(const std::string& client) {
-    auto response = Explain(client, clients_, fleet_);
+    auto response = Explain(client, clients_, fleet_, options_);
     EXPECT_TRUE(response.ok()) << response.status();
     return *std::move(response);
   }
@@ -32,7 +32,8 @@ class DirectorServiceTest : public testing::Test {
        {.name = "tokyo", .ipv6 = *IpAddress::Parse("2001:db8::2")},
        {.name = "lima", .ipv4 = *IpAddress::Parse("192.0.2.3"), .ipv6 = *IpAddress::Parse("2001:db8::3")}}};
   RttMap map_{3, 1000, clock_.Now()};
-  KnownClients clients_{map_, fleet_, clock_, {}};
+  SteeringOptions options_;
+  KnownClients clients_{map_, fleet_, clock_, options_};
 };
 
 TEST_F(DirectorServiceTest, ExplainsAKnownClient) {
@@ -89,7 +90,7 @@ TEST_F(DirectorServiceTest, ExplainsWhereTheClientsOfALostReplicaGo) {
 
 TEST_F(DirectorServiceTest, WhatIsNotAnAddressIsInvalid) {
   for (const char* client : {"", "dublin", "198.18.7", "198.18.7.0/24", "198.18.7.7:53"}) {
-    EXPECT_EQ(Explain(client, clients_, fleet_).status().code(), absl::StatusCode::kInvalidArgument)
+    EXPECT_EQ(Explain(client, clients_, fleet_, options_).status().code(), absl::StatusCode::kInvalidArgument)
         << client;
   }
 }

@@ -8,7 +8,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const IpAddress kClient = *IpAddress::Parse("198.18.7.7");
+const ClientKey kClient = KeyOf(*IpAddress::Parse("198.18.7.7"));
 
 class KnownClientsTest : public testing::Test {
  protected:
@@ -18,13 +18,15 @@ class KnownClientsTest : public testing::Test {
       for (int i = 0; i < 3; ++i)
         row.samples[static_cast<size_t>(i)] = {milliseconds(30 - 10 * (i == 1)), Method::kIcmpEcho};
     }
-    map_.Put(ClientPrefix(kClient), row);
+    row.rules = options_.rules.Fingerprint();
+    map_.Put(kClient.prefix, row);
   }
 
   FakeClock clock_;
   FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
   RttMap map_{3, 1000, clock_.Now()};
-  KnownClients clients_{map_, fleet_, clock_, {.soft = seconds(3600), .hard = seconds(86'400)}};
+  SteeringOptions options_{.ages = {.soft = seconds(3600), .hard = seconds(86'400)}};
+  KnownClients clients_{map_, fleet_, clock_, options_};
   KnownClient known_;
 };
 

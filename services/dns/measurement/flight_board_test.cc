@@ -32,11 +32,11 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
   }
 
   void Park(const IpAddress& client = kClient) {
-    board_->Park(client, [this](const Decision* d) {
-      if (d == nullptr) {
+    board_->Park(KeyOf(client), [this](const FlightOutcome* outcome) {
+      if (outcome == nullptr) {
         ++dropped_;
       } else {
-        answers_.push_back(*d);
+        answers_.push_back(outcome->decision);
       }
     });
   }
@@ -265,7 +265,7 @@ TEST_F(FlightBoardTest, ARefreshChangesTheChoiceOnlyForOneNearerByEnough) {
   Answer(0, 20);
   Answer(1, 30);
   Answer(2, 40);
-  board_->Refresh(kClient);
+  board_->Refresh(KeyOf(kClient));
   EXPECT_EQ(board_->flights(), 1u);
   Pass(120);
   Answer(0, 20, 2);
@@ -280,7 +280,7 @@ TEST_F(FlightBoardTest, ARefreshThatMeasuresNothingKeepsWhatWasKnown) {
   Park();
   Pass(120);
   for (int i = 0; i < 3; ++i) Answer(i, 20 + i);
-  board_->Refresh(kClient);
+  board_->Refresh(KeyOf(kClient));
   Pass(10'000);
   EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
   EXPECT_EQ(Row().samples[0].rtt, milliseconds(20));
