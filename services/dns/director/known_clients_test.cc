@@ -67,5 +67,43 @@ TEST_F(KnownClientsTest, ASilentClientIsTriedAgainAfterAMinute) {
   EXPECT_TRUE(known_.stale);
 }
 
+TEST_F(KnownClientsTest, ClientsFollowADrainAndAnOverloadAtOnceAndComeBackAfterIt) {
+  Put();
+  fleet_.SetOverloaded(ToReplicaId(1), true);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
+  EXPECT_EQ(known_.decision.reason, Reason::kShed);
+  EXPECT_EQ(known_.sample.rtt, milliseconds(30));
+  fleet_.SetUp(Part::kServer, ToReplicaId(0), false);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(2));
+  fleet_.SetUp(Part::kServer, ToReplicaId(0), true);
+  fleet_.SetOverloaded(ToReplicaId(1), false);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
+  EXPECT_EQ(known_.decision.reason, Reason::kMeasuredBest);
+}
+
+TEST_F(KnownClientsTest, ClientsFollowOtherWeightsAndTheBandWithTheirNextQuery) {
+  Put(Reason::kHashed);  // by the weights of before
+  SteeringOptions heavy = options_;
+  heavy.rules.weights = {10'000, 1, 1};
+  const KnownClients reloaded(map_, fleet_, clock_, heavy);
+  ASSERT_TRUE(reloaded.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
+
+  Put();
+  ASSERT_TRUE(reloaded.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(1)) << "the nearest is so whatever it weighs";
+  heavy.rules.band = true;
+  MapRow near{.decision = {ToReplicaId(1), Reason::kMeasuredBest}, .measured_at = clock_.Now()};
+  near.samples.fill({milliseconds(20), Method::kIcmpEcho});
+  map_.Put(kClient.prefix, near);
+  const KnownClients banded(map_, fleet_, clock_, heavy);
+  ASSERT_TRUE(banded.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
+  EXPECT_EQ(known_.decision.reason, Reason::kBand);
+}
+
 }  // namespace
 }  // namespace perigee::dns

@@ -49,7 +49,8 @@ SteeredAnswer SteeringDirector::AnswerFor(const ClientKey& client, const FlightO
 
 void SteeringDirector::Fill(const KnownClient& known, SteeredAnswer* answer) const {
   const Decision& decision = known.decision;
-  answer->v4 = answer->v6 = {};
+  answer->v4.Clear();
+  answer->v6.Clear();
   answer->ttl = options_.ttl(decision.reason);
   answer->scope_length = known.scope_length;
   answer->reason = decision.reason;

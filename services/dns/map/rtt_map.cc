@@ -86,11 +86,12 @@ struct RttMap::Key {
     low = v4 ? 0 : word(4);
   }
 
+  // With the finaliser of MurmurHash3: neighbouring prefixes are the rule.
   uint64_t Hash() const {
     uint64_t h = (uint64_t{high} << 32 | low) ^ uint64_t { shape } << 17;
-    h *= 0x9e3779b97f4a7c15u;
-    h ^= h >> 32;
-    return h * 0xd6e8feb86659fd93u;
+    h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
+    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
+    return h ^ h >> 33;
   }
 
   uint32_t shape, high, low;
