@@ -1,5 +1,8 @@
 #include "services/dns/admin/director_service.h"
 
+#include <cctype>
+#include <string>
+
 #include "gtest/gtest.h"
 
 namespace perigee::dns {
@@ -86,6 +89,60 @@ TEST_F(DirectorServiceTest, ExplainsWhereTheClientsOfALostReplicaGo) {
   EXPECT_TRUE(response.rtts(0).healthy());
   EXPECT_FALSE(response.rtts(1).healthy());
   EXPECT_EQ(response.rtts(1).rtt_us(), 20'000u) << "what was measured is shown all the same";
+}
+
+TEST_F(DirectorServiceTest, ExplainsTheAnswerThatAQueryWouldGet) {
+  Measured();
+  v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_EQ(response.ttl_seconds(), 5u) << "of an answer given when the hold expired";
+  EXPECT_EQ(response.scope_length(), 24u);
+  EXPECT_FALSE(response.stale());
+  clock_.Advance(seconds(3601));
+  EXPECT_TRUE(ExplainOk("198.18.7.7").stale());
+}
+
+TEST_F(DirectorServiceTest, ExplainsWhereTheClientsOfAnOverloadedReplicaGo) {
+  Measured();
+  fleet_.SetOverloaded(ToReplicaId(1), true);
+  const v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_EQ(response.replica(), "dublin");
+  EXPECT_EQ(response.reason(), v1::REASON_SHED);
+  EXPECT_FALSE(response.rtts(0).overloaded());
+  EXPECT_TRUE(response.rtts(1).overloaded());
+}
+
+TEST_F(DirectorServiceTest, ExplainsAnOverrideOfAClientThatWasNeverMeasured) {
+  options_.overrides = Overrides({{*IpPrefix::Parse("198.18.0.0/16"), ToReplicaId(2)}});
+  v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_FALSE(response.known());
+  EXPECT_EQ(response.replica(), "lima");
+  EXPECT_EQ(response.reason(), v1::REASON_OVERRIDE);
+  EXPECT_EQ(response.ttl_seconds(), 60u);
+  EXPECT_EQ(response.scope_length(), 16u);
+  Measured();
+  response = ExplainOk("198.18.7.7");
+  EXPECT_TRUE(response.known());
+  EXPECT_EQ(response.replica(), "lima");
+  EXPECT_EQ(response.rtts(1).rtt_us(), 20'000u) << "what was measured is shown all the same";
+}
+
+TEST_F(DirectorServiceTest, WithAllDownAndServfailWantedThereIsNoReplica) {
+  Measured();
+  for (size_t i = 0; i < 3; ++i) fleet_.SetUp(Part::kServer, ToReplicaId(i), false);
+  EXPECT_EQ(ExplainOk("198.18.7.7").replica(), "tokyo");
+  options_.all_down = AllDownPolicy::kServfail;
+  const v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_EQ(response.replica(), "");
+  EXPECT_EQ(response.reason(), v1::REASON_ALL_DOWN);
+}
+
+TEST(Reasons, AreThoseOfTheProtoWithTheSameNumbers) {
+  EXPECT_EQ(kReasons, static_cast<size_t>(v1::Reason_MAX) + 1);
+  for (const Reason reason : kAllReasons) {
+    std::string name = v1::Reason_Name(static_cast<int>(reason)).substr(std::string("REASON_").size());
+    for (char& c : name) c = c == '_' ? '-' : static_cast<char>(std::tolower(c));
+    EXPECT_EQ(name, Word(reason));
+  }
 }
 
 TEST_F(DirectorServiceTest, WhatIsNotAnAddressIsInvalid) {
