@@ -3,8 +3,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <new>
+#include <span>
 #include <thread>
 
 namespace perigee::dns {
@@ -94,6 +96,18 @@ struct RttMap::Key {
     return h ^ h >> 33;
   }
 
+  // The other way round; of a torn key it makes some prefix or other.
+  static IpPrefix PrefixOf(uint32_t shape, uint32_t high, uint32_t low) {
+    std::array<uint8_t, 16> bytes{};
+    for (size_t i = 0; i < 4; ++i) {
+      bytes[i] = static_cast<uint8_t>(high >> (24 - 8 * i));
+      bytes[4 + i] = static_cast<uint8_t>(low >> (24 - 8 * i));
+    }
+    const std::span<const uint8_t, 16> all(bytes);
+    if (shape < kShapeV6) return {IpAddress::V4(all.first<4>()), static_cast<int>(shape - kShapeV4)};
+    return {IpAddress::V6(all), static_cast<int>(std::min(shape - kShapeV6, 64u))};
+  }
+
   uint32_t shape, high, low;
 };
 
@@ -102,7 +116,8 @@ RttMap::RttMap(size_t replicas, size_t max_prefixes, MonoTime epoch)
       row_words_(RoundUpToLine(kSamples + replicas)),
       set_words_(kLineWords + kWays * row_words_),
       sets_(std::max<size_t>(1, max_prefixes / kWays)),
-      epoch_(epoch) {
+      epoch_(epoch),
+      dirty_((capacity() + 63) / 64) {
   void* memory = mmap(nullptr, sets_ * set_words_ * sizeof(uint32_t), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -123,21 +138,13 @@ uint32_t RttMap::SinceEpoch(MonoTime time) const {
   return static_cast<uint32_t>(std::max<int64_t>(0, since.count()));
 }
 
-// Calls `visit` with the prefix's row, if there is one, until nobody wrote meanwhile.
-template <typename Visit>
-bool RttMap::Read(const IpPrefix& prefix, Visit visit) const {
-  const Key key(prefix);
-  uint32_t* set = SetOf(key);
+// What `look` says of the set, once nobody wrote while it looked.
+template <typename Look>
+bool RttMap::Consistently(const uint32_t* set, Look look) const {
   for (int attempt = 1;; ++attempt) {
     const uint32_t sequence = Load(set + kSequence);
     if (sequence % 2 == 0) {
-      bool found = false;
-      for (size_t way = 0; way < kWays && !found; ++way) {
-        if (Load(set + kHigh + way) != key.high || ShapeOf(set, way) != key.shape) continue;
-        uint32_t* row = Row(set, way);
-        found = Load(row + kLow) == key.low;
-        if (found) visit(row);
-      }
+      const bool found = look();
       if (Load(set + kSequence) == sequence) return found;
     }
     // The writer lost its core in the middle of a row: lend it ours.
@@ -145,8 +152,26 @@ bool RttMap::Read(const IpPrefix& prefix, Visit visit) const {
   }
 }
 
+// Calls `visit` with the set, the way and the row of the prefix, if it has one; again when it was written
+// meanwhile.
+template <typename Visit>
+bool RttMap::Read(const IpPrefix& prefix, Visit visit) const {
+  const Key key(prefix);
+  uint32_t* set = SetOf(key);
+  return Consistently(set, [&] {
+    for (size_t way = 0; way < kWays; ++way) {
+      if (Load(set + kHigh + way) != key.high || ShapeOf(set, way) != key.shape) continue;
+      uint32_t* row = Row(set, way);
+      if (Load(row + kLow) != key.low) continue;
+      visit(set, way, row);
+      return true;
+    }
+    return false;
+  });
+}
+
 bool RttMap::Find(const IpPrefix& prefix, MapHit* hit) const {
-  return Read(prefix, [this, hit](const uint32_t* row) {
+  return Read(prefix, [this, hit](const uint32_t*, size_t, const uint32_t* row) {
     const uint32_t decision = Load(row + kDecision);
     hit->decision = UnpackDecision(decision);
     hit->rules = UnpackRules(decision);
@@ -157,22 +182,63 @@ bool RttMap::Find(const IpPrefix& prefix, MapHit* hit) const {
   });
 }
 
+void RttMap::Unpack(const uint32_t* row, MapRow* out) const {
+  const uint32_t decision = Load(row + kDecision);
+  out->decision = UnpackDecision(decision);
+  out->rules = UnpackRules(decision);
+  out->measured_at = epoch_ + std::chrono::seconds(Load(row + kMeasuredAt));
+  for (size_t i = 0; i < replicas_; ++i) out->samples[i] = UnpackSample(Load(row + kSamples + i));
+}
+
 bool RttMap::Find(const IpPrefix& prefix, MapRow* out) const {
-  return Read(prefix, [this, out](const uint32_t* row) {
-    const uint32_t decision = Load(row + kDecision);
-    out->decision = UnpackDecision(decision);
-    out->rules = UnpackRules(decision);
-    out->measured_at = epoch_ + std::chrono::seconds(Load(row + kMeasuredAt));
-    for (size_t i = 0; i < replicas_; ++i) out->samples[i] = UnpackSample(Load(row + kSamples + i));
+  return Read(prefix, [this, out](const uint32_t*, size_t, const uint32_t* row) { Unpack(row, out); });
+}
+
+bool RttMap::ReadSlot(size_t slot, IpPrefix* prefix, MapRow* out) const {
+  uint32_t* set = words_ + slot / kWays * set_words_;
+  const size_t way = slot % kWays;
+  const uint32_t* row = Row(set, way);
+  return Consistently(set, [&] {
+    const uint32_t shape = ShapeOf(set, way);
+    if (shape == 0) return false;
+    *prefix = Key::PrefixOf(shape, Load(set + kHigh + way), Load(row + kLow));
+    Unpack(row, out);
+    return true;
   });
+}
+
+size_t RttMap::SlotAt(const uint32_t* set, size_t way) const {
+  return static_cast<size_t>(set - words_) / set_words_ * kWays + way;
+}
+
+size_t RttMap::SlotOf(const IpPrefix& prefix) const {
+  size_t slot = capacity();
+  const bool known =
+      Read(prefix, [&](const uint32_t* set, size_t way, const uint32_t*) { slot = SlotAt(set, way); });
+  return known ? slot : capacity();
+}
+
+void RttMap::MarkDirty(size_t slot) {
+  dirty_[slot / 64].fetch_or(uint64_t{1} << (slot % 64), std::memory_order_release);
+}
+
+void RttMap::TakeDirty(size_t* from, size_t max, std::vector<size_t>* slots) {
+  size_t word = *from / 64;
+  for (; word < dirty_.size() && slots->size() < max; ++word) {
+    if (dirty_[word].load(std::memory_order_relaxed) == 0) continue;
+    uint64_t bits = dirty_[word].exchange(0, std::memory_order_acquire);
+    for (; bits != 0; bits &= bits - 1) {
+      slots->push_back(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+    }
+  }
+  *from = std::min(word * 64, capacity());
 }
 
 bool RttMap::AskRefresh(const IpPrefix& prefix, MonoTime now, std::chrono::seconds interval) {
   // Outside the sequence lock: should the row be given to another prefix at this very moment, that one's next
   // refresh waits for an interval, and nothing else happens.
   uint32_t* row = nullptr;
-  Read(prefix, [&row](uint32_t* found) { row = found; });
-  if (row == nullptr) return false;
+  if (!Read(prefix, [&row](uint32_t*, size_t, uint32_t* found) { row = found; })) return false;
   std::atomic_ref<uint32_t> asked_at(row[kAskedAt]);
   uint32_t before = asked_at.load(std::memory_order_relaxed);
   const uint32_t mark = SinceEpoch(now) + 1;
@@ -212,6 +278,7 @@ void RttMap::Put(const IpPrefix& prefix, const MapRow& in) {
   Store(row + kAskedAt, 0);
   for (size_t i = 0; i < replicas_; ++i) Store(row + kSamples + i, Pack(in.samples[i]));
   Store(set + kSequence, sequence + 2);
+  MarkDirty(SlotAt(set, way));
 }
 
 }  // namespace perigee::dns

@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
@@ -73,11 +74,28 @@ class RttMap {
   size_t size() const { return size_.load(std::memory_order_relaxed); }
   size_t capacity() const { return sets_ * kWays; }
 
+  // For the one who saves the map. A slot is a row's place, 0 to capacity() - 1; a prefix keeps its slot
+  // until its row goes. All are thread-safe.
+
+  // Fills both and returns true when the slot is in use. Without a lock, as Find.
+  bool ReadSlot(size_t slot, IpPrefix* prefix, MapRow* row) const;
+  // The prefix's slot, or capacity() when it is not known.
+  size_t SlotOf(const IpPrefix& prefix) const;
+  // Slots from `*from` on that were put or marked since they were last taken; they count as taken. At most
+  // `max`, (63 more at the end of a word), in order; `*from` moves on, to capacity() at the end.
+  void TakeDirty(size_t* from, size_t max, std::vector<size_t>* slots);
+  void MarkDirty(size_t slot);
+
  private:
   struct Key;
 
+  template <typename Look>
+  bool Consistently(const uint32_t* set, Look look) const;
+  void Unpack(const uint32_t* row, MapRow* out) const;
+
   template <typename Visit>
   bool Read(const IpPrefix& prefix, Visit visit) const;
+  size_t SlotAt(const uint32_t* set, size_t way) const;
   uint32_t* SetOf(const Key& key) const;
   uint32_t* Row(uint32_t* set, size_t way) const;
   size_t WayToReplace(uint32_t* set, const Key& key) const;
@@ -90,6 +108,7 @@ class RttMap {
   const MonoTime epoch_;
   uint32_t* words_;  // sets_ * set_words_, from mmap: untouched pages cost nothing
   std::atomic<size_t> size_{0};
+  std::vector<std::atomic<uint64_t>> dirty_;  // a bit per slot
 };
 
 }  // namespace perigee::dns

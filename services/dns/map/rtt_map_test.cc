@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <thread>
@@ -129,6 +130,53 @@ TEST(RttMap, OneAsksForARefreshInAnIntervalAndAgainAfterAPut) {
   EXPECT_FALSE(map.AskRefresh(V4(1), kEpoch + seconds(5), seconds(5)));
   map.Put(V4(1), Row(0, 1));
   EXPECT_TRUE(map.AskRefresh(V4(1), kEpoch + seconds(5), seconds(5)));
+}
+
+TEST(RttMap, ASlotHoldsItsPrefixAndItsRow) {
+  RttMap map(3, 1000, kEpoch);
+  for (const char* text : {"0.0.0.0/0", "198.18.7.0/24", "198.18.7.9/32", "::/0", "2001:db8:1:200::/56"}) {
+    const IpPrefix prefix = *IpPrefix::Parse(text);
+    EXPECT_EQ(map.SlotOf(prefix), map.capacity());
+    map.Put(prefix, Row(2, 17, 5));
+    const size_t slot = map.SlotOf(prefix);
+    ASSERT_LT(slot, map.capacity());
+    IpPrefix read;
+    MapRow row;
+    ASSERT_TRUE(map.ReadSlot(slot, &read, &row));
+    EXPECT_EQ(read, prefix);
+    EXPECT_EQ(row.decision.replica, ToReplicaId(2));
+    EXPECT_EQ(row.samples[2].rtt, milliseconds(17));
+  }
+  size_t used = 0;
+  IpPrefix read;
+  MapRow row;
+  for (size_t slot = 0; slot < map.capacity(); ++slot) used += map.ReadSlot(slot, &read, &row);
+  EXPECT_EQ(used, map.size());
+}
+
+TEST(RttMap, WhatWasPutIsDirtyUntilItIsTaken) {
+  RttMap map(1, 1000, kEpoch);
+  std::vector<size_t> expected, taken;
+  for (uint32_t i = 0; i < 200; ++i) {
+    map.Put(V4(i), Row(0, 1));
+    expected.push_back(map.SlotOf(V4(i)));
+  }
+  std::sort(expected.begin(), expected.end());
+  for (size_t from = 0; from < map.capacity();) {
+    const size_t before = taken.size();
+    std::vector<size_t> slots;
+    map.TakeDirty(&from, 10, &slots);
+    EXPECT_LE(slots.size(), 10u + 63);
+    taken.insert(taken.end(), slots.begin(), slots.end());
+    EXPECT_TRUE(from == map.capacity() || taken.size() > before);
+  }
+  EXPECT_EQ(taken, expected);
+  map.MarkDirty(expected[7]);
+  taken.clear();
+  size_t from = 0;
+  map.TakeDirty(&from, 1000, &taken);
+  EXPECT_EQ(taken, std::vector<size_t>{expected[7]});
+  EXPECT_EQ(from, map.capacity());
 }
 
 size_t ResidentBytes() {
