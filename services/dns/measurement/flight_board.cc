@@ -48,8 +48,10 @@ FlightBoard::~FlightBoard() {
 void FlightBoard::Park(const ClientKey& client, Done done) {
   const auto under_way = by_prefix_.find(client.prefix);
   if (under_way == by_prefix_.end()) {
-    MapRow row;
-    if (map_.Find(client.prefix, &row) && clock_.Now() - row.measured_at < kJustMeasured) {
+    MapHit hit;  // strangers are many, and a row is long
+    if (map_.Find(client.prefix, &hit) && clock_.Now() - hit.measured_at < kJustMeasured) {
+      MapRow row;
+      map_.Find(client.prefix, &row);
       const FlightOutcome outcome = OutcomeOf(client, row);
       return done(&outcome);
     }
