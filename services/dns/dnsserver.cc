@@ -40,11 +40,12 @@ std::vector<ReplicaInfo> InfosFrom(const v1::FleetConfig& fleet) {
   return infos;
 }
 
-FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s) {
+FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s, const ChoiceRules& rules) {
   return {.hold = std::chrono::milliseconds(s.hold_ms()),
           .measure_deadline = std::chrono::milliseconds(s.measure_deadline_ms()),
           .max_flights = s.max_flights(),
-          .max_parked_per_flight = s.max_parked_per_flight()};
+          .max_parked_per_flight = s.max_parked_per_flight(),
+          .rules = rules};
 }
 
 Channels ChannelsTo(const FleetState& fleet, IpEndpoint ReplicaInfo::*port,
@@ -68,26 +69,24 @@ SyntheticZoneOptions ZoneOptionsFrom(const DnsServerOptions& options, WallTime n
 // Built from top to bottom and taken down from bottom to top: what listens goes before what answers.
 struct DnsServer::Rooms {
   Rooms(const DnsServerOptions& options, std::vector<IpAddress> own, std::shared_ptr<const Zone> zone,
-        const std::shared_ptr<grpc::ChannelCredentials>& credentials)
-      : fleet(InfosFrom(options.fleet)),
+        const std::shared_ptr<grpc::ChannelCredentials>& credentials, SteeringOptions steering_by)
+      : steering_options(std::move(steering_by)),
+        fleet(InfosFrom(options.fleet)),
         map(fleet.size(), options.fleet.steering().max_prefixes(), clock.Now()),
         policy(PolicyFrom(options.fleet.probe_policy(), std::move(own))),
         budget(BudgetFrom(options.fleet.probe_policy())),
         probers_at(ChannelsTo(fleet, &ReplicaInfo::prober, credentials)),
         servers_at(ChannelsTo(fleet, &ReplicaInfo::control, credentials)),
-        measurement(loop, FlightOptionsFrom(options.fleet.steering()), fleet, map, probers, clock,
+        measurement(loop, FlightOptionsFrom(options.fleet.steering(), steering_options.rules), fleet, map,
+                    probers, clock,
                     [this](const IpAddress& client, MonoTime now) { return Permit(client, now); }),
         probers(probers_at),
         heartbeat(loop, fleet, probers_at, servers_at),
         survey(loop, fleet, probers),
-        clients(map, fleet, clock,
-                {.soft = std::chrono::seconds(options.fleet.steering().soft_age_seconds()),
-                 .hard = std::chrono::seconds(options.fleet.steering().hard_age_seconds())}),
-        steering(clients, fleet, measurement,
-                 {.measured = std::chrono::seconds(options.fleet.steering().ttl_seconds()),
-                  .fallback = std::chrono::seconds(options.fleet.steering().fallback_ttl_seconds())}),
+        clients(map, fleet, clock, steering_options),
+        steering(clients, fleet, measurement, steering_options),
         responder(std::move(zone), &steering),
-        director_service(clients, fleet) {}
+        director_service(clients, fleet, steering_options) {}
 
   ~Rooms() {
     udp.reset();
@@ -104,6 +103,7 @@ struct DnsServer::Rooms {
   }
 
   SystemClock clock;
+  const SteeringOptions steering_options;
   FleetState fleet;
   RttMap map;
   AddressPolicy policy;
@@ -143,11 +143,15 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
   const auto credentials = ChannelCredentialsFor(security);
   if (!credentials.ok()) return credentials.status();
 
+  auto steering_options = SteeringOptionsFrom(options.fleet);
+  if (!steering_options.ok()) return steering_options.status();
+
   auto own = OwnAddresses();
   if (!own.ok()) return own.status();
 
-  auto rooms = std::make_unique<Rooms>(options, *std::move(own),
-                                       std::make_shared<const Zone>(*std::move(zone)), *credentials);
+  auto rooms =
+      std::make_unique<Rooms>(options, *std::move(own), std::make_shared<const Zone>(*std::move(zone)),
+                              *credentials, *std::move(steering_options));
   auto control = ControlServer::Start(options.control, security, {&rooms->director_service});
   if (!control.ok()) return control.status();
   rooms->control = *std::move(control);

@@ -44,6 +44,12 @@ std::string_view Word(v1::Reason reason) {
       return "all-down: no replica is healthy";
     case v1::REASON_HYSTERESIS:
       return "hysteresis: another is nearer, but not by enough";
+    case v1::REASON_BAND:
+      return "band: one of those that are as good as the nearest";
+    case v1::REASON_SHED:
+      return "shed: the nearest bears no more, so the next best";
+    case v1::REASON_OVERRIDE:
+      return "override: set for this network in the fleet file";
     default:
       return "unknown";
   }
@@ -65,6 +71,28 @@ absl::StatusOr<Response> Call(v1::Director::StubInterface& director,
   }
   if (!status.ok()) return FromGrpcStatus(status);
   return response;
+}
+
+std::string HealthOf(const v1::ReplicaRtt& row) {
+  std::string health = row.healthy() ? "healthy" : "unhealthy";
+  if (row.overloaded()) health += ", overloaded";
+  return health;
+}
+
+// The lines above the table: what a query would be answered, and why.
+std::string Verdict(const std::string& client, const v1::ExplainResponse& response) {
+  std::string text = fmt::format("{} is in {}", client, response.prefix());
+  if (response.known()) {
+    text += fmt::format(", measured {} s ago{}", response.age_seconds(),
+                        response.stale() ? " and due to be measured again" : "");
+  }
+  if (response.reason() == v1::REASON_UNSPECIFIED) {
+    return text + ", of which nothing is known: a query would start a measurement\n\n";
+  }
+  text += fmt::format(", and gets {}\n{}\n", response.replica().empty() ? "SERVFAIL" : response.replica(),
+                      Word(response.reason()));
+  return text +
+         fmt::format("for {} s, and for all of its /{}\n\n", response.ttl_seconds(), response.scope_length());
 }
 
 }  // namespace
@@ -104,24 +132,18 @@ std::string MeasureTable(std::vector<Measurement> measurements) {
 }
 
 std::string ExplainTable(const std::string& client, const v1::ExplainResponse& response) {
-  std::string text;
-  if (response.known()) {
-    text = fmt::format("{} is in {}, measured {} s ago, and gets {}\n{}\n\n", client, response.prefix(),
-                       response.age_seconds(), response.replica(), Word(response.reason()));
-  } else {
-    text = fmt::format("{} is in {}, of which nothing is known: a query would start a measurement\n\n",
-                       client, response.prefix());
-  }
   std::vector<v1::ReplicaRtt> rtts(response.rtts().begin(), response.rtts().end());
   std::stable_sort(rtts.begin(), rtts.end(), [](const auto& a, const auto& b) {
     return (a.rtt_us() == 0 ? UINT32_MAX : a.rtt_us()) < (b.rtt_us() == 0 ? UINT32_MAX : b.rtt_us());
   });
   std::vector<std::vector<std::string>> rows = {{"", "REPLICA", "RTT ms", "METHOD", "HEALTH"}};
   for (const auto& r : rtts) {
-    rows.push_back({response.known() && r.replica() == response.replica() ? ">" : " ", r.replica(),
-                    Ms(r.rtt_us()), std::string(Word(r.method())), r.healthy() ? "healthy" : "unhealthy"});
+    const bool wins = !response.replica().empty() && r.replica() == response.replica();
+    rows.push_back(
+        {wins ? ">" : " ", r.replica(), Ms(r.rtt_us()), std::string(Word(r.method())), HealthOf(r)});
   }
-  return text + FormatTable({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft}, rows);
+  return Verdict(client, response) +
+         FormatTable({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft}, rows);
 }
 
 absl::StatusOr<std::string> Status(v1::Director::StubInterface& director) {

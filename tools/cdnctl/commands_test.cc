@@ -31,6 +31,8 @@ TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
   response.set_replica("b");
   response.set_reason(v1::REASON_MEASURED_BEST);
   response.set_age_seconds(5);
+  response.set_ttl_seconds(60);
+  response.set_scope_length(24);
   const auto add = [&](const char* name, v1::Method method, uint32_t us) {
     auto& row = *response.add_rtts();
     row.set_replica(name);
@@ -44,11 +46,58 @@ TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
   EXPECT_EQ(ExplainTable("198.18.7.7", response),
             "198.18.7.7 is in 198.18.7.0/24, measured 5 s ago, and gets b\n"
             "measured-best: the nearest of those measured\n"
+            "for 60 s, and for all of its /24\n"
             "\n"
             "   REPLICA  RTT ms  METHOD     HEALTH\n"
             ">  b          20.5  icmp-echo  healthy\n"
             "   c         120.0  tcp-syn    healthy\n"
             "   a             -  silent     healthy\n");
+}
+
+TEST(ExplainTable, SaysWhatIsStaleAndWhoIsOverloaded) {
+  v1::ExplainResponse response;
+  response.set_prefix("198.18.7.0/24");
+  response.set_known(true);
+  response.set_replica("a");
+  response.set_reason(v1::REASON_SHED);
+  response.set_age_seconds(4000);
+  response.set_stale(true);
+  response.set_ttl_seconds(5);
+  response.set_scope_length(24);
+  for (const char* name : {"a", "b"}) {
+    auto& row = *response.add_rtts();
+    row.set_replica(name);
+    row.set_method(v1::METHOD_ICMP_ECHO);
+    row.set_rtt_us(name[0] == 'a' ? 30'000 : 20'000);
+    row.set_healthy(true);
+    row.set_overloaded(name[0] == 'b');
+  }
+  EXPECT_EQ(ExplainTable("198.18.7.7", response),
+            "198.18.7.7 is in 198.18.7.0/24, measured 4000 s ago and due to be measured again, and gets a\n"
+            "shed: the nearest bears no more, so the next best\n"
+            "for 5 s, and for all of its /24\n"
+            "\n"
+            "   REPLICA  RTT ms  METHOD     HEALTH\n"
+            "   b          20.0  icmp-echo  healthy, overloaded\n"
+            ">  a          30.0  icmp-echo  healthy\n");
+}
+
+TEST(ExplainTable, AnOverrideNeedsNoMeasurementAndAFailureHasNoReplica) {
+  v1::ExplainResponse response;
+  response.set_prefix("198.18.7.0/24");
+  response.set_replica("a");
+  response.set_reason(v1::REASON_OVERRIDE);
+  response.set_ttl_seconds(60);
+  response.set_scope_length(16);
+  EXPECT_EQ(ExplainTable("198.18.7.7", response),
+            "198.18.7.7 is in 198.18.7.0/24, and gets a\n"
+            "override: set for this network in the fleet file\n"
+            "for 60 s, and for all of its /16\n"
+            "\n"
+            "  REPLICA  RTT ms  METHOD  HEALTH\n");
+  response.clear_replica();
+  response.set_reason(v1::REASON_ALL_DOWN);
+  EXPECT_NE(ExplainTable("198.18.7.7", response).find("gets SERVFAIL\nall-down"), std::string::npos);
 }
 
 TEST(MeasureTable, TheNearestComesFirstAndAFailureSaysWhy) {

@@ -5,26 +5,31 @@
 namespace perigee::dns {
 
 absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const KnownClients& clients,
-                                            const FleetState& fleet) {
+                                            const FleetState& fleet, const SteeringOptions& options) {
   const auto address = IpAddress::Parse(client);
   if (!address.ok()) return address.status();
+  const ClientKey key = KeyOf(*address);
   v1::ExplainResponse response;
-  response.set_prefix(ClientPrefix(*address).ToString());
+  response.set_prefix(key.prefix.ToString());
   KnownClient known;
-  response.set_known(clients.Find(*address, &known));
-  if (response.known()) {
-    response.set_replica(fleet.info(known.decision.replica).name);
+  MapRow row;
+  if (clients.Find(key, &known, &row)) {
+    response.set_known(known.in_map);
+    if (!options.Fails(known.decision)) response.set_replica(fleet.info(known.decision.replica).name);
     response.set_reason(static_cast<v1::Reason>(known.decision.reason));
     response.set_age_seconds(static_cast<uint64_t>(known.age.count()));
-  } else {
-    known.row = {};
+    response.set_ttl_seconds(static_cast<uint32_t>(options.ttl(known.decision.reason).count()));
+    response.set_scope_length(static_cast<uint32_t>(known.scope_length));
+    response.set_stale(known.stale);
   }
+  const ReplicaSet healthy = fleet.healthy(), overloaded = fleet.overloaded();
   for (size_t i = 0; i < fleet.size(); ++i) {
-    v1::ReplicaRtt& row = *response.add_rtts();
-    row.set_replica(fleet.info(ToReplicaId(i)).name);
-    row.set_method(static_cast<v1::Method>(known.row.samples[i].method));
-    row.set_rtt_us(static_cast<uint32_t>(known.row.samples[i].rtt.count()));
-    row.set_healthy(fleet.healthy().Contains(ToReplicaId(i)));
+    v1::ReplicaRtt& rtt = *response.add_rtts();
+    rtt.set_replica(fleet.info(ToReplicaId(i)).name);
+    rtt.set_method(static_cast<v1::Method>(row.samples[i].method));
+    rtt.set_rtt_us(static_cast<uint32_t>(row.samples[i].rtt.count()));
+    rtt.set_healthy(healthy.Contains(ToReplicaId(i)));
+    rtt.set_overloaded(overloaded.Contains(ToReplicaId(i)));
   }
   return response;
 }
@@ -56,7 +61,7 @@ grpc::ServerUnaryReactor* DirectorService::Explain(grpc::CallbackServerContext* 
                                                    const v1::ExplainRequest* request,
                                                    v1::ExplainResponse* response) {
   auto* reactor = context->DefaultReactor();
-  auto explained = dns::Explain(request->client(), clients_, fleet_);
+  auto explained = dns::Explain(request->client(), clients_, fleet_, options_);
   if (explained.ok()) *response = std::move(*explained);
   reactor->Finish(ToGrpcStatus(explained.status()));
   return reactor;

@@ -9,12 +9,13 @@ namespace perigee::dns {
 
 // Pure: the responses from what is known. InvalidArgument when the client is not an address.
 absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const KnownClients& clients,
-                                            const FleetState& fleet);
+                                            const FleetState& fleet, const SteeringOptions& options);
 v1::ListReplicasResponse ListReplicas(const FleetState& fleet);
 
 class DirectorService final : public v1::Director::CallbackService {
  public:
-  DirectorService(const KnownClients& clients, const FleetState& fleet) : clients_(clients), fleet_(fleet) {}
+  DirectorService(const KnownClients& clients, const FleetState& fleet, const SteeringOptions& options)
+      : clients_(clients), fleet_(fleet), options_(options) {}
 
   grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
                                     v1::ExplainResponse* response) override;
@@ -25,6 +26,7 @@ class DirectorService final : public v1::Director::CallbackService {
  private:
   const KnownClients& clients_;
   const FleetState& fleet_;
+  const SteeringOptions& options_;
 };
 
 }  // namespace perigee::dns

@@ -1,5 +1,8 @@
 #include "services/dns/admin/director_service.h"
 
+#include <cctype>
+#include <string>
+
 #include "gtest/gtest.h"
 
 namespace perigee::dns {
@@ -21,7 +24,7 @@ class DirectorServiceTest : public testing::Test {
     map_.Put(ClientPrefix(kClient), row);
   }
   v1::ExplainResponse ExplainOk(const std::string& client) {
-    auto response = Explain(client, clients_, fleet_);
+    auto response = Explain(client, clients_, fleet_, options_);
     EXPECT_TRUE(response.ok()) << response.status();
     return *std::move(response);
   }
@@ -32,7 +35,8 @@ class DirectorServiceTest : public testing::Test {
        {.name = "tokyo", .ipv6 = *IpAddress::Parse("2001:db8::2")},
        {.name = "lima", .ipv4 = *IpAddress::Parse("192.0.2.3"), .ipv6 = *IpAddress::Parse("2001:db8::3")}}};
   RttMap map_{3, 1000, clock_.Now()};
-  KnownClients clients_{map_, fleet_, clock_, {}};
+  SteeringOptions options_;
+  KnownClients clients_{map_, fleet_, clock_, options_};
 };
 
 TEST_F(DirectorServiceTest, ExplainsAKnownClient) {
@@ -87,9 +91,63 @@ TEST_F(DirectorServiceTest, ExplainsWhereTheClientsOfALostReplicaGo) {
   EXPECT_EQ(response.rtts(1).rtt_us(), 20'000u) << "what was measured is shown all the same";
 }
 
+TEST_F(DirectorServiceTest, ExplainsTheAnswerThatAQueryWouldGet) {
+  Measured();
+  v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_EQ(response.ttl_seconds(), 5u) << "of an answer given when the hold expired";
+  EXPECT_EQ(response.scope_length(), 24u);
+  EXPECT_FALSE(response.stale());
+  clock_.Advance(seconds(3601));
+  EXPECT_TRUE(ExplainOk("198.18.7.7").stale());
+}
+
+TEST_F(DirectorServiceTest, ExplainsWhereTheClientsOfAnOverloadedReplicaGo) {
+  Measured();
+  fleet_.SetOverloaded(ToReplicaId(1), true);
+  const v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_EQ(response.replica(), "dublin");
+  EXPECT_EQ(response.reason(), v1::REASON_SHED);
+  EXPECT_FALSE(response.rtts(0).overloaded());
+  EXPECT_TRUE(response.rtts(1).overloaded());
+}
+
+TEST_F(DirectorServiceTest, ExplainsAnOverrideOfAClientThatWasNeverMeasured) {
+  options_.overrides = Overrides({{*IpPrefix::Parse("198.18.0.0/16"), ToReplicaId(2)}});
+  v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_FALSE(response.known());
+  EXPECT_EQ(response.replica(), "lima");
+  EXPECT_EQ(response.reason(), v1::REASON_OVERRIDE);
+  EXPECT_EQ(response.ttl_seconds(), 60u);
+  EXPECT_EQ(response.scope_length(), 16u);
+  Measured();
+  response = ExplainOk("198.18.7.7");
+  EXPECT_TRUE(response.known());
+  EXPECT_EQ(response.replica(), "lima");
+  EXPECT_EQ(response.rtts(1).rtt_us(), 20'000u) << "what was measured is shown all the same";
+}
+
+TEST_F(DirectorServiceTest, WithAllDownAndServfailWantedThereIsNoReplica) {
+  Measured();
+  for (size_t i = 0; i < 3; ++i) fleet_.SetUp(Part::kServer, ToReplicaId(i), false);
+  EXPECT_EQ(ExplainOk("198.18.7.7").replica(), "tokyo");
+  options_.all_down = AllDownPolicy::kServfail;
+  const v1::ExplainResponse response = ExplainOk("198.18.7.7");
+  EXPECT_EQ(response.replica(), "");
+  EXPECT_EQ(response.reason(), v1::REASON_ALL_DOWN);
+}
+
+TEST(Reasons, AreThoseOfTheProtoWithTheSameNumbers) {
+  EXPECT_EQ(kReasons, static_cast<size_t>(v1::Reason_MAX) + 1);
+  for (const Reason reason : kAllReasons) {
+    std::string name = v1::Reason_Name(static_cast<int>(reason)).substr(std::string("REASON_").size());
+    for (char& c : name) c = c == '_' ? '-' : static_cast<char>(std::tolower(c));
+    EXPECT_EQ(name, Word(reason));
+  }
+}
+
 TEST_F(DirectorServiceTest, WhatIsNotAnAddressIsInvalid) {
   for (const char* client : {"", "dublin", "198.18.7", "198.18.7.0/24", "198.18.7.7:53"}) {
-    EXPECT_EQ(Explain(client, clients_, fleet_).status().code(), absl::StatusCode::kInvalidArgument)
+    EXPECT_EQ(Explain(client, clients_, fleet_, options_).status().code(), absl::StatusCode::kInvalidArgument)
         << client;
   }
 }

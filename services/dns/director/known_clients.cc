@@ -4,20 +4,98 @@
 
 namespace perigee::dns {
 
-bool KnownClients::Find(const IpAddress& client, KnownClient* known) const {
-  const IpPrefix prefix = ClientPrefix(client);
-  MapRow& row = known->row;
-  if (!map_.Find(prefix, &row)) return false;
-  known->age = std::chrono::duration_cast<std::chrono::seconds>(clock_.Now() - row.measured_at);
-  if (known->age > ages_.hard) return false;
-  const ReplicaSet healthy = fleet_.healthy();
-  known->decision = healthy.Contains(row.decision.replica)
-                        ? row.decision
-                        : Choose({row.samples.data(), fleet_.size()}, healthy, std::nullopt, prefix);
-  const auto soft =
-      row.decision.reason == Reason::kHashed ? std::min(ages_.soft, kSilentSoftAge) : ages_.soft;
+KnownClients::KnownClients(RttMap& map, const FleetState& fleet, const Clock& clock,
+                           const SteeringOptions& options)
+    : map_(map),
+      fleet_(fleet),
+      clock_(clock),
+      options_(options),
+      rules_fingerprint_(options.rules.Fingerprint()) {}
+
+const Override* KnownClients::SetByOperator(const ClientKey& client, ReplicaSet healthy) const {
+  if (options_.overrides.empty()) return nullptr;
+  const Override* found = options_.overrides.Find(client.address);
+  return found != nullptr && healthy.Contains(found->replica) ? found : nullptr;
+}
+
+int KnownClients::ScopeFor(const ClientKey& client, const Decision& decision) const {
+  if (fleet_.size() == 1) return 0;
+  const bool by_operator = decision.reason == Reason::kOverride;
+  return options_.overrides.ScopeFor(client, by_operator ? options_.overrides.Find(client.address) : nullptr);
+}
+
+// Fills in how old the row is; false when it is too old.
+bool KnownClients::Date(const Decision& remembered, MonoTime measured_at, KnownClient* known) const {
+  known->in_map = true;
+  known->age = std::chrono::duration_cast<std::chrono::seconds>(clock_.Now() - measured_at);
+  const auto soft = remembered.reason == Reason::kHashed ? std::min(options_.ages.soft, kSilentSoftAge)
+                                                         : options_.ages.soft;
   known->stale = known->age > soft;
+  return known->age <= options_.ages.hard;
+}
+
+void KnownClients::SetOverride(const ClientKey& client, const Override& found, KnownClient* known) const {
+  *known = {.decision = {found.replica, Reason::kOverride}};
+  known->scope_length = ScopeFor(client, known->decision);
+}
+
+bool KnownClients::Find(const ClientKey& client, KnownClient* known) const {
+  const ReplicaSet healthy = fleet_.healthy();
+  if (const Override* found = SetByOperator(client, healthy)) {
+    SetOverride(client, *found, known);
+    return true;
+  }
+  MapHit hit;
+  if (!map_.Find(client.prefix, &hit)) return false;
+  if (!HomeIsUsable(hit.decision.replica, fleet_.size(), healthy, fleet_.overloaded()) ||
+      !HomeHolds(hit.decision, hit.rules, options_.rules, rules_fingerprint_)) {
+    return Anew(client, known);
+  }
+  if (!Date(hit.decision, hit.measured_at, known)) return false;
+  known->decision = hit.decision;
+  known->sample = hit.sample;
+  known->scope_length = ScopeFor(client, hit.decision);
   return true;
+}
+
+// Kept out of the way of most queries, for it takes a kilobyte of stack.
+[[gnu::noinline]] bool KnownClients::Anew(const ClientKey& client, KnownClient* known) const {
+  MapRow row;
+  return Find(client, known, &row);
+}
+
+ChoiceInputs KnownClients::InputsFor(const ClientKey& client, const MapRow& row) const {
+  return {.samples = {row.samples.data(), fleet_.size()},
+          .healthy = fleet_.healthy(),
+          .overloaded = fleet_.overloaded(),
+          .prefix = client.prefix};
+}
+
+bool KnownClients::Find(const ClientKey& client, KnownClient* known, MapRow* row) const {
+  *known = {};
+  *row = {};
+  const bool in_map = map_.Find(client.prefix, row) && Date(row->decision, row->measured_at, known);
+  if (!in_map) {
+    *known = {};
+    *row = {};
+  }
+  ChoiceInputs inputs = InputsFor(client, *row);
+  const Override* found = SetByOperator(client, inputs.healthy);
+  if (found != nullptr) {
+    inputs.set_by_operator = found->replica;
+  } else if (!in_map) {
+    return false;
+  }
+  const Decision home = HomeNow(row->decision, row->rules, inputs, options_.rules);
+  known->decision = ChooseFrom(home, inputs, options_.rules);
+  known->sample = row->samples[Index(known->decision.replica)];
+  known->scope_length = ScopeFor(client, known->decision);
+  if (found != nullptr) known->stale = false;
+  return true;
+}
+
+bool KnownClients::AskRefresh(const ClientKey& client) const {
+  return map_.AskRefresh(client.prefix, clock_.Now(), kRefreshInterval);
 }
 
 }  // namespace perigee::dns

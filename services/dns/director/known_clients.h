@@ -1,51 +1,68 @@
 // What a client that is already in the map is answered: the map's row, seen in the light of the fleet's
-// health now.
+// health and load, and of the operator's rules, now.
 //
-// Thread-safe, without locks or allocation.
+// Thread-safe, without locks or allocation. Most queries read a decision, its age and its sample; the row's
+// other samples are looked at only when the remembered replica is not to be given.
 #pragma once
 
 #include <chrono>
+#include <optional>
 
-#include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "services/dns/director/steering_options.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
 #include "services/dns/steering/choose.h"
+#include "services/dns/steering/client_key.h"
 
 namespace perigee::dns {
 
-struct MapAges {
-  // Older rows are answered from, and measured again in the background.
-  std::chrono::seconds soft{3600};
-  // Older rows count as unknown.
-  std::chrono::seconds hard{86'400};
-};
-
 // A row without any measured replica is soon worth another try.
 inline constexpr auto kSilentSoftAge = std::chrono::seconds(60);
+// A stale row is asked to be measured again once in this time: longer than a measurement takes.
+inline constexpr auto kRefreshInterval = std::chrono::seconds(5);
 
 struct KnownClient {
   Decision decision;
-  // Whether it is time to measure again.
+  Sample sample;  // of the decided replica
+  // How long a prefix of the client's the decision is good for (RFC 7871 §7.2.1).
+  int scope_length = 0;
+  // Whether there is a row that says so: always, but for an operator's choice.
+  bool in_map = false;
+  // Of the row: whether it is time to measure again, and its age.
   bool stale = false;
   std::chrono::seconds age{};
-  MapRow row;
 };
 
 class KnownClients {
  public:
   // The references must outlive this.
-  KnownClients(const RttMap& map, const FleetState& fleet, const Clock& clock, const MapAges& ages)
-      : map_(map), fleet_(fleet), clock_(clock), ages_(ages) {}
+  KnownClients(RttMap& map, const FleetState& fleet, const Clock& clock, const SteeringOptions& options);
 
-  // False when nothing is known of the client's prefix, or it is too old.
-  bool Find(const IpAddress& client, KnownClient* known) const;
+  // False when nothing is known of the client's prefix, or it is too old, and no operator set a replica for
+  // it.
+  bool Find(const ClientKey& client, KnownClient* known) const;
+  // The same, and all samples; they are cleared when there are none.
+  bool Find(const ClientKey& client, KnownClient* known, MapRow* row) const;
+
+  // True for one of many that find the same client stale: that one is to have it measured again.
+  bool AskRefresh(const ClientKey& client) const;
+
+  // How long a prefix of the client's any decision about it is good for.
+  int ScopeFor(const ClientKey& client, const Decision& decision) const;
 
  private:
-  const RttMap& map_;
+  const Override* SetByOperator(const ClientKey& client, ReplicaSet healthy) const;
+  ChoiceInputs InputsFor(const ClientKey& client, const MapRow& row) const;
+  bool Date(const Decision& remembered, MonoTime measured_at, KnownClient* known) const;
+  bool Anew(const ClientKey& client, KnownClient* known) const;
+  void SetOverride(const ClientKey& client, const Override& found, KnownClient* known) const;
+
+  RttMap& map_;
   const FleetState& fleet_;
   const Clock& clock_;
-  const MapAges ages_;
+  const SteeringOptions& options_;
+  const uint16_t rules_fingerprint_;
 };
 
 }  // namespace perigee::dns

@@ -8,7 +8,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const IpAddress kClient = *IpAddress::Parse("198.18.7.7");
+const ClientKey kClient = KeyOf(*IpAddress::Parse("198.18.7.7"));
 
 class KnownClientsTest : public testing::Test {
  protected:
@@ -18,13 +18,15 @@ class KnownClientsTest : public testing::Test {
       for (int i = 0; i < 3; ++i)
         row.samples[static_cast<size_t>(i)] = {milliseconds(30 - 10 * (i == 1)), Method::kIcmpEcho};
     }
-    map_.Put(ClientPrefix(kClient), row);
+    row.rules = options_.rules.Fingerprint();
+    map_.Put(kClient.prefix, row);
   }
 
   FakeClock clock_;
   FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
   RttMap map_{3, 1000, clock_.Now()};
-  KnownClients clients_{map_, fleet_, clock_, {.soft = seconds(3600), .hard = seconds(86'400)}};
+  SteeringOptions options_{.ages = {.soft = seconds(3600), .hard = seconds(86'400)}};
+  KnownClients clients_{map_, fleet_, clock_, options_};
   KnownClient known_;
 };
 
@@ -63,6 +65,44 @@ TEST_F(KnownClientsTest, ASilentClientIsTriedAgainAfterAMinute) {
   clock_.Advance(seconds(61));
   ASSERT_TRUE(clients_.Find(kClient, &known_));
   EXPECT_TRUE(known_.stale);
+}
+
+TEST_F(KnownClientsTest, ClientsFollowADrainAndAnOverloadAtOnceAndComeBackAfterIt) {
+  Put();
+  fleet_.SetOverloaded(ToReplicaId(1), true);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
+  EXPECT_EQ(known_.decision.reason, Reason::kShed);
+  EXPECT_EQ(known_.sample.rtt, milliseconds(30));
+  fleet_.SetUp(Part::kServer, ToReplicaId(0), false);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(2));
+  fleet_.SetUp(Part::kServer, ToReplicaId(0), true);
+  fleet_.SetOverloaded(ToReplicaId(1), false);
+  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
+  EXPECT_EQ(known_.decision.reason, Reason::kMeasuredBest);
+}
+
+TEST_F(KnownClientsTest, ClientsFollowOtherWeightsAndTheBandWithTheirNextQuery) {
+  Put(Reason::kHashed);  // by the weights of before
+  SteeringOptions heavy = options_;
+  heavy.rules.weights = {10'000, 1, 1};
+  const KnownClients reloaded(map_, fleet_, clock_, heavy);
+  ASSERT_TRUE(reloaded.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
+
+  Put();
+  ASSERT_TRUE(reloaded.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(1)) << "the nearest is so whatever it weighs";
+  heavy.rules.band = true;
+  MapRow near{.decision = {ToReplicaId(1), Reason::kMeasuredBest}, .measured_at = clock_.Now()};
+  near.samples.fill({milliseconds(20), Method::kIcmpEcho});
+  map_.Put(kClient.prefix, near);
+  const KnownClients banded(map_, fleet_, clock_, heavy);
+  ASSERT_TRUE(banded.Find(kClient, &known_));
+  EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
+  EXPECT_EQ(known_.decision.reason, Reason::kBand);
 }
 
 }  // namespace

@@ -20,6 +20,11 @@ void FleetState::SetUp(Part part, ReplicaId id, bool up) {
   up ? bits.fetch_or(bit) : bits.fetch_and(~bit);
 }
 
+void FleetState::SetOverloaded(ReplicaId id, bool overloaded) {
+  const uint64_t bit = uint64_t{1} << Index(id);
+  overloaded ? overloaded_.fetch_or(bit) : overloaded_.fetch_and(~bit);
+}
+
 void FleetState::SetControlRtt(ReplicaId id, Rtt rtt) {
   control_rtt_us_[Index(id)].store(rtt.count(), std::memory_order_relaxed);
 }

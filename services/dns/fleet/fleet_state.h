@@ -45,6 +45,10 @@ class FleetState {
   ReplicaSet measurable() const { return ReplicaSet::FromBits(up_[0].load(std::memory_order_relaxed)); }
   void SetUp(Part part, ReplicaId id, bool up);
 
+  // Replicas that bear no more: new clients go to others while there are others.
+  ReplicaSet overloaded() const { return ReplicaSet::FromBits(overloaded_.load(std::memory_order_relaxed)); }
+  void SetOverloaded(ReplicaId id, bool overloaded);
+
   // Director to prober; zero while unknown.
   Rtt control_rtt(ReplicaId id) const {
     return Rtt(control_rtt_us_[Index(id)].load(std::memory_order_relaxed));
@@ -58,6 +62,7 @@ class FleetState {
  private:
   const std::vector<ReplicaInfo> replicas_;
   std::array<std::atomic<uint64_t>, 2> up_;  // by Part
+  std::atomic<uint64_t> overloaded_{0};
   std::vector<std::atomic<int64_t>> control_rtt_us_;
   std::vector<std::atomic<int64_t>> distance_us_;  // [a * size + b], a < b
 };

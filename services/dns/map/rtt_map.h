@@ -1,18 +1,26 @@
 // What has been measured: prefix -> round-trip time per replica and the decision that followed.
 //
 // A set-associative table of fixed size: a prefix hashes to one set of kWays rows, and when they are all
-// taken the row measured longest ago goes. So memory is bounded and laid out once, a look-up touches one set,
-// and nothing is ever rehashed. Memory: (5 + replicas) * 4 bytes a row, made real page by page as rows are
-// used; 1,000,000 prefixes and 9 replicas take 56 MB.
+// taken the row measured longest ago goes. So memory is bounded and laid out once, and nothing is ever
+// rehashed. A set's keys share one cache line and a row starts one of its own, with the decision and the
+// first twelve replicas' samples in it: a look-up touches two lines. Memory, made real page by page as rows
+// are used: 8 bytes a row and 16 + 4 * replicas more, rounded up to a multiple of 64; 1,000,000 prefixes and
+// up to 12 replicas take 72 MB.
 //
-// Threads: Find from any number of threads, without a lock (a sequence lock per set: a reader repeats itself
-// only while that very set is being written, which takes some nanoseconds); Put from one thread at a time.
+// A prefix is found under exactly its own length. A longer one is no answer for it, being one part of it
+// alone, nor a shorter one, whose measured address may be far away: a scope as long as the key is what was
+// decided (RFC 7871 §7.2.1).
+//
+// Threads: Find and AskRefresh from any number of threads, without a lock (a sequence lock per set: a reader
+// repeats itself only while that very set is being written, which takes some nanoseconds); Put from one
+// thread at a time.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
@@ -24,9 +32,20 @@ namespace perigee::dns {
 // A prefix's row. Only the first `replicas` samples of the map count. Rtt is kept in microseconds up to 268
 // s.
 struct MapRow {
+  // The choice with all replicas well; see ChooseHome.
   Decision decision;
+  // ChoiceRules::Fingerprint of the rules by which it was made.
+  uint16_t rules = 0;
   MonoTime measured_at{};
   std::array<Sample, kMaxReplicas> samples{};
+};
+
+// What most queries need of a row.
+struct MapHit {
+  Decision decision;
+  uint16_t rules = 0;
+  MonoTime measured_at{};
+  Sample sample;  // of the decided replica
 };
 
 class RttMap {
@@ -39,8 +58,13 @@ class RttMap {
   RttMap(const RttMap&) = delete;
   RttMap& operator=(const RttMap&) = delete;
 
-  // Fills `row` and returns true when the prefix is known. Prefixes are at most 64 bits long.
+  // Fills `row` or `hit` and returns true when the prefix is known. Prefixes are at most 64 bits long.
   bool Find(const IpPrefix& prefix, MapRow* row) const;
+  bool Find(const IpPrefix& prefix, MapHit* hit) const;
+
+  // True for one caller within `interval` (whole seconds), and only when the prefix is known: that one may
+  // ask for it to be measured again. A row that is Put may be asked for anew.
+  bool AskRefresh(const IpPrefix& prefix, MonoTime now, std::chrono::seconds interval);
 
   // Adds or replaces the prefix's row. measured_at is kept in whole seconds.
   void Put(const IpPrefix& prefix, const MapRow& row);
@@ -50,11 +74,32 @@ class RttMap {
   size_t size() const { return size_.load(std::memory_order_relaxed); }
   size_t capacity() const { return sets_ * kWays; }
 
+  // For the one who saves the map. A slot is a row's place, 0 to capacity() - 1; a prefix keeps its slot
+  // until its row goes. All are thread-safe.
+
+  // Fills both and returns true when the slot is in use. Without a lock, as Find.
+  bool ReadSlot(size_t slot, IpPrefix* prefix, MapRow* row) const;
+  // The prefix's slot, or capacity() when it is not known.
+  size_t SlotOf(const IpPrefix& prefix) const;
+  // Slots from `*from` on that were put or marked since they were last taken; they count as taken. At most
+  // `max`, (63 more at the end of a word), in order; `*from` moves on, to capacity() at the end.
+  void TakeDirty(size_t* from, size_t max, std::vector<size_t>* slots);
+  void MarkDirty(size_t slot);
+
  private:
-  uint32_t* SetOf(const IpPrefix& prefix) const;
-  bool ReadOnce(const uint32_t* set, uint32_t sequence, const IpPrefix& prefix, MapRow* row,
-                bool* found) const;
-  uint32_t* RowToReplace(uint32_t* set, const IpPrefix& prefix);
+  struct Key;
+
+  template <typename Look>
+  bool Consistently(const uint32_t* set, Look look) const;
+  void Unpack(const uint32_t* row, MapRow* out) const;
+
+  template <typename Visit>
+  bool Read(const IpPrefix& prefix, Visit visit) const;
+  size_t SlotAt(const uint32_t* set, size_t way) const;
+  uint32_t* SetOf(const Key& key) const;
+  uint32_t* Row(uint32_t* set, size_t way) const;
+  size_t WayToReplace(uint32_t* set, const Key& key) const;
+  uint32_t SinceEpoch(MonoTime time) const;
 
   const size_t replicas_;
   const size_t row_words_;
@@ -63,6 +108,7 @@ class RttMap {
   const MonoTime epoch_;
   uint32_t* words_;  // sets_ * set_words_, from mmap: untouched pages cost nothing
   std::atomic<size_t> size_{0};
+  std::vector<std::atomic<uint64_t>> dirty_;  // a bit per slot
 };
 
 }  // namespace perigee::dns

@@ -1,9 +1,14 @@
 #include "services/dns/map/rtt_map.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <thread>
 #include <vector>
 
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 
 namespace perigee::dns {
@@ -82,6 +87,116 @@ TEST(RttMap, FillsWellBeforeItForgets) {
   EXPECT_LE(map.size(), kLimit);
 }
 
+TEST(RttMap, AHitIsTheDecisionAndItsReplicasOwnSample) {
+  RttMap map(64, 1000, kEpoch);
+  const IpPrefix prefix = *IpPrefix::Parse("2001:db8:1:200::/56");
+  MapRow row = Row(63, 17, 5);
+  row.rules = 0xbeef;
+  row.samples[63] = {milliseconds(9), Method::kTcpSyn};
+  map.Put(prefix, row);
+  MapHit hit;
+  ASSERT_TRUE(map.Find(prefix, &hit));
+  EXPECT_EQ(hit.decision.replica, ToReplicaId(63));
+  EXPECT_EQ(hit.rules, 0xbeef);
+  EXPECT_EQ(hit.measured_at, kEpoch + seconds(5));
+  EXPECT_EQ(hit.sample.rtt, milliseconds(9));
+  EXPECT_EQ(hit.sample.method, Method::kTcpSyn);
+  EXPECT_FALSE(map.Find(V4(1), &hit));
+}
+
+TEST(RttMap, EveryLengthOfEitherFamilyIsAPrefixOfItsOwn) {
+  RttMap map(1, 8000, kEpoch);
+  const IpAddress v4 = *IpAddress::Parse("0.0.0.0"), v6 = *IpAddress::Parse("::");
+  for (int i = 0; i <= 32; ++i) map.Put(IpPrefix(v4, i), Row(0, 1 + i));
+  for (int i = 0; i <= 64; ++i) map.Put(IpPrefix(v6, i), Row(0, 100 + i));
+  MapHit hit;
+  for (int i = 0; i <= 32; ++i) {
+    ASSERT_TRUE(map.Find(IpPrefix(v4, i), &hit));
+    EXPECT_EQ(hit.sample.rtt, milliseconds(1 + i));
+  }
+  for (int i = 0; i <= 64; ++i) {
+    ASSERT_TRUE(map.Find(IpPrefix(v6, i), &hit));
+    EXPECT_EQ(hit.sample.rtt, milliseconds(100 + i));
+  }
+}
+
+TEST(RttMap, OneAsksForARefreshInAnIntervalAndAgainAfterAPut) {
+  RttMap map(1, 1000, kEpoch);
+  EXPECT_FALSE(map.AskRefresh(V4(1), kEpoch, seconds(5))) << "unknown";
+  map.Put(V4(1), Row(0, 1));
+  EXPECT_TRUE(map.AskRefresh(V4(1), kEpoch, seconds(5)));
+  EXPECT_FALSE(map.AskRefresh(V4(1), kEpoch + seconds(4), seconds(5)));
+  EXPECT_TRUE(map.AskRefresh(V4(1), kEpoch + seconds(5), seconds(5)));
+  EXPECT_FALSE(map.AskRefresh(V4(1), kEpoch + seconds(5), seconds(5)));
+  map.Put(V4(1), Row(0, 1));
+  EXPECT_TRUE(map.AskRefresh(V4(1), kEpoch + seconds(5), seconds(5)));
+}
+
+TEST(RttMap, ASlotHoldsItsPrefixAndItsRow) {
+  RttMap map(3, 1000, kEpoch);
+  for (const char* text : {"0.0.0.0/0", "198.18.7.0/24", "198.18.7.9/32", "::/0", "2001:db8:1:200::/56"}) {
+    const IpPrefix prefix = *IpPrefix::Parse(text);
+    EXPECT_EQ(map.SlotOf(prefix), map.capacity());
+    map.Put(prefix, Row(2, 17, 5));
+    const size_t slot = map.SlotOf(prefix);
+    ASSERT_LT(slot, map.capacity());
+    IpPrefix read;
+    MapRow row;
+    ASSERT_TRUE(map.ReadSlot(slot, &read, &row));
+    EXPECT_EQ(read, prefix);
+    EXPECT_EQ(row.decision.replica, ToReplicaId(2));
+    EXPECT_EQ(row.samples[2].rtt, milliseconds(17));
+  }
+  size_t used = 0;
+  IpPrefix read;
+  MapRow row;
+  for (size_t slot = 0; slot < map.capacity(); ++slot) used += map.ReadSlot(slot, &read, &row);
+  EXPECT_EQ(used, map.size());
+}
+
+TEST(RttMap, WhatWasPutIsDirtyUntilItIsTaken) {
+  RttMap map(1, 1000, kEpoch);
+  std::vector<size_t> expected, taken;
+  for (uint32_t i = 0; i < 200; ++i) {
+    map.Put(V4(i), Row(0, 1));
+    expected.push_back(map.SlotOf(V4(i)));
+  }
+  std::sort(expected.begin(), expected.end());
+  for (size_t from = 0; from < map.capacity();) {
+    const size_t before = taken.size();
+    std::vector<size_t> slots;
+    map.TakeDirty(&from, 10, &slots);
+    EXPECT_LE(slots.size(), 10u + 63);
+    taken.insert(taken.end(), slots.begin(), slots.end());
+    EXPECT_TRUE(from == map.capacity() || taken.size() > before);
+  }
+  EXPECT_EQ(taken, expected);
+  map.MarkDirty(expected[7]);
+  taken.clear();
+  size_t from = 0;
+  map.TakeDirty(&from, 1000, &taken);
+  EXPECT_EQ(taken, std::vector<size_t>{expected[7]});
+  EXPECT_EQ(from, map.capacity());
+}
+
+size_t ResidentBytes() {
+  size_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(RttMap, AMillionPrefixesOfNineReplicasTakeLessThanAHundredMegabytes) {
+  constexpr uint32_t kLimit = 1'000'000;
+  const size_t before = ResidentBytes();
+  RttMap map(9, kLimit, kEpoch);
+  for (uint32_t i = 0; i < kLimit * 3; ++i) map.Put(V4(i), Row(0, 1));
+  const size_t taken = ResidentBytes() - before;
+  EXPECT_GT(map.size(), kLimit * 99 / 100);
+  EXPECT_LE(map.size(), kLimit);
+  EXPECT_LT(taken, 100'000'000u);
+  fmt::print("{} prefixes of 9 replicas: {:.1f} MB resident\n", map.size(), static_cast<double>(taken) / 1e6);
+}
+
 TEST(RttMap, ReadersNeverSeeHalfARow) {
   RttMap map(9, RttMap::kWays, kEpoch);
   const IpPrefix prefix = V4(1);
@@ -93,7 +208,8 @@ TEST(RttMap, ReadersNeverSeeHalfARow) {
     readers.emplace_back([&] {
       MapRow row;
       while (!stop) {
-        if (!map.Find(prefix, &row)) ++torn;
+        MapHit hit;
+        if (!map.Find(prefix, &row) || !map.Find(prefix, &hit)) ++torn;
         for (size_t i = 1; i < 9; ++i) torn += row.samples[i].rtt != row.samples[0].rtt;
         ++reads;
       }

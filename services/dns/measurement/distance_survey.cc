@@ -14,7 +14,7 @@ IpAddress AddressOf(const ReplicaInfo& info) { return info.ipv4 ? *info.ipv4 : *
 
 DistanceSurvey::DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers)
     : loop_(loop), fleet_(fleet), probers_(probers), timer_(loop) {
-  boost::asio::post(loop_, [this] { StartRound(); });
+  boost::asio::post(loop_, life_.Guard([this] { StartRound(); }));
 }
 
 void DistanceSurvey::StartRound() {
@@ -23,14 +23,15 @@ void DistanceSurvey::StartRound() {
 }
 
 void DistanceSurvey::Measure(size_t from, size_t to) {
+  if (stopped_.load(std::memory_order_relaxed)) return;
   if (to == fleet_.size()) return EndRow();
   const ReplicaInfo& target = fleet_.info(ToReplicaId(to));
   const ProberClient::Request request{
       .address = AddressOf(target), .probes = kProbes, .tcp_ports = {target.http_port}};
-  probers_.Measure(ToReplicaId(from), request, kDeadline,
-                   [this, &loop = loop_, from, to](const Sample& sample) {
-                     boost::asio::post(loop, [this, from, to, sample] { OnAnswer(from, to, sample); });
-                   });
+  auto on_answer = life_.Guard([this, from, to](const Sample& sample) { OnAnswer(from, to, sample); });
+  probers_.Measure(ToReplicaId(from), request, kDeadline, [&loop = loop_, on_answer](const Sample& sample) {
+    boost::asio::post(loop, [on_answer, sample]() mutable { on_answer(sample); });
+  });
 }
 
 void DistanceSurvey::OnAnswer(size_t from, size_t to, const Sample& sample) {
@@ -41,9 +42,9 @@ void DistanceSurvey::OnAnswer(size_t from, size_t to, const Sample& sample) {
 void DistanceSurvey::EndRow() {
   if (--rows_under_way_ > 0) return;
   timer_.expires_after(complete() ? std::chrono::steady_clock::duration(kSurveyInterval) : kSurveyRetry);
-  timer_.async_wait([this](boost::system::error_code error) {
+  timer_.async_wait(life_.Guard([this](boost::system::error_code error) {
     if (!error) StartRound();
-  });
+  }));
 }
 
 bool DistanceSurvey::complete() const {

@@ -2,11 +2,13 @@
 // over the same Measure call that clients are measured with.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 
 #include "services/dns/fleet/fleet_state.h"
+#include "services/dns/measurement/loop_life.h"
 #include "services/dns/measurement/prober_client.h"
 
 namespace perigee::dns {
@@ -17,8 +19,12 @@ inline constexpr auto kSurveyRetry = std::chrono::seconds(5);
 
 class DistanceSurvey {
  public:
-  // `loop` is run by one thread; make and destroy this while it does not run. References must outlive it.
+  // `loop` is run by one thread. Make this while it does not run, or on its thread; destroy it so too, the
+  // latter after Stop and after ProberClient::Stop. References must outlive it.
   DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers);
+
+  // From any thread: no round nor measurement starts from here on.
+  void Stop() { stopped_.store(true, std::memory_order_relaxed); }
 
  private:
   void StartRound();
@@ -33,6 +39,8 @@ class DistanceSurvey {
   ProberClient& probers_;
   boost::asio::steady_timer timer_;
   size_t rows_under_way_ = 0;
+  std::atomic<bool> stopped_{false};
+  const LoopLife life_;
 };
 
 }  // namespace perigee::dns

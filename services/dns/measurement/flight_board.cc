@@ -19,14 +19,13 @@ constexpr auto kJustMeasured = std::chrono::seconds(2);
 
 struct FlightBoard::Flight {
   uint64_t id = 0;
-  IpAddress client;
-  IpPrefix prefix;
+  ClientKey client;
   MonoTime started, due;
   ReplicaSet outstanding;
   std::array<Sample, kMaxReplicas> samples{};
   std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start: an answer is judged by what was known then
   Rtt overhead{};
-  std::optional<ReplicaId> previous;
+  std::optional<ReplicaId> previous;  // the home that the client had, or has been given by this flight
   std::vector<Done> parked;
 };
 
@@ -37,7 +36,8 @@ FlightBoard::FlightBoard(const FlightOptions& options, const FleetState& fleet, 
       map_(map),
       probers_(probers),
       clock_(clock),
-      permit_(std::move(permit)) {}
+      permit_(std::move(permit)),
+      rules_fingerprint_(options_.rules.Fingerprint()) {}
 
 FlightBoard::~FlightBoard() {
   for (auto& [id, flight] : flights_) {
@@ -45,54 +45,55 @@ FlightBoard::~FlightBoard() {
   }
 }
 
-void FlightBoard::Park(const IpAddress& client, Done done) {
-  const IpPrefix prefix = ClientPrefix(client);
-  const auto under_way = by_prefix_.find(prefix);
-  MapRow row;
-  if (under_way == by_prefix_.end() && map_.Find(prefix, &row) &&
-      clock_.Now() - row.measured_at < kJustMeasured) {
-    return done(&row.decision);
+void FlightBoard::Park(const ClientKey& client, Done done) {
+  const auto under_way = by_prefix_.find(client.prefix);
+  if (under_way == by_prefix_.end()) {
+    MapHit hit;  // strangers are many, and a row is long
+    if (map_.Find(client.prefix, &hit) && clock_.Now() - hit.measured_at < kJustMeasured) {
+      MapRow row;
+      map_.Find(client.prefix, &row);
+      const FlightOutcome outcome = OutcomeOf(client, row);
+      return done(&outcome);
+    }
   }
-  Flight* flight = under_way != by_prefix_.end() ? flights_[under_way->second].get() : Start(client, prefix);
-  if (flight == nullptr) {
-    const Decision fallback = Fallback(client);
-    return done(&fallback);
-  }
+  Flight* flight = under_way != by_prefix_.end() ? flights_[under_way->second].get() : Start(client);
+  if (flight == nullptr) return AnswerFallback(client, {&done, 1});
   if (flight->parked.size() >= options_.max_parked_per_flight) return done(nullptr);
   flight->parked.push_back(std::move(done));
   Consider(*flight);
 }
 
-void FlightBoard::Refresh(const IpAddress& client) {
-  const IpPrefix prefix = ClientPrefix(client);
-  if (by_prefix_.contains(prefix)) return;
-  if (Flight* flight = Start(client, prefix)) Consider(*flight);
+void FlightBoard::Refresh(const ClientKey& client) {
+  if (by_prefix_.contains(client.prefix)) return;
+  if (Flight* flight = Start(client)) Consider(*flight);
 }
 
-// Nothing when the client may not be probed, no prober can be asked or the board is full.
-FlightBoard::Flight* FlightBoard::Start(const IpAddress& client, const IpPrefix& prefix) {
+// Nothing when the client may not be probed, no prober can be asked or the board is full or stopped.
+FlightBoard::Flight* FlightBoard::Start(const ClientKey& client) {
   const ReplicaSet measurable = fleet_.measurable();
-  if (flights_.size() >= options_.max_flights || measurable.empty()) return nullptr;
-  if (!permit_(client, clock_.Now()).ok()) return nullptr;
+  if (stopped_ || flights_.size() >= options_.max_flights || measurable.empty()) return nullptr;
+  if (!permit_(client.address, clock_.Now()).ok()) return nullptr;
 
   auto owned = std::make_unique<Flight>();
   Flight& flight = *owned;
   flight.id = next_id_++;
   flight.client = client;
-  flight.prefix = prefix;
   flight.started = clock_.Now();
   flight.outstanding = measurable;
   MapRow row;
-  if (map_.Find(prefix, &row)) flight.previous = row.decision.replica;
+  if (map_.Find(client.prefix, &row)) {
+    const ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
+    flight.previous = HomeNow(row.decision, row.rules, inputs, options_.rules).replica;
+  }
   for (size_t i = 0; i < fleet_.size(); ++i) flight.control_rtt[i] = fleet_.control_rtt(ToReplicaId(i));
 
-  by_prefix_[prefix] = flight.id;
+  by_prefix_[client.prefix] = flight.id;
   flights_[flight.id] = std::move(owned);
   flight.due = flight.started + options_.hold;
   due_.insert({flight.due, flight.id});
   for (size_t i = 0; i < fleet_.size(); ++i) {
     if (!measurable.Contains(ToReplicaId(i))) continue;
-    probers_.Measure(flight.id, ToReplicaId(i), client, options_.measure_deadline);
+    probers_.Measure(flight.id, ToReplicaId(i), client.address, options_.measure_deadline);
   }
   return &flight;
 }
@@ -127,13 +128,14 @@ void FlightBoard::Consider(Flight& flight) {
   const MonoTime now = clock_.Now();
   const MonoTime hold_end = flight.started + options_.hold;
   const MonoTime end = flight.started + options_.measure_deadline + kReportGrace;
-  const auto settles = DecisionTime(flight);
+  std::optional<Rtt> settles;
   if (!flight.parked.empty()) {
+    settles = DecisionTime(flight);
     if (settles && flight.started + *settles <= now) {
-      Remember(flight);
-      Answer(flight, Settled(flight));
+      const MapRow row = Remember(flight);
+      Answer(flight, OutcomeOf(flight.client, row));
     } else if (now >= hold_end) {
-      Answer(flight, BestSoFar(flight));
+      AnswerBestSoFar(flight);
     }
   }
   if (flight.outstanding.empty() || now >= end) return End(flight);
@@ -151,45 +153,81 @@ std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
   return DecidedAt(progress, {flight.control_rtt.data(), n}, fleet_.distances());
 }
 
-Decision FlightBoard::Settled(const Flight& flight) const {
-  return Choose({flight.samples.data(), fleet_.size()}, fleet_.healthy(), flight.previous, flight.prefix);
+ChoiceInputs FlightBoard::InputsFor(const ClientKey& client, std::span<const Sample> samples) const {
+  return {.samples = samples,
+          .healthy = fleet_.healthy(),
+          .overloaded = fleet_.overloaded(),
+          .prefix = client.prefix};
 }
 
-Decision FlightBoard::BestSoFar(const Flight& flight) const {
-  const auto best = Nearest({flight.samples.data(), fleet_.size()}, fleet_.healthy());
-  return best ? Decision{*best, Reason::kHoldExpired} : Fallback(flight.client);
+// What a client with that row is given now. It refers to the row's samples.
+FlightOutcome FlightBoard::OutcomeOf(const ClientKey& client, const MapRow& row) const {
+  const ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
+  const Decision home = HomeNow(row.decision, row.rules, inputs, options_.rules);
+  return {ChooseFrom(home, inputs, options_.rules), inputs.samples};
 }
 
-Decision FlightBoard::Fallback(const IpAddress& client) const {
-  const ReplicaSet healthy = fleet_.healthy();
-  MapRow row;
-  const bool neighbour = map_.Find(NeighbourhoodOf(client), &row);
-  const Decision decision =
-      Choose({row.samples.data(), fleet_.size()}, healthy, std::nullopt, ClientPrefix(client));
-  if (neighbour && decision.reason == Reason::kMeasuredBest) return {decision.replica, Reason::kNeighbour};
-  return decision;
-}
-
-void FlightBoard::Answer(Flight& flight, const Decision& decision) {
+void FlightBoard::AnswerBestSoFar(Flight& flight) {
+  const std::span<const Sample> samples(flight.samples.data(), fleet_.size());
+  ChoiceInputs inputs = InputsFor(flight.client, samples);
+  if (!inputs.healthy.empty()) inputs.previous = flight.previous;
+  Decision decision = Choose(inputs, options_.rules);
+  if (Nearest(samples, Usable(samples.size(), inputs.healthy, inputs.overloaded))) {
+    if (decision.reason != Reason::kAllDown) decision.reason = Reason::kHoldExpired;
+    return Answer(flight, {decision, samples});
+  }
   std::vector<Done> parked;
   parked.swap(flight.parked);
-  for (Done& done : parked) done(&decision);
+  AnswerFallback(flight.client, parked);
+}
+
+// By what was measured for the surroundings, or else by hashing.
+void FlightBoard::AnswerFallback(const ClientKey& client, std::span<Done> waiting) const {
+  MapRow row;
+  map_.Find(NeighbourhoodOf(client.address), &row);
+  FlightOutcome outcome{.samples = SamplesOf(row)};
+  outcome.decision = Choose(InputsFor(client, outcome.samples), options_.rules);
+  const Reason reason = outcome.decision.reason;
+  if (reason == Reason::kMeasuredBest || reason == Reason::kBand)
+    outcome.decision.reason = Reason::kNeighbour;
+  for (Done& done : waiting) done(&outcome);
+}
+
+void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome) {
+  std::vector<Done> parked;
+  parked.swap(flight.parked);
+  for (Done& done : parked) done(&outcome);
 }
 
 // A replica that failed to answer keeps what was known of it; a flight that measured nothing changes no
 // choice.
-void FlightBoard::Remember(const Flight& flight) {
+MapRow FlightBoard::Remember(Flight& flight) {
   const size_t n = fleet_.size();
   MapRow row;
-  const bool known = map_.Find(flight.prefix, &row);
+  const bool known = map_.Find(flight.client.prefix, &row);
   for (size_t i = 0; i < n; ++i) {
     if (flight.samples[i].method != Method::kUnknown) row.samples[i] = flight.samples[i];
   }
   const bool measured = Nearest({flight.samples.data(), n}, ReplicaSet::All(n)).has_value();
-  if (measured || !known) row.decision = Settled(flight);
+  if (measured || !known) {
+    ChoiceInputs inputs = InputsFor(flight.client, SamplesOf(row));
+    inputs.previous = flight.previous;
+    row.decision = ChooseHome(inputs, options_.rules);
+    row.rules = rules_fingerprint_;
+    if (measured) flight.previous = row.decision.replica;
+  }
   row.measured_at = clock_.Now();
-  map_.Put(flight.prefix, row);
-  if (measured) map_.Put(NeighbourhoodOf(flight.client), row);
+  map_.Put(flight.client.prefix, row);
+  if (measured) map_.Put(NeighbourhoodOf(flight.client.address), row);
+  return row;
+}
+
+void FlightBoard::Stop() {
+  stopped_ = true;
+  for (auto& [id, flight] : flights_) AnswerBestSoFar(*flight);
+  flights_.clear();
+  by_prefix_.clear();
+  due_.clear();
 }
 
 void FlightBoard::SetDue(Flight& flight, MonoTime due) {
@@ -202,7 +240,7 @@ void FlightBoard::SetDue(Flight& flight, MonoTime due) {
 void FlightBoard::End(Flight& flight) {
   Remember(flight);
   due_.erase({flight.due, flight.id});
-  by_prefix_.erase(flight.prefix);
+  by_prefix_.erase(flight.client.prefix);
   flights_.erase(flight.id);
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
 #include "services/dns/steering/choose.h"
+#include "services/dns/steering/client_key.h"
 
 namespace perigee::dns {
 
@@ -35,6 +37,14 @@ struct FlightOptions {
   size_t max_flights = 1024;
   // Beyond it a query is dropped: its resolver will ask again.
   size_t max_parked_per_flight = 64;
+  ChoiceRules rules;
+};
+
+// What a parked query is answered with.
+struct FlightOutcome {
+  Decision decision;
+  // By which it was made, one per replica; they live for the call only.
+  std::span<const Sample> samples;
 };
 
 // Sends Measure to one replica's prober.
@@ -49,8 +59,8 @@ class ProberCalls {
 
 class FlightBoard {
  public:
-  // What becomes of a parked query: a decision, or nothing when it is dropped. Runs exactly once.
-  using Done = absl::AnyInvocable<void(const Decision*)>;
+  // What becomes of a parked query: an outcome, or nothing when it is dropped. Runs exactly once.
+  using Done = absl::AnyInvocable<void(const FlightOutcome*)>;
   // May this client be probed now? Takes from the probe budget when it may.
   using Permit = std::function<absl::Status(const IpAddress& client, MonoTime now)>;
 
@@ -62,9 +72,9 @@ class FlightBoard {
 
   // A query of an unknown client: starts a flight or joins the one under way. `done` may run before Park
   // returns.
-  void Park(const IpAddress& client, Done done);
+  void Park(const ClientKey& client, Done done);
   // A known client whose entry has aged: starts a flight that nobody waits for, unless one is under way.
-  void Refresh(const IpAddress& client);
+  void Refresh(const ClientKey& client);
   // What a prober said; kUnknown when it failed. Unknown flights, second answers and impossible times are
   // nothing.
   void OnAnswer(uint64_t flight, ReplicaId replica, const Sample& sample);
@@ -74,19 +84,25 @@ class FlightBoard {
   // Decides, answers and ends whatever is due by the clock.
   void OnTime();
 
+  // Answers those who wait with the best so far and forgets all flights. From here on nothing is measured,
+  // and everybody gets the fallback at once.
+  void Stop();
+
   size_t flights() const { return flights_.size(); }
 
  private:
   struct Flight;
 
-  Flight* Start(const IpAddress& client, const IpPrefix& prefix);
+  Flight* Start(const ClientKey& client);
   void Consider(Flight& flight);
   std::optional<Rtt> DecisionTime(const Flight& flight) const;
-  void Answer(Flight& flight, const Decision& decision);
-  Decision Settled(const Flight& flight) const;
-  Decision BestSoFar(const Flight& flight) const;
-  Decision Fallback(const IpAddress& client) const;
-  void Remember(const Flight& flight);
+  void Answer(Flight& flight, const FlightOutcome& outcome);
+  void AnswerBestSoFar(Flight& flight);
+  void AnswerFallback(const ClientKey& client, std::span<Done> waiting) const;
+  ChoiceInputs InputsFor(const ClientKey& client, std::span<const Sample> samples) const;
+  std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
+  FlightOutcome OutcomeOf(const ClientKey& client, const MapRow& row) const;
+  MapRow Remember(Flight& flight);
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight);
 
@@ -96,7 +112,9 @@ class FlightBoard {
   ProberCalls& probers_;
   const Clock& clock_;
   const Permit permit_;
+  const uint16_t rules_fingerprint_;
 
+  bool stopped_ = false;
   uint64_t next_id_ = 1;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Flight>> flights_;
   absl::flat_hash_map<IpPrefix, uint64_t> by_prefix_;

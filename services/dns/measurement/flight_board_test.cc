@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 
 namespace perigee::dns {
@@ -27,16 +28,17 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
                    [this](const IpAddress&, MonoTime) { return permit_; });
   }
 
-  void Measure(uint64_t flight, ReplicaId replica, const IpAddress&, milliseconds) override {
+  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, milliseconds) override {
     calls_.push_back({flight, replica});
+    last_client_ = client;
   }
 
   void Park(const IpAddress& client = kClient) {
-    board_->Park(client, [this](const Decision* d) {
-      if (d == nullptr) {
+    board_->Park(KeyOf(client), [this](const FlightOutcome* outcome) {
+      if (outcome == nullptr) {
         ++dropped_;
       } else {
-        answers_.push_back(*d);
+        answers_.push_back(outcome->decision);
       }
     });
   }
@@ -71,6 +73,7 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
   absl::Status permit_;
   std::vector<std::pair<uint64_t, ReplicaId>> calls_;
   std::vector<Decision> answers_;
+  IpAddress last_client_;
   int dropped_ = 0;
   std::optional<FlightBoard> board_;
 };
@@ -265,7 +268,7 @@ TEST_F(FlightBoardTest, ARefreshChangesTheChoiceOnlyForOneNearerByEnough) {
   Answer(0, 20);
   Answer(1, 30);
   Answer(2, 40);
-  board_->Refresh(kClient);
+  board_->Refresh(KeyOf(kClient));
   EXPECT_EQ(board_->flights(), 1u);
   Pass(120);
   Answer(0, 20, 2);
@@ -280,10 +283,87 @@ TEST_F(FlightBoardTest, ARefreshThatMeasuresNothingKeepsWhatWasKnown) {
   Park();
   Pass(120);
   for (int i = 0; i < 3; ++i) Answer(i, 20 + i);
-  board_->Refresh(kClient);
+  board_->Refresh(KeyOf(kClient));
   Pass(10'000);
   EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
   EXPECT_EQ(Row().samples[0].rtt, milliseconds(20));
+}
+
+TEST_F(FlightBoardTest, ANetworkThatAResolverToldIsRememberedByItsOwnLength) {
+  const ClientKey wide = KeyOf(*IpPrefix::Parse("198.18.0.0/20"));
+  board_->Park(wide, [](const FlightOutcome*) {});
+  EXPECT_EQ(last_client_, *IpAddress::Parse("198.18.0.1"));
+  Pass(120);
+  for (int i = 0; i < 3; ++i) Answer(i, 20 + i);
+  MapRow row;
+  EXPECT_TRUE(map_.Find(wide.prefix, &row));
+  EXPECT_FALSE(Known()) << "of the /24s in it nothing is known";
+}
+
+TEST_F(FlightBoardTest, WhatIsRememberedIsTheHomeAndWhatIsAnsweredMindsHealthAndLoad) {
+  fleet_.SetOverloaded(ToReplicaId(0), true);
+  Park();
+  Pass(120);
+  for (int i = 0; i < 3; ++i) Answer(i, 20 + i);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(1));
+  EXPECT_EQ(answers_[0].reason, Reason::kShed);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+  fleet_.SetOverloaded(ToReplicaId(0), false);
+  Park();
+  EXPECT_EQ(answers_.back().replica, ToReplicaId(0));
+}
+
+TEST_F(FlightBoardTest, AnAnswerAfterTheDecisionMovesNobodyForLessThanHysteresis) {
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(1), milliseconds(80));
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(2), milliseconds(200));
+  Park();
+  Pass(80);
+  Answer(0, 30);
+  Answer(1, 27);  // the triangle was wrong
+  Fail(2);
+  EXPECT_EQ(answers_.at(0).replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.reason, Reason::kHysteresis);
+}
+
+TEST_F(FlightBoardTest, StoppingAnswersThoseWhoWaitWithTheBestSoFarAndMeasuresNoMore) {
+  Park();
+  Pass(60);
+  Answer(1, 10);
+  board_->Stop();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(1));
+  EXPECT_EQ(answers_[0].reason, Reason::kHoldExpired);
+  EXPECT_EQ(board_->flights(), 0u);
+  EXPECT_EQ(board_->next_due(), std::nullopt);
+  EXPECT_FALSE(Known()) << "half a measurement is none";
+  Answer(0, 20);  // late
+  Park();
+  board_->Refresh(KeyOf(kClient));
+  EXPECT_EQ(answers_.size(), 2u);
+  EXPECT_EQ(answers_[1].reason, Reason::kHashed);
+  EXPECT_EQ(calls_.size(), 3u);
+}
+
+TEST_F(FlightBoardTest, AMillionStrangersAreAllAnsweredAndTakeNoMoreThanTheFlightLimit) {
+  constexpr uint32_t kStrangers = 1'000'000;
+  Make({.max_flights = 16});
+  size_t answered = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  for (uint32_t i = 0; i < kStrangers; ++i) {
+    const uint8_t bytes[4] = {static_cast<uint8_t>(20 + (i >> 16)), static_cast<uint8_t>(i >> 8),
+                              static_cast<uint8_t>(i), 1};
+    board_->Park(KeyOf(IpAddress::V4(bytes)),
+                 [&](const FlightOutcome* outcome) { answered += outcome != nullptr; });
+  }
+  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
+  EXPECT_EQ(board_->flights(), 16u);
+  EXPECT_EQ(calls_.size(), 16u * 3);
+  EXPECT_EQ(answered, kStrangers - 16);
+  EXPECT_EQ(map_.size(), 0u) << "nothing was measured, so nothing is pushed out of the map";
+  fmt::print("{:.0f} ns for each stranger beyond the limit\n", took.count() / kStrangers);
 }
 
 TEST_F(FlightBoardTest, ShutdownDropsThoseWhoWait) {

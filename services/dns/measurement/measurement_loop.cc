@@ -19,34 +19,41 @@ bool MeasurementLoop::Admit() {
   return false;
 }
 
-void MeasurementLoop::Park(const IpAddress& client, FlightBoard::Done done) {
+void MeasurementLoop::Park(const ClientKey& client, FlightBoard::Done done) {
   if (!Admit()) return done(nullptr);
-  boost::asio::post(loop_, [this, client, done = std::move(done)]() mutable {
+  boost::asio::post(loop_, life_.Guard([this, client, done = std::move(done)]() mutable {
     backlog_.fetch_sub(1, std::memory_order_relaxed);
     board_.Park(client, std::move(done));
     ArmTimer();
-  });
+  }));
 }
 
-void MeasurementLoop::Refresh(const IpAddress& client) {
+void MeasurementLoop::Refresh(const ClientKey& client) {
   if (!Admit()) return;
-  boost::asio::post(loop_, [this, client] {
+  boost::asio::post(loop_, life_.Guard([this, client] {
     backlog_.fetch_sub(1, std::memory_order_relaxed);
     board_.Refresh(client);
     ArmTimer();
-  });
+  }));
+}
+
+void MeasurementLoop::Stop() {
+  boost::asio::post(loop_, life_.Guard([this] {
+    board_.Stop();
+    ArmTimer();
+  }));
 }
 
 void MeasurementLoop::Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
                               std::chrono::milliseconds deadline) {
-  probers_.Measure(replica, {.address = client}, deadline,
-                   [this, &loop = loop_, flight, replica](const Sample& sample) {
-                     // Not counted as backlog: an answer is never dropped, and flights bound their number.
-                     boost::asio::post(loop, [this, flight, replica, sample] {
-                       board_.OnAnswer(flight, replica, sample);
-                       ArmTimer();
-                     });
-                   });
+  auto on_answer = life_.Guard([this, flight, replica](const Sample& sample) {
+    board_.OnAnswer(flight, replica, sample);
+    ArmTimer();
+  });
+  // Not counted as backlog: an answer is never dropped, and flights bound their number.
+  probers_.Measure(replica, {.address = client}, deadline, [&loop = loop_, on_answer](const Sample& sample) {
+    boost::asio::post(loop, [on_answer, sample]() mutable { on_answer(sample); });
+  });
 }
 
 void MeasurementLoop::ArmTimer() {
@@ -58,12 +65,12 @@ void MeasurementLoop::ArmTimer() {
     return;
   }
   timer_.expires_at(*due);
-  timer_.async_wait([this](boost::system::error_code error) {
+  timer_.async_wait(life_.Guard([this](boost::system::error_code error) {
     if (error) return;
     armed_for_.reset();
     board_.OnTime();
     ArmTimer();
-  });
+  }));
 }
 
 }  // namespace perigee::dns

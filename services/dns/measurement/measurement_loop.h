@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "services/dns/measurement/flight_board.h"
+#include "services/dns/measurement/loop_life.h"
 #include "services/dns/measurement/prober_client.h"
 
 namespace perigee::dns {
@@ -18,14 +19,18 @@ class MeasurementLoop final : private ProberCalls {
   // thread is starved, for the board itself parks no more than its options say.
   static constexpr int kMaxBacklog = 65'536;
 
-  // `loop` is run by one thread and outlives this; so do the other references. Make and destroy it while the
-  // loop does not run.
+  // `loop` is run by one thread and outlives this; so do the other references. Make it while the loop does
+  // not run, or on its thread; destroy it so too, the latter after Stop and after ProberClient::Stop. What is
+  // still on its way to the loop then is nothing.
   MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options, const FleetState& fleet,
                   RttMap& map, ProberClient& probers, const Clock& clock, FlightBoard::Permit permit);
 
   // As FlightBoard::Park and Refresh, from any thread. `done` runs on the loop's thread.
-  void Park(const IpAddress& client, FlightBoard::Done done);
-  void Refresh(const IpAddress& client);
+  void Park(const ClientKey& client, FlightBoard::Done done);
+  void Refresh(const ClientKey& client);
+
+  // As FlightBoard::Stop, from any thread: asks the loop to, and does not wait for it.
+  void Stop();
 
  private:
   void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
@@ -40,6 +45,7 @@ class MeasurementLoop final : private ProberCalls {
   boost::asio::steady_timer timer_;
   std::optional<MonoTime> armed_for_;
   std::atomic<int> backlog_{0};
+  const LoopLife life_;
 };
 
 }  // namespace perigee::dns

@@ -5,7 +5,7 @@
 namespace perigee::dns {
 namespace {
 
-const IpAddress kClient = *IpAddress::Parse("198.18.7.7");
+const ClientKey kClient = KeyOf(*IpAddress::Parse("198.18.7.7"));
 
 // A loop that nobody runs until the test does, and no prober to ask: what reaches the board is answered at
 // once.
@@ -14,7 +14,8 @@ class MeasurementLoopTest : public testing::Test {
   MeasurementLoopTest() { fleet_.SetUp(Part::kProber, ToReplicaId(0), false); }
 
   void Park() {
-    loop_.Park(kClient, [this](const Decision* decision) { ++(decision == nullptr ? dropped_ : answered_); });
+    loop_.Park(kClient,
+               [this](const FlightOutcome* outcome) { ++(outcome == nullptr ? dropped_ : answered_); });
   }
 
   boost::asio::io_context io_;

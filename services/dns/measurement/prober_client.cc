@@ -37,7 +37,13 @@ ProberClient::ProberClient(std::span<const std::shared_ptr<grpc::Channel>> chann
 
 void ProberClient::Measure(ReplicaId replica, const Request& request, std::chrono::milliseconds deadline,
                            std::function<void(const Sample&)> done) {
-  Call* call = new Call(calls_);  // owned by the callback
+  std::unique_lock lock(mutex_);
+  if (stopped_) {
+    lock.unlock();
+    return done(Sample{});
+  }
+  Call* call = new Call(*calls_);  // owned by the callback
+  lock.unlock();
   call->member.context.set_deadline(std::chrono::system_clock::now() + deadline);
   call->request.set_address(request.address.ToString());
   call->request.set_probes(request.probes);
@@ -52,6 +58,14 @@ void ProberClient::Measure(ReplicaId replica, const Request& request, std::chron
         }
         done(status.ok() ? ReadMeasureResponse(call->response, deadline) : Sample{});
       });
+}
+
+void ProberClient::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  calls_.reset();  // waits, so not under the lock: a `done` may call Measure
 }
 
 }  // namespace perigee::dns

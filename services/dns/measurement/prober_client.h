@@ -6,7 +6,10 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "lib/base/address.h"
@@ -29,13 +32,20 @@ class ProberClient {
 
   // `done` runs exactly once, on a gRPC thread, no later than the deadline plus scheduling. It gets a bare
   // Sample (method kUnknown) when the call failed or the answer makes no sense. Thread-safe; the destructor
-  // cancels what is under way, runs its `done`, and waits.
+  // cancels what is under way, runs its `done`, and waits. After Stop `done` gets a bare Sample at once, on
+  // the calling thread.
   void Measure(ReplicaId replica, const Request& request, std::chrono::milliseconds deadline,
                std::function<void(const Sample&)> done);
 
+  // Cancels what is under way, runs its `done`, and returns when all have run; nothing is sent from here on.
+  // To be called once, and not on a gRPC thread nor, should a `done` wait for it, on that one.
+  void Stop();
+
  private:
   std::vector<std::unique_ptr<v1::Prober::Stub>> stubs_;
-  CallGroup calls_;
+  std::mutex mutex_;  // guards stopped_; held while a call joins the group
+  bool stopped_ = false;
+  std::optional<CallGroup> calls_{std::in_place};
 };
 
 // What a response says, or a bare Sample when it contradicts itself: a method that is no measurement, no

@@ -134,6 +134,17 @@ TEST_F(ProberClientTest, DestructionCancelsWhatIsUnderWayAndRunsItsDone) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
 }
 
+TEST_F(ProberClientTest, StoppingCancelsWhatIsUnderWayAndNothingIsSentFromThenOn) {
+  Measure(seconds(60));
+  prober_.Request();
+  client_->Stop();
+  EXPECT_EQ(done_, 1);
+  EXPECT_EQ(sample_.get_future().get().method, Method::kUnknown);
+  Sample late{milliseconds(1), Method::kIcmpEcho};
+  client_->Measure(ToReplicaId(0), {.address = kClient}, seconds(60), [&](const Sample& s) { late = s; });
+  EXPECT_EQ(late.method, Method::kUnknown) << "at once, for nobody else would call";
+}
+
 TEST_F(ProberClientTest, AProberThatIsGoneIsABareSample) {
   server_.reset();
   Measure(milliseconds(500));

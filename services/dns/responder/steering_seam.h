@@ -25,6 +25,7 @@ class AddressList {
   void Add(const IpAddress& address) {
     if (size_ < kMaxAnswerAddresses) items_[size_++] = address;
   }
+  void Clear() { size_ = 0; }
   std::span<const IpAddress> items() const { return {items_.data(), size_}; }
   bool empty() const { return size_ == 0; }
 

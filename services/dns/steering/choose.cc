@@ -1,33 +1,21 @@
 #include "services/dns/steering/choose.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 namespace perigee::dns {
 namespace {
 
-// FNV-1a with a final mix: the same in every process and release, for choices outlive a restart.
-uint64_t StableHash(const IpPrefix& prefix, ReplicaId replica) {
-  uint64_t h = 14695981039346656037u;
-  const auto mix = [&h](uint8_t byte) { h = (h ^ byte) * 1099511628211u; };
-  for (const uint8_t byte : prefix.address().bytes()) mix(byte);
-  mix(static_cast<uint8_t>(prefix.length()));
-  mix(static_cast<uint8_t>(replica));
-  h ^= h >> 32;
-  h *= 0x9e3779b97f4a7c15u;
-  return h ^ (h >> 29);
-}
-
-ReplicaId Hashed(size_t replicas, ReplicaSet usable, const IpPrefix& prefix) {
-  ReplicaId winner{};
-  uint64_t highest = 0;
-  for (size_t i = 0; i < replicas; ++i) {
-    const ReplicaId id = ToReplicaId(i);
-    const uint64_t score = StableHash(prefix, id) | 1;  // above the start value, so that one always wins
-    if (usable.Contains(id) && score > highest) {
-      highest = score;
-      winner = id;
-    }
+std::optional<ReplicaId> Hashed(ReplicaSet among, const IpPrefix& prefix, const ChoiceRules& rules) {
+  std::optional<ReplicaId> winner;
+  std::optional<RendezvousScore> highest;
+  for (uint64_t rest = among.bits(); rest != 0; rest &= rest - 1) {
+    const ReplicaId id = ToReplicaId(static_cast<size_t>(std::countr_zero(rest)));
+    const RendezvousScore score(prefix, id, rules.weight(id));
+    if (highest && !(score > *highest)) continue;
+    highest = score;
+    winner = id;
   }
   return winner;
 }
@@ -35,6 +23,38 @@ ReplicaId Hashed(size_t replicas, ReplicaSet usable, const IpPrefix& prefix) {
 bool WorthLeaving(Rtt current, Rtt best) {
   const auto share = std::chrono::duration_cast<Rtt>(current * kHysteresisShare);
   return current - best > std::max(kHysteresisFloor, share);
+}
+
+// The measured of `usable` that are as good as the nearest.
+ReplicaSet Band(std::span<const Sample> samples, ReplicaSet usable, Rtt best) {
+  const Rtt limit =
+      best + std::max(kHysteresisFloor, std::chrono::duration_cast<Rtt>(best * kHysteresisShare));
+  ReplicaSet band;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const bool near = samples[i].measured() && samples[i].rtt <= limit;
+    if (near && usable.Contains(ToReplicaId(i))) band.Add(ToReplicaId(i));
+  }
+  return band;
+}
+
+Decision ChooseByBand(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaSet usable, ReplicaId best) {
+  const ReplicaSet band = Band(in.samples, usable, in.samples[Index(best)].rtt);
+  if (band.size() == 1) return {best, Reason::kMeasuredBest};
+  if (in.previous && band.Contains(*in.previous)) return {*in.previous, Reason::kBand};
+  return {*Hashed(band, in.prefix, rules), Reason::kBand};
+}
+
+Decision ChooseAmong(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaSet usable) {
+  const auto best = Nearest(in.samples, usable);
+  if (!best) return {*Hashed(usable, in.prefix, rules), Reason::kHashed};
+  if (rules.band) return ChooseByBand(in, rules, usable, *best);
+  if (in.previous && *in.previous != *best && usable.Contains(*in.previous)) {
+    const Sample& current = in.samples[Index(*in.previous)];
+    if (current.measured() && !WorthLeaving(current.rtt, in.samples[Index(*best)].rtt)) {
+      return {*in.previous, Reason::kHysteresis};
+    }
+  }
+  return {*best, Reason::kMeasuredBest};
 }
 
 }  // namespace
@@ -67,6 +87,12 @@ std::string_view Word(Reason reason) {
       return "all-down";
     case Reason::kHysteresis:
       return "hysteresis";
+    case Reason::kBand:
+      return "band";
+    case Reason::kShed:
+      return "shed";
+    case Reason::kOverride:
+      return "override";
   }
   return "invalid";
 }
@@ -83,22 +109,75 @@ std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usa
   return best;
 }
 
-Decision Choose(std::span<const Sample> samples, ReplicaSet healthy, std::optional<ReplicaId> previous,
-                const IpPrefix& prefix) {
-  assert(!samples.empty() && samples.size() <= kMaxReplicas);
-  const bool all_down = healthy.empty();
-  const ReplicaSet usable = all_down ? ReplicaSet::All(samples.size()) : healthy;
-  const auto as = [all_down](Reason reason) { return all_down ? Reason::kAllDown : reason; };
+uint16_t ChoiceRules::Fingerprint() const {
+  uint64_t h = band ? 0x9e3779b97f4a7c15u : 14695981039346656037u;
+  for (size_t i = 0; i < kMaxReplicas; ++i) h = (h ^ weight(ToReplicaId(i))) * 1099511628211u;
+  return static_cast<uint16_t>(h >> 48 ^ h >> 32);
+}
 
-  const auto best = Nearest(samples, usable);
-  if (!best) return {Hashed(samples.size(), usable, prefix), as(Reason::kHashed)};
-  if (previous && *previous != *best && usable.Contains(*previous)) {
-    const Sample& current = samples[Index(*previous)];
-    if (current.measured() && !WorthLeaving(current.rtt, samples[Index(*best)].rtt)) {
-      return {*previous, as(Reason::kHysteresis)};
-    }
+ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet overloaded) {
+  if (healthy.empty()) return ReplicaSet::All(count);
+  const ReplicaSet at_ease = ReplicaSet::FromBits(healthy.bits() & ~overloaded.bits());
+  return at_ease.empty() ? healthy : at_ease;
+}
+
+Decision Choose(const ChoiceInputs& in, const ChoiceRules& rules) {
+  assert(!in.samples.empty() && in.samples.size() <= kMaxReplicas);
+  if (in.set_by_operator && in.healthy.Contains(*in.set_by_operator)) {
+    return {*in.set_by_operator, Reason::kOverride};
   }
-  return {*best, as(Reason::kMeasuredBest)};
+  const ReplicaSet usable = Usable(in.samples.size(), in.healthy, in.overloaded);
+  if (in.healthy.empty()) {
+    return {in.previous ? *in.previous : ChooseAmong(in, rules, usable).replica, Reason::kAllDown};
+  }
+  Decision decision = ChooseAmong(in, rules, usable);
+  const auto nearest = Nearest(in.samples, in.healthy);
+  if (nearest && !usable.Contains(*nearest)) decision.reason = Reason::kShed;
+  return decision;
+}
+
+Decision ChooseHome(const ChoiceInputs& in, const ChoiceRules& rules) {
+  return ChooseAmong(in, rules, ReplicaSet::All(in.samples.size()));
+}
+
+bool HomeHolds(const Decision& remembered, uint16_t made_by, const ChoiceRules& rules, uint16_t fingerprint) {
+  if (made_by == fingerprint) return true;
+  return !rules.band && remembered.reason != Reason::kBand && remembered.reason != Reason::kHashed;
+}
+
+Decision HomeNow(const Decision& remembered, uint16_t made_by, const ChoiceInputs& in,
+                 const ChoiceRules& rules) {
+  if (HomeHolds(remembered, made_by, rules, rules.Fingerprint())) return remembered;
+  ChoiceInputs anew = in;
+  anew.previous.reset();  // a band would keep it for ever, whatever it weighs now
+  return ChooseHome(anew, rules);
+}
+
+bool HomeIsUsable(ReplicaId home, size_t count, ReplicaSet healthy, ReplicaSet overloaded) {
+  return !healthy.empty() && Usable(count, healthy, overloaded).Contains(home);
+}
+
+Decision ChooseFrom(const Decision& home, const ChoiceInputs& in, const ChoiceRules& rules) {
+  const bool by_operator = in.set_by_operator && in.healthy.Contains(*in.set_by_operator);
+  if (!by_operator && HomeIsUsable(home.replica, in.samples.size(), in.healthy, in.overloaded)) return home;
+  ChoiceInputs away = in;
+  away.previous = home.replica;
+  return Choose(away, rules);
+}
+
+size_t Ranked(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaId first, std::span<ReplicaId> out) {
+  if (out.empty()) return 0;
+  size_t count = 0;
+  out[count++] = first;
+  ReplicaSet rest = Usable(in.samples.size(), in.healthy, in.overloaded);
+  rest.Remove(first);
+  while (count < out.size() && !rest.empty()) {
+    const auto nearest = Nearest(in.samples, rest);
+    const ReplicaId next = nearest ? *nearest : *Hashed(rest, in.prefix, rules);
+    out[count++] = next;
+    rest.Remove(next);
+  }
+  return count;
 }
 
 }  // namespace perigee::dns
