@@ -6,6 +6,7 @@
 #include <bit>
 #include <cassert>
 #include <new>
+#include <span>
 #include <thread>
 
 namespace perigee::dns {
@@ -49,6 +50,19 @@ Key KeyOf(const IpPrefix& prefix) {
   return {kInUse | (v4 ? kIsV4 : 0) | static_cast<uint32_t>(prefix.length()), word(0), v4 ? 0 : word(4)};
 }
 
+// The other way round; of a torn key it makes some prefix or other.
+IpPrefix PrefixOf(const Key& key) {
+  std::array<uint8_t, 16> bytes{};
+  for (size_t i = 0; i < 4; ++i) {
+    bytes[i] = static_cast<uint8_t>(key.high >> (24 - 8 * i));
+    bytes[4 + i] = static_cast<uint8_t>(key.low >> (24 - 8 * i));
+  }
+  const std::span<const uint8_t, 16> all(bytes);
+  const bool v4 = key.header & kIsV4;
+  const auto length = std::min<uint32_t>(key.header & 0xff, 64);
+  return {v4 ? IpAddress::V4(all.first<4>()) : IpAddress::V6(all), static_cast<int>(length)};
+}
+
 bool Holds(const uint32_t* row, const Key& key) {
   return Read(row + kHeader) == key.header && Read(row + kKeyHigh) == key.high &&
          Read(row + kKeyLow) == key.low;
@@ -68,7 +82,8 @@ RttMap::RttMap(size_t replicas, size_t max_prefixes, MonoTime epoch)
       row_words_(kSamples + replicas),
       set_words_(1 + kWays * row_words_),
       sets_(std::max<size_t>(1, max_prefixes / kWays)),
-      epoch_(epoch) {
+      epoch_(epoch),
+      dirty_((sets_ * kWays + 63) / 64) {
   void* memory = mmap(nullptr, sets_ * set_words_ * sizeof(uint32_t), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -146,6 +161,51 @@ void RttMap::Put(const IpPrefix& prefix, const MapRow& row) {
   Write(at + kMeasuredAt, static_cast<uint32_t>(std::max<int64_t>(0, since_epoch.count())));
   for (size_t i = 0; i < replicas_; ++i) Write(at + kSamples + i, Pack(row.samples[i]));
   Write(set, sequence + 2);
+  MarkDirty(SlotAt(set, at));
+}
+
+size_t RttMap::SlotAt(const uint32_t* set, const uint32_t* row) const {
+  const auto set_index = static_cast<size_t>(set - words_) / set_words_;
+  return set_index * kWays + static_cast<size_t>(row - set - 1) / row_words_;
+}
+
+bool RttMap::ReadSlot(size_t slot, IpPrefix* prefix, MapRow* row) const {
+  const uint32_t* set = words_ + slot / kWays * set_words_;
+  const uint32_t* at = set + 1 + slot % kWays * row_words_;
+  for (;;) {
+    const Key key{Read(at + kHeader), Read(at + kKeyHigh), Read(at + kKeyLow)};
+    if (key.header == 0) return false;
+    *prefix = PrefixOf(key);
+    // Another prefix may have taken the row since; then it is looked at again.
+    if (Find(*prefix, row) && SlotOf(*prefix) == slot) return true;
+    std::this_thread::yield();
+  }
+}
+
+size_t RttMap::SlotOf(const IpPrefix& prefix) const {
+  const Key key = KeyOf(prefix);
+  const uint32_t* set = SetOf(prefix);
+  for (size_t way = 0; way < kWays; ++way) {
+    const uint32_t* row = set + 1 + way * row_words_;
+    if (Holds(row, key)) return SlotAt(set, row);
+  }
+  return capacity();
+}
+
+void RttMap::MarkDirty(size_t slot) {
+  dirty_[slot / 64].fetch_or(uint64_t{1} << (slot % 64), std::memory_order_release);
+}
+
+void RttMap::TakeDirty(size_t* from, size_t max, std::vector<size_t>* slots) {
+  size_t word = *from / 64;
+  for (; word < dirty_.size() && slots->size() < max; ++word) {
+    if (dirty_[word].load(std::memory_order_relaxed) == 0) continue;
+    uint64_t bits = dirty_[word].exchange(0, std::memory_order_acquire);
+    for (; bits != 0; bits &= bits - 1) {
+      slots->push_back(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+    }
+  }
+  *from = std::min(word * 64, capacity());
 }
 
 }  // namespace perigee::dns

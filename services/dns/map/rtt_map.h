@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
@@ -63,6 +64,24 @@ class RttMap {
   const MonoTime epoch_;
   uint32_t* words_;  // sets_ * set_words_, from mmap: untouched pages cost nothing
   std::atomic<size_t> size_{0};
+
+ public:
+  // For the one who saves the map. A slot is a row's place, 0 to capacity() - 1; a prefix keeps its slot
+  // until its row goes. All are thread-safe.
+
+  // Fills both and returns true when the slot is in use. Without a lock, as Find.
+  bool ReadSlot(size_t slot, IpPrefix* prefix, MapRow* row) const;
+  // The prefix's slot, or capacity() when it is not known.
+  size_t SlotOf(const IpPrefix& prefix) const;
+  // Slots from `*from` on that were put or marked since they were last taken; they count as taken. At most
+  // `max`, (63 more at the end of a word), in order; `*from` moves on, to capacity() at the end.
+  void TakeDirty(size_t* from, size_t max, std::vector<size_t>* slots);
+  void MarkDirty(size_t slot);
+
+ private:
+  size_t SlotAt(const uint32_t* set, const uint32_t* row) const;
+
+  std::vector<std::atomic<uint64_t>> dirty_;  // a bit per slot
 };
 
 }  // namespace perigee::dns

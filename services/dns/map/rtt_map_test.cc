@@ -1,5 +1,6 @@
 #include "services/dns/map/rtt_map.h"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -103,6 +104,46 @@ TEST(RttMap, ReadersNeverSeeHalfARow) {
   stop = true;
   for (auto& reader : readers) reader.join();
   EXPECT_EQ(torn, 0);
+}
+
+TEST(RttMap, SlotsCanBeReadOneByOne) {
+  RttMap map(2, 1000, kEpoch);
+  const IpPrefix p4 = *IpPrefix::Parse("198.18.7.0/24"), p6 = *IpPrefix::Parse("2001:db8:1:200::/56");
+  map.Put(p4, Row(0, 10));
+  map.Put(p6, Row(1, 20));
+  size_t in_use = 0;
+  for (size_t slot = 0; slot < map.capacity(); ++slot) {
+    IpPrefix prefix;
+    MapRow row;
+    if (!map.ReadSlot(slot, &prefix, &row)) continue;
+    ++in_use;
+    EXPECT_EQ(map.SlotOf(prefix), slot);
+    EXPECT_TRUE(prefix == p4 || prefix == p6) << prefix.ToString();
+    EXPECT_EQ(row.samples[0].rtt, prefix == p4 ? milliseconds(10) : milliseconds(20));
+  }
+  EXPECT_EQ(in_use, 2u);
+  EXPECT_EQ(map.SlotOf(V4(1)), map.capacity());
+}
+
+TEST(RttMap, DirtySlotsAreTakenOnce) {
+  RttMap map(1, 4096, kEpoch);
+  for (uint32_t i = 0; i < 1000; ++i) map.Put(V4(i), Row(0, 10));
+  std::vector<size_t> slots;
+  size_t from = 0;
+  map.TakeDirty(&from, 100, &slots);
+  EXPECT_GE(slots.size(), 100u);
+  EXPECT_LE(slots.size(), 163u);
+  while (from < map.capacity()) map.TakeDirty(&from, SIZE_MAX, &slots);
+  EXPECT_EQ(slots.size(), map.size());
+  EXPECT_TRUE(std::is_sorted(slots.begin(), slots.end()));
+
+  slots.clear();
+  map.Put(V4(7), Row(0, 20));
+  map.MarkDirty(map.SlotOf(V4(8)));
+  for (from = 0; from < map.capacity();) map.TakeDirty(&from, 100, &slots);
+  std::vector<size_t> expected = {map.SlotOf(V4(7)), map.SlotOf(V4(8))};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(slots, expected);
 }
 
 }  // namespace
