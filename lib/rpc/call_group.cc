@@ -16,6 +16,7 @@ CallGroup::Membership::Presence::~Presence() {
 CallGroup::Membership::Membership(CallGroup& group) : presence_(group) {
   const std::lock_guard lock(group.mutex_);
   group.cancellable_.insert(this);
+  if (group.stopped_) context.TryCancel();
 }
 
 CallGroup::Membership::~Membership() {
@@ -23,8 +24,9 @@ CallGroup::Membership::~Membership() {
   presence_.group.cancellable_.erase(this);
 }
 
-CallGroup::~CallGroup() {
+void CallGroup::Stop() {
   std::unique_lock lock(mutex_);
+  stopped_ = true;
   for (Membership* call : cancellable_) call->context.TryCancel();
   changed_.wait(lock, [this] { return present_ == 0; });
 }

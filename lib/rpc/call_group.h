@@ -41,14 +41,18 @@ class CallGroup {
   };
 
   CallGroup() = default;
-  // Cancels what is under way and returns when every membership has ended.
-  ~CallGroup();
+  ~CallGroup() { Stop(); }
+
+  // Cancels what is under way, and what begins from now on, and returns when every membership has ended. Not
+  // on a gRPC thread.
+  void Stop();
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   absl::flat_hash_set<Membership*> cancellable_;
   size_t present_ = 0;
+  bool stopped_ = false;
 };
 
 }  // namespace perigee

@@ -32,6 +32,9 @@ class HealthProbe {
   // than `timeout` from now (plus scheduling). Thread-safe.
   void Check(std::chrono::milliseconds timeout, std::function<void(HealthReport)> done);
 
+  // Cancels what is under way, and what is asked from now on, and waits for it. Not on a gRPC thread.
+  void Stop() { calls_.Stop(); }
+
  private:
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;

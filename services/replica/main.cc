@@ -46,6 +46,7 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   (*control)->SetServing(kServiceName, false);
   (*control)->SetServing("", false);
   (*server)->Drain(flags.grace);
+  service.EndWatches();
   return absl::OkStatus();
 }
 

@@ -55,6 +55,32 @@ std::string_view Word(v1::Reason reason) {
   }
 }
 
+std::string_view Word(v1::OperatorState state) {
+  switch (state) {
+    case v1::OPERATOR_STATE_DRAIN:
+      return "drain";
+    case v1::OPERATOR_STATE_FORCE_UP:
+      return "force-up";
+    default:
+      return "auto";
+  }
+}
+
+std::string_view Meaning(v1::OperatorState state) {
+  switch (state) {
+    case v1::OPERATOR_STATE_DRAIN:
+      return "clients go elsewhere with their next query; end it with `cdnctl undrain`";
+    case v1::OPERATOR_STATE_FORCE_UP:
+      return "it gets clients whatever its health says; end it with `cdnctl undrain`";
+    default:
+      return "health decides";
+  }
+}
+
+std::string Load(const v1::ReplicaState& r) {
+  return fmt::format("{}{}", r.requests_per_second(), r.overloaded() ? " (overloaded)" : "");
+}
+
 template <typename Request, typename Response>
 absl::StatusOr<Response> Call(v1::Director::StubInterface& director,
                               grpc::Status (v1::Director::StubInterface::*method)(grpc::ClientContext*,
@@ -98,18 +124,32 @@ std::string Verdict(const std::string& client, const v1::ExplainResponse& respon
 }  // namespace
 
 std::string StatusTable(const v1::ListReplicasResponse& response) {
-  std::vector<std::vector<std::string>> rows = {
-      {"REPLICA", "IPV4", "IPV6", "HEALTH", "PROBER", "SERVER", "CONTROL ms", "DISTANCES"}};
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "IPV4", "IPV6", "HEALTH", "PROBER", "SERVER",
+                                                 "OPERATOR", "CONTROL ms", "DISTANCES", "WEIGHT",
+                                                 "REQUESTS/s"}};
   const auto up = [](bool is) { return is ? "up" : "down"; };
   for (const auto& r : response.replicas()) {
     rows.push_back({r.name(), r.ipv4().empty() ? "-" : r.ipv4(), r.ipv6().empty() ? "-" : r.ipv6(),
                     r.healthy() ? "healthy" : "unhealthy", up(r.prober_healthy()), up(r.server_healthy()),
-                    Ms(r.control_rtt_us()),
-                    fmt::format("{}/{}", r.distances_known(), response.replicas_size() - 1)});
+                    std::string(Word(r.operator_state())), Ms(r.control_rtt_us()),
+                    fmt::format("{}/{}", r.distances_known(), response.replicas_size() - 1),
+                    fmt::to_string(r.weight()), Load(r)});
   }
   return FormatTable({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
-                      Align::kRight, Align::kRight},
+                      Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kLeft},
                      rows);
+}
+
+std::string StateText(const std::string& replica, v1::OperatorState state, v1::OperatorState previous) {
+  return fmt::format("{}: {} (was {}); {}\n", replica, Word(state), Word(previous), Meaning(state));
+}
+
+std::string ReloadText(const v1::ReloadResponse& response) {
+  std::string text =
+      fmt::format("reloaded: {} zone(s), {} replica(s)\n", response.zones(), response.replicas());
+  for (const auto& setting : response.needs_restart())
+    text += setting + " was changed: restart for it to hold\n";
+  return text;
 }
 
 std::string MeasureTable(std::vector<Measurement> measurements) {
@@ -158,6 +198,22 @@ absl::StatusOr<std::string> Explain(v1::Director::StubInterface& director, const
   const auto response = Call(director, &v1::Director::StubInterface::Explain, request);
   if (!response.ok()) return response.status();
   return ExplainTable(client, *response);
+}
+
+absl::StatusOr<std::string> SetState(v1::Director::StubInterface& director, const std::string& replica,
+                                     v1::OperatorState state) {
+  v1::SetReplicaStateRequest request;
+  request.set_replica(replica);
+  request.set_state(state);
+  const auto response = Call(director, &v1::Director::StubInterface::SetReplicaState, request);
+  if (!response.ok()) return response.status();
+  return StateText(replica, state, response->previous());
+}
+
+absl::StatusOr<std::string> Reload(v1::Director::StubInterface& director) {
+  const auto response = Call(director, &v1::Director::StubInterface::Reload, v1::ReloadRequest());
+  if (!response.ok()) return response.status();
+  return ReloadText(*response);
 }
 
 std::string Measure(const std::vector<Prober>& probers, const std::string& client) {

@@ -18,10 +18,36 @@ TEST(StatusTable, LinesUpAndShowsWhatIsDown) {
   auto& tokyo = *response.add_replicas();
   tokyo.set_name("tokyo");
   tokyo.set_ipv6("fd00::8");
+  dublin.set_weight(100);
+  dublin.set_requests_per_second(1200);
+  dublin.set_overloaded(true);
+  tokyo.set_weight(25);
+  tokyo.set_operator_state(v1::OPERATOR_STATE_DRAIN);
   EXPECT_EQ(StatusTable(response),
-            "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  CONTROL ms  DISTANCES\n"
-            "dublin   198.18.4.10  -        healthy    up      up            80.1        1/1\n"
-            "tokyo    -            fd00::8  unhealthy  down    down             -        0/1\n");
+            "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  OPERATOR  CONTROL ms  DISTANCES  "
+            "WEIGHT  REQUESTS/s\n"
+            "dublin   198.18.4.10  -        healthy    up      up      auto            80.1        1/1     "
+            "100  1200 (overloaded)\n"
+            "tokyo    -            fd00::8  unhealthy  down    down    drain              -        0/1      "
+            "25  0\n");
+}
+
+TEST(StateText, SaysWhatHoldsNowAndHowToEndIt) {
+  EXPECT_EQ(
+      StateText("dublin", v1::OPERATOR_STATE_DRAIN, v1::OPERATOR_STATE_AUTO),
+      "dublin: drain (was auto); clients go elsewhere with their next query; end it with `cdnctl undrain`\n");
+  EXPECT_EQ(StateText("dublin", v1::OPERATOR_STATE_AUTO, v1::OPERATOR_STATE_FORCE_UP),
+            "dublin: auto (was force-up); health decides\n");
+}
+
+TEST(ReloadText, NamesWhatNeedsARestart) {
+  v1::ReloadResponse response;
+  response.set_zones(2);
+  response.set_replicas(3);
+  EXPECT_EQ(ReloadText(response), "reloaded: 2 zone(s), 3 replica(s)\n");
+  response.add_needs_restart("dns.metrics_listen");
+  EXPECT_EQ(ReloadText(response),
+            "reloaded: 2 zone(s), 3 replica(s)\ndns.metrics_listen was changed: restart for it to hold\n");
 }
 
 TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {

@@ -1,5 +1,6 @@
 // cdnctl: the operator's one command. Every subcommand is a call on control ports, shown as a table.
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,17 @@ constexpr char kExamples[] =
     "  cdnctl status                                 the fleet, as the director sees it\n"
     "  cdnctl explain 198.51.100.7                   why this client gets its replica\n"
     "  cdnctl measure 198.51.100.7                   how far it is from every replica, now\n"
+    "  cdnctl drain dublin                           send its clients elsewhere, for maintenance\n"
+    "  cdnctl undrain dublin                         and let its health decide again\n"
+    "  cdnctl reload                                 read the fleet file and the zone files again\n"
     "  cdnctl --director 192.0.2.1:4303 status       a director on another host\n"
     "  cdnctl config check --config cdn.textproto    is the fleet file right?";
 
 struct Flags {
-  std::string director = "127.0.0.1:4303", config = "cdn.textproto", client;
+  std::string director = "127.0.0.1:4303", config = "cdn.textproto", client, replica;
 };
 
-// The fleet file is needed for its TLS files and its probers; `status` and `explain` can do without both.
+// The fleet file is needed for its TLS files and its probers; what asks the director can do without both.
 absl::StatusOr<v1::FleetConfig> FleetOf(const Flags& flags, bool required) {
   auto fleet = LoadFleetFile(flags.config);
   if (absl::IsNotFound(fleet.status()) && !required) return DefaultFleet();
@@ -56,7 +60,9 @@ absl::StatusOr<std::string> MeasureClient(const Flags& flags) {
   return cdnctl::Measure(probers, flags.client);
 }
 
-absl::StatusOr<std::string> AskDirector(const Flags& flags, bool status) {
+using Ask = std::function<absl::StatusOr<std::string>(v1::Director::StubInterface&)>;
+
+absl::StatusOr<std::string> AskDirector(const Flags& flags, const Ask& ask) {
   const auto fleet = FleetOf(flags, /*required=*/false);
   if (!fleet.ok()) return fleet.status();
   const auto credentials = CredentialsOf(*fleet);
@@ -64,7 +70,7 @@ absl::StatusOr<std::string> AskDirector(const Flags& flags, bool status) {
   const auto endpoint = IpEndpoint::Parse(flags.director);
   if (!endpoint.ok()) return endpoint.status();
   const auto stub = v1::Director::NewStub(ControlChannel(*endpoint, *credentials));
-  return status ? cdnctl::Status(*stub) : cdnctl::Explain(*stub, flags.client);
+  return ask(*stub);
 }
 
 int Run(int argc, char** argv) {
@@ -89,15 +95,33 @@ int Run(int argc, char** argv) {
   for (CLI::App* command : {explain, measure}) {
     command->add_option("client", flags.client, "The client's IPv4 or IPv6 address")->required();
   }
+  const auto set_state = [&](const char* name, const char* help) {
+    CLI::App* command = add(app, name, help);
+    command->add_option("replica", flags.replica, "The replica's name in the fleet file")->required();
+    return command;
+  };
+  const CLI::App* drain = set_state(
+      "drain", "Sends no clients to a replica, until `undrain`; those connected are served to their end");
+  const CLI::App* undrain =
+      set_state("undrain", "Lets a replica's health decide again: ends `drain` and `force-up`");
+  const CLI::App* force_up =
+      set_state("force-up", "Sends clients to a replica whatever its health says, until `undrain`");
+  add(app, "reload", "Reads the fleet file and the zone files again; a bad file changes nothing");
   CLI::App* config = add(app, "config", "The fleet file");
   config->require_subcommand(1);
   add(*config, "check", "Says what is wrong with it, as file:line:column");
   if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
   if (app.get_subcommands().empty()) return Fail(kName, absl::InvalidArgumentError("no command; try --help"));
 
-  const auto text = *config    ? CheckConfig(flags)
-                    : *measure ? MeasureClient(flags)
-                               : AskDirector(flags, static_cast<bool>(*status));
+  const Ask ask = [&](v1::Director::StubInterface& director) {
+    if (*status) return cdnctl::Status(director);
+    if (*explain) return cdnctl::Explain(director, flags.client);
+    if (*drain) return cdnctl::SetState(director, flags.replica, v1::OPERATOR_STATE_DRAIN);
+    if (*undrain) return cdnctl::SetState(director, flags.replica, v1::OPERATOR_STATE_AUTO);
+    if (*force_up) return cdnctl::SetState(director, flags.replica, v1::OPERATOR_STATE_FORCE_UP);
+    return cdnctl::Reload(director);
+  };
+  const auto text = *config ? CheckConfig(flags) : *measure ? MeasureClient(flags) : AskDirector(flags, ask);
   if (!text.ok()) return Fail(kName, text.status());
   std::fputs(text->c_str(), stdout);
   return 0;

@@ -1,6 +1,7 @@
 #include "services/dns/admin/director_service.h"
 
 #include "lib/rpc/control.h"
+#include "services/dns/admin/replica_states.h"
 
 namespace perigee::dns {
 
@@ -36,7 +37,7 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Kno
 
 v1::ListReplicasResponse ListReplicas(const FleetState& fleet) {
   v1::ListReplicasResponse response;
-  const ReplicaSet servers = fleet.healthy(), probers = fleet.measurable();
+  const ReplicaSet servers = fleet.up(Part::kServer), probers = fleet.measurable();
   const ReplicaDistances distances = fleet.distances();
   for (size_t i = 0; i < fleet.size(); ++i) {
     const ReplicaId id = ToReplicaId(i);
@@ -45,13 +46,15 @@ v1::ListReplicasResponse ListReplicas(const FleetState& fleet) {
     state.set_name(info.name);
     if (info.ipv4) state.set_ipv4(info.ipv4->ToString());
     if (info.ipv6) state.set_ipv6(info.ipv6->ToString());
-    state.set_healthy(servers.Contains(id) && probers.Contains(id));
+    const bool forced = fleet.operator_state(id) == OperatorState::kForceUp;
+    state.set_healthy(fleet.healthy().Contains(id) && (forced || probers.Contains(id)));
     state.set_prober_healthy(probers.Contains(id));
     state.set_server_healthy(servers.Contains(id));
     for (size_t other = 0; other < fleet.size(); ++other) {
       const bool known = distances.Between(id, ToReplicaId(other)) > Rtt::zero();
       state.set_distances_known(state.distances_known() + known);
     }
+    FillLoadAndState(fleet, id, &state);
     state.set_control_rtt_us(static_cast<uint32_t>(fleet.control_rtt(id).count()));
   }
   return response;

@@ -1,5 +1,6 @@
-// What the director knows of each replica right now: is it healthy, how far is its prober, how far are the
-// replicas from each other. Written by the heartbeat and the distance survey, read by everyone.
+// What the director knows of each replica right now: is it healthy, how far is its prober, how loaded is it,
+// how far are the replicas from each other, and what did an operator say of it. Written by the heartbeat, the
+// load watch, the distance survey and the operator, read by everyone.
 //
 // Thread-safe; no call waits for another.
 #pragma once
@@ -8,6 +9,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/base/address.h"
@@ -17,17 +19,27 @@
 
 namespace perigee::dns {
 
-// A replica of the fleet file; fixed while the program runs.
+// A replica of the fleet file; fixed while this fleet is served.
 struct ReplicaInfo {
   std::string name;
   std::optional<IpAddress> ipv4, ipv6;  // what clients are given; at least one
   uint16_t http_port = 0;
   IpEndpoint prober;   // control port of its prober
   IpEndpoint control;  // control port of its httpserver
+  uint32_t weight = 100;
+  uint32_t max_requests_per_second = 0;  // 0: no limit
 };
 
 // Both parts of a replica, as the heartbeat sees them.
 enum class Part : uint8_t { kProber = 0, kServer = 1 };
+
+// What an operator says of a replica. The words are those of director.proto, with the same numbers.
+enum class OperatorState : uint8_t { kAuto = 0, kDrain = 1, kForceUp = 2 };
+std::string_view Word(OperatorState state);  // "auto", "drain", "force-up"
+
+// Pure: whether a replica bears no more. Above its limit it is overloaded, and stays so until it is below
+// nine tenths of it, so that clients don't swing to and fro. No limit (0): never.
+bool IsOverloaded(uint32_t requests_per_second, uint32_t limit, bool was_overloaded);
 
 class FleetState {
  public:
@@ -38,16 +50,34 @@ class FleetState {
   size_t size() const { return replicas_.size(); }
   const ReplicaInfo& info(ReplicaId id) const { return replicas_[Index(id)]; }
 
-  // Replicas whose httpserver may be sent new clients. A replica whose prober alone is down still serves
-  // those that it is known to be near to.
-  ReplicaSet healthy() const { return ReplicaSet::FromBits(up_[1].load(std::memory_order_relaxed)); }
-  // Replicas whose prober can be asked.
-  ReplicaSet measurable() const { return ReplicaSet::FromBits(up_[0].load(std::memory_order_relaxed)); }
-  void SetUp(Part part, ReplicaId id, bool up);
+  // Takes over what `previous` knows of the replicas that both have: an operator's state by name; health,
+  // control RTT, load and distances only where the addresses are the same too. Before anyone else writes to
+  // this.
+  void Inherit(const FleetState& previous);
 
-  // Replicas that bear no more: new clients go to others while there are others.
-  ReplicaSet overloaded() const { return ReplicaSet::FromBits(overloaded_.load(std::memory_order_relaxed)); }
-  void SetOverloaded(ReplicaId id, bool overloaded);
+  // By name; nothing when there is none.
+  std::optional<ReplicaId> Find(std::string_view name) const;
+
+  // Replicas that may be sent clients: their httpserver is up or an operator forces it, and no operator
+  // drains it. A replica whose prober alone is down still serves those that it is known to be near to.
+  ReplicaSet healthy() const;
+  // Replicas whose prober can be asked, drained or not.
+  ReplicaSet measurable() const { return up(Part::kProber); }
+  // As the heartbeat alone sees it.
+  ReplicaSet up(Part part) const { return Load(up_[static_cast<size_t>(part)]); }
+  void SetUp(Part part, ReplicaId id, bool up) { SetBit(up_[static_cast<size_t>(part)], id, up); }
+
+  OperatorState operator_state(ReplicaId id) const;
+  void SetOperatorState(ReplicaId id, OperatorState state);
+
+  // Replicas that bear no more: new clients go to the next best of the others.
+  ReplicaSet overloaded() const { return Load(overloaded_); }
+  void SetOverloaded(ReplicaId id, bool overloaded) { SetBit(overloaded_, id, overloaded); }
+
+  // Requests per second, as last reported; 0 while unknown. Setting it sets `overloaded` too. Set by one
+  // thread.
+  uint32_t load(ReplicaId id) const { return load_[Index(id)].load(std::memory_order_relaxed); }
+  void SetLoad(ReplicaId id, uint32_t requests_per_second);
 
   // Director to prober; zero while unknown.
   Rtt control_rtt(ReplicaId id) const {
@@ -60,9 +90,17 @@ class FleetState {
   void SetDistance(ReplicaId a, ReplicaId b, Rtt rtt);
 
  private:
+  using Bits = std::atomic<uint64_t>;
+  static ReplicaSet Load(const Bits& bits) {
+    return ReplicaSet::FromBits(bits.load(std::memory_order_relaxed));
+  }
+  static void SetBit(Bits& bits, ReplicaId id, bool to);
+  void InheritReplica(ReplicaId id, const FleetState& previous, ReplicaId old);
+
   const std::vector<ReplicaInfo> replicas_;
-  std::array<std::atomic<uint64_t>, 2> up_;  // by Part
-  std::atomic<uint64_t> overloaded_{0};
+  std::array<Bits, 2> up_;  // by Part
+  Bits drained_{0}, forced_{0}, overloaded_{0};
+  std::vector<std::atomic<uint32_t>> load_;
   std::vector<std::atomic<int64_t>> control_rtt_us_;
   std::vector<std::atomic<int64_t>> distance_us_;  // [a * size + b], a < b
 };

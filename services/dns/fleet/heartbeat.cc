@@ -8,32 +8,49 @@ namespace perigee::dns {
 
 Heartbeat::Heartbeat(boost::asio::io_context& loop, FleetState& fleet,
                      std::span<const std::shared_ptr<grpc::Channel>> probers,
-                     std::span<const std::shared_ptr<grpc::Channel>> servers)
-    : loop_(loop), fleet_(fleet), timer_(loop) {
+                     std::span<const std::shared_ptr<grpc::Channel>> servers, const PulseOptions& pulse)
+    : loop_(loop), fleet_(fleet), timer_(loop), self_(std::make_shared<Heartbeat*>(this)) {
   for (size_t i = 0; i < fleet.size(); ++i) {
-    peers_.push_back(std::make_unique<Peer>(Part::kProber, ToReplicaId(i), probers[i]));
-    peers_.push_back(std::make_unique<Peer>(Part::kServer, ToReplicaId(i), servers[i]));
+    const ReplicaId id = ToReplicaId(i);
+    for (const Part part : {Part::kProber, Part::kServer}) {
+      const Pulse start(pulse, fleet.up(part).Contains(id));
+      peers_.push_back(
+          std::make_unique<Peer>(part, id, start, part == Part::kProber ? probers[i] : servers[i]));
+    }
   }
-  boost::asio::post(loop_, [this] { Beat(); });
+  boost::asio::post(loop_, [self = std::weak_ptr(self_)] {
+    if (const auto alive = self.lock()) (*alive)->Beat();
+  });
+}
+
+void Heartbeat::Stop() {
+  stopped_ = true;
+  for (const auto& peer : peers_) peer->probe.Stop();
 }
 
 void Heartbeat::Beat() {
+  if (stopped_) return;
   for (const auto& owned : peers_) {
     Peer* peer = owned.get();
-    peer->probe.Check(kHeartbeatTimeout, [this, peer](const HealthReport& report) {
-      boost::asio::post(loop_, [this, peer, report] { OnReport(*peer, report); });
-    });
+    peer->probe.Check(kHeartbeatTimeout,
+                      [&loop = loop_, self = std::weak_ptr(self_), peer](const HealthReport& report) {
+                        boost::asio::post(loop, [self, peer, report] {
+                          if (const auto alive = self.lock()) (*alive)->OnReport(*peer, report);
+                        });
+                      });
   }
   timer_.expires_after(kHeartbeatInterval);
-  timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) Beat();
+  timer_.async_wait([self = std::weak_ptr(self_)](boost::system::error_code) {
+    if (const auto alive = self.lock()) (*alive)->Beat();
   });
 }
 
 void Heartbeat::OnReport(Peer& peer, const HealthReport& report) {
+  if (stopped_) return;  // what was cancelled says nothing of the peer
   const bool was_up = peer.pulse.up();
-  peer.pulse.Add(report);
-  if (peer.part == Part::kProber) fleet_.SetControlRtt(peer.replica, peer.pulse.control_rtt());
+  peer.pulse.Add(report, std::chrono::steady_clock::now());
+  const Rtt rtt = peer.pulse.control_rtt();
+  if (peer.part == Part::kProber && rtt > Rtt::zero()) fleet_.SetControlRtt(peer.replica, rtt);
   if (peer.pulse.up() == was_up) return;
   fleet_.SetUp(peer.part, peer.replica, peer.pulse.up());
   const ReplicaInfo& info = fleet_.info(peer.replica);

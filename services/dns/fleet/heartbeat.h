@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -23,15 +24,19 @@ inline constexpr auto kHeartbeatTimeout = std::chrono::milliseconds(800);
 class Heartbeat {
  public:
   // Channels in the order of the fleet file. `loop` is run by one thread; make and destroy this while it does
-  // not run. The references must outlive it.
+  // not run, or on its thread. The references must outlive it, and `loop` its handlers.
   Heartbeat(boost::asio::io_context& loop, FleetState& fleet,
             std::span<const std::shared_ptr<grpc::Channel>> probers,
-            std::span<const std::shared_ptr<grpc::Channel>> servers);
+            std::span<const std::shared_ptr<grpc::Channel>> servers, const PulseOptions& pulse = {});
+
+  // Sends no further beat, cancels those under way and waits for them; then the destructor does not wait.
+  // From any thread but gRPC's.
+  void Stop();
 
  private:
   struct Peer {
-    Peer(Part p, ReplicaId r, std::shared_ptr<grpc::Channel> channel)
-        : part(p), replica(r), probe(std::move(channel)) {}
+    Peer(Part p, ReplicaId r, const Pulse& start, std::shared_ptr<grpc::Channel> channel)
+        : part(p), replica(r), pulse(start), probe(std::move(channel)) {}
     Part part;
     ReplicaId replica;
     Pulse pulse;
@@ -44,6 +49,9 @@ class Heartbeat {
   boost::asio::io_context& loop_;
   FleetState& fleet_;
   boost::asio::steady_timer timer_;
+  std::atomic<bool> stopped_{false};
+  // Tells handlers that are still queued in the loop that this is gone: both live on the loop's thread.
+  std::shared_ptr<Heartbeat*> self_;
   std::vector<std::unique_ptr<Peer>> peers_;
 };
 

@@ -1,19 +1,34 @@
 // One peer's health out of a row of heartbeats, and its distance: pure, fed with reports.
 #pragma once
 
+#include <array>
+#include <chrono>
+#include <cstddef>
+
 #include "lib/base/clock.h"
 #include "lib/rpc/health_probe.h"
 
 namespace perigee::dns {
 
-// A peer that was up is down after this many bad reports in a row, and up again after this many good ones:
-// one lost packet moves no client, and a flapping peer gets none.
-inline constexpr int kReportsToFall = 3;
-inline constexpr int kReportsToRise = 2;
+// A peer that was up is down after so many bad reports in a row, and up again after so many good ones: one
+// lost packet moves no client.
+struct PulseOptions {
+  int reports_to_fall = 3;
+  int reports_to_rise = 2;
+};
+
+// A flapping peer gets no clients: each earlier fall within this time doubles the good reports that are
+// needed, up to kMaxRiseFactor times as many.
+inline constexpr auto kFlapMemory = std::chrono::minutes(10);
+inline constexpr int kMaxRiseFactor = 64;
 
 class Pulse {
  public:
-  void Add(const HealthReport& report);
+  // `up`: what was known before the first report.
+  explicit Pulse(const PulseOptions& options = {}, bool up = true) : options_(options), up_(up) {}
+
+  // `now` never goes back.
+  void Add(const HealthReport& report, MonoTime now);
 
   bool up() const { return up_; }
 
@@ -23,9 +38,15 @@ class Pulse {
 
  private:
   void AddRtt(Rtt rtt);
+  void Fall(MonoTime now);
+  int needed(MonoTime now) const;
 
-  bool up_ = true;
+  PulseOptions options_;
+  bool up_;
   int against_ = 0;  // reports in a row that contradict up_
+  // The last falls, in a ring; the latest is the one from which the peer is to rise.
+  std::array<MonoTime, 7> falls_{};
+  size_t fallen_ = 0;
   Rtt srtt_{}, rttvar_{};
 };
 

@@ -31,4 +31,9 @@ grpc::ServerUnaryReactor* ReplicaService::Stats(grpc::CallbackServerContext* con
   return reactor;
 }
 
+grpc::ServerWriteReactor<v1::WatchReport>* ReplicaService::Watch(grpc::CallbackServerContext*,
+                                                                 const v1::WatchRequest* request) {
+  return watchers_.Add(*request);
+}
+
 }  // namespace perigee::replica

@@ -4,6 +4,7 @@
 #include "lib/base/clock.h"
 #include "perigee/v1/replica.grpc.pb.h"
 #include "services/replica/cache/cache.h"
+#include "services/replica/control/load_watchers.h"
 #include "services/replica/server.h"
 
 namespace perigee::replica {
@@ -14,16 +15,26 @@ class ReplicaService final : public v1::Replica::CallbackService {
  public:
   // All must outlive the service.
   ReplicaService(const Server& server, const Cache& cache, const Clock& clock)
-      : server_(server), cache_(cache), clock_(clock), started_(clock.Now()) {}
+      : server_(server),
+        cache_(cache),
+        clock_(clock),
+        started_(clock.Now()),
+        watchers_([&server] { return server.Stats(); }, clock) {}
 
   grpc::ServerUnaryReactor* Stats(grpc::CallbackServerContext* context, const v1::StatsRequest* request,
                                   v1::StatsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchReport>* Watch(grpc::CallbackServerContext* context,
+                                                   const v1::WatchRequest* request) override;
+
+  // Ends the watches that are open, so that the control server need not wait for them. Before that stops.
+  void EndWatches() { watchers_.End(); }
 
  private:
   const Server& server_;
   const Cache& cache_;
   const Clock& clock_;
   const MonoTime started_;
+  LoadWatchers watchers_;
 };
 
 }  // namespace perigee::replica

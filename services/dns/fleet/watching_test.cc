@@ -1,0 +1,165 @@
+// The heartbeat and the load watch against control servers on loopback.
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <functional>
+#include <thread>
+
+#include "gtest/gtest.h"
+#include "lib/rpc/control.h"
+#include "perigee/v1/replica.grpc.pb.h"
+#include "services/dns/fleet/heartbeat.h"
+#include "services/dns/fleet/load_watch.h"
+
+namespace perigee::dns {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Says one thing, over and over or once, until the caller cancels.
+class ScriptedReplica final : public v1::Replica::CallbackService {
+ public:
+  struct Stream final : grpc::ServerWriteReactor<v1::WatchReport> {
+    explicit Stream(ScriptedReplica& replica) : owner(replica) { Write(); }
+    void Write() {
+      report.set_requests_per_second(owner.load);
+      StartWrite(&report);
+    }
+    void OnWriteDone(bool ok) override {
+      if (!ok || cancelled) return Finish(grpc::Status::CANCELLED);
+      if (!owner.once) return Write();
+      quiet = true;
+      if (cancelled && quiet.exchange(false)) Finish(grpc::Status::CANCELLED);
+    }
+    void OnCancel() override {
+      cancelled = true;
+      if (quiet.exchange(false)) Finish(grpc::Status::CANCELLED);
+    }
+    void OnDone() override { delete this; }
+    ScriptedReplica& owner;
+    v1::WatchReport report;
+    std::atomic<bool> cancelled{false}, quiet{false};
+  };
+
+  grpc::ServerWriteReactor<v1::WatchReport>* Watch(grpc::CallbackServerContext*,
+                                                   const v1::WatchRequest*) override {
+    ++watches;
+    return new Stream(*this);
+  }
+
+  std::atomic<uint32_t> load{150};
+  std::atomic<bool> once{false};
+  std::atomic<int> watches{0};
+};
+
+constexpr LoadWatchOptions kFast{.interval = milliseconds(100),
+                                 .stale = milliseconds(300),
+                                 .first_delay = milliseconds(20),
+                                 .last_delay = milliseconds(50)};
+
+class WatchingTest : public testing::Test {
+ protected:
+  void StartReplica(int port = 0) {
+    auto server =
+        ControlServer::Start({*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(port)}, {}, {&replica_});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  std::vector<std::shared_ptr<grpc::Channel>> Channels() {
+    return {ControlChannel({*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(server_->port())},
+                           grpc::InsecureChannelCredentials())};
+  }
+  bool Await(const std::function<bool()>& happened) {
+    const auto give_up = std::chrono::steady_clock::now() + seconds(20);
+    while (!happened()) {
+      if (std::chrono::steady_clock::now() > give_up) return false;
+      loop_.run_one_for(milliseconds(20));
+    }
+    return true;
+  }
+  bool overloaded() const { return fleet_.overloaded().Contains(ToReplicaId(0)); }
+
+  ScriptedReplica replica_;
+  std::unique_ptr<ControlServer> server_;
+  boost::asio::io_context loop_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_ =
+      boost::asio::make_work_guard(loop_);
+  FleetState fleet_{{{.name = "a", .max_requests_per_second = 100}}};
+};
+
+TEST_F(WatchingTest, TheLoadIsToldToTheFleetStateHoweverFastTheReportsCome) {
+  StartReplica();
+  const auto channels = Channels();
+  LoadWatch watch(loop_, fleet_, channels, kFast);
+  ASSERT_TRUE(Await([&] { return overloaded(); }));
+  EXPECT_EQ(fleet_.load(ToReplicaId(0)), 150u);
+  replica_.load = 10;
+  EXPECT_TRUE(Await([&] { return !overloaded(); }));
+}
+
+TEST_F(WatchingTest, AnOldReportSaysNothingAndTheReplicaIsAskedAnew) {
+  replica_.once = true;
+  StartReplica();
+  const auto channels = Channels();
+  LoadWatch watch(loop_, fleet_, channels, kFast);
+  ASSERT_TRUE(Await([&] { return overloaded(); }));
+  EXPECT_TRUE(Await([&] { return !overloaded(); }));
+  EXPECT_TRUE(Await([&] { return replica_.watches >= 2 && overloaded(); }));
+}
+
+TEST_F(WatchingTest, AReplicaThatComesBackIsWatchedAgain) {
+  StartReplica();
+  const auto channels = Channels();
+  const int port = server_->port();
+  LoadWatch watch(loop_, fleet_, channels, kFast);
+  ASSERT_TRUE(Await([&] { return overloaded(); }));
+  server_.reset();
+  ASSERT_TRUE(Await([&] { return !overloaded(); }));
+  StartReplica(port);
+  EXPECT_TRUE(Await([&] { return overloaded(); }));
+}
+
+TEST_F(WatchingTest, StopFromAnotherThreadAndEndOnTheLoopsLeaveNothingBehind) {
+  StartReplica();
+  const auto channels = Channels();
+  for (int i = 0; i < 20; ++i) {
+    auto watch = std::make_unique<LoadWatch>(loop_, fleet_, channels, kFast);
+    auto heartbeat = std::make_unique<Heartbeat>(loop_, fleet_, channels, channels);
+    const int watches = replica_.watches;
+    ASSERT_TRUE(Await([&] { return replica_.watches > watches; }));
+    std::atomic<bool> stopped{false};
+    std::thread stopper([&] {
+      watch->Stop();
+      heartbeat->Stop();
+      stopped = true;
+    });
+    ASSERT_TRUE(Await([&] { return stopped.load(); }));
+    stopper.join();
+    watch.reset();
+    heartbeat.reset();
+    loop_.poll();  // what was queued finds nobody
+  }
+  EXPECT_TRUE(fleet_.healthy().Contains(ToReplicaId(0))) << "cancelled beats are no bad reports";
+}
+
+TEST_F(WatchingTest, AHeartbeatMissesADeadPeerAsOftenAsItsOptionsSay) {
+  StartReplica();
+  const auto channels = Channels();
+  Heartbeat heartbeat(loop_, fleet_, channels, channels, {.reports_to_fall = 1, .reports_to_rise = 1});
+  ASSERT_TRUE(Await([&] { return fleet_.control_rtt(ToReplicaId(0)) > Rtt::zero(); }));
+  const int port = server_->port();
+  server_.reset();
+  EXPECT_TRUE(Await([&] { return fleet_.healthy().empty() && fleet_.measurable().empty(); }));
+  StartReplica(port);
+  EXPECT_TRUE(Await([&] { return fleet_.healthy().size() == 1 && fleet_.measurable().size() == 1; }));
+}
+
+TEST(ReconnectDelay, DoublesUpToItsLastAndStartsAnew) {
+  ReconnectDelay delay(seconds(1), seconds(10));
+  for (const int s : {1, 2, 4, 8, 10, 10}) EXPECT_EQ(delay.Next(), seconds(s));
+  delay.Reset();
+  EXPECT_EQ(delay.Next(), seconds(1));
+}
+
+}  // namespace
+}  // namespace perigee::dns
