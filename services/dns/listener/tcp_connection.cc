@@ -77,7 +77,7 @@ asio::awaitable<bool> TcpConnection::ReadQuery() {
 
 void TcpConnection::Handle(std::span<const uint8_t> query) {
   NoteActivity();
-  const Asker asker{client_, Protocol::kTcp, std::chrono::steady_clock::now()};
+  const Asker asker{client_, Transport::kTcp, std::chrono::steady_clock::now()};
   const Outcome outcome = responder_->Answer(query, asker, scratch_);
   if (outcome.action == Action::kSend) {
     Enqueue(scratch_.first(outcome.size));

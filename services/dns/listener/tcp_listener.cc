@@ -36,7 +36,7 @@ class TcpServer {
       : options_(options),
         responder_(std::move(responder)),
         table_(options.max_connections, options.max_connections_per_client),
-        scratch_(AnswerCapacity(Protocol::kTcp)),
+        scratch_(AnswerCapacity(Transport::kTcp)),
         context_(kSingleThreaded) {
     asio::co_spawn(context_, LookAround(), asio::detached);
   }

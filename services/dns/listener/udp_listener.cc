@@ -67,7 +67,7 @@ class UdpListener::Worker {
   void Handle(int i, MonoTime now) {
     const auto client = IpAddress::FromSockaddr(&batch_.path(i).peer.any);
     if (!client.ok()) return;
-    const Asker asker{*client, Protocol::kUdp, now};
+    const Asker asker{*client, Transport::kUdp, now};
     const Outcome outcome = responder_->Answer(batch_.query(i), asker, batch_.answer_room());
     if (outcome.action == Action::kSend) batch_.AddAnswer(i, outcome.size);
     if (outcome.action == Action::kPark) Park(i, asker);

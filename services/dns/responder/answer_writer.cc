@@ -7,7 +7,8 @@ namespace {
 
 void AddSets(const AnswerPlan& plan, ResponseWriter& writer) {
   for (const PlannedSet& planned : plan.sets()) {
-    writer.AddSet(planned.section, planned.owner, planned.set->type, planned.ttl, planned.set->rdatas);
+    writer.AddSet(planned.section, planned.owner, planned.set->type, planned.ttl, planned.set->rdatas,
+                  planned.glue ? Need::kRequired : Need::kOptional);
   }
 }
 
@@ -41,10 +42,9 @@ size_t WriteSteered(const ParsedQuery& query, const AnswerPlan& plan, const Stee
   writer.set_authoritative();
   AddSets(plan, writer);
   const AddressList& addresses = query.qtype == RrType::kA ? answer.v4 : answer.v6;
-  for (const IpAddress& address : addresses.items()) {
-    writer.AddAddress(Section::kAnswer, plan.steered_owner(), answer.ttl, address);
-  }
-  if (addresses.empty()) {
+  if (!addresses.empty()) {
+    writer.AddAddresses(Section::kAnswer, plan.steered_owner(), answer.ttl, addresses.items());
+  } else {
     // That this client's replica lacks the family holds no longer than the choice of the replica does.
     const Zone& zone = plan.steered_zone();
     const RecordSet& soa = zone.soa();

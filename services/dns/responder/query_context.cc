@@ -31,7 +31,7 @@ void Interpret(const Authority& authority, const Clock& clock, QueryContext* con
   if (!context->query.edns) return;
   const Edns& edns = *context->query.edns;
   if (edns.nsid) context->edns.nsid = authority.identity;
-  if (edns.keepalive && context->protocol == Protocol::kTcp) {
+  if (edns.keepalive && context->transport == Transport::kTcp) {
     context->edns.keepalive = authority.tcp_idle_timeout;
   }
   if (edns.client_subnet) UseSubnet(authority, *edns.client_subnet, context);

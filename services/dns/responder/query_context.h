@@ -16,7 +16,7 @@ namespace perigee::dns {
 
 struct QueryContext {
   IpAddress asker;
-  Protocol protocol = Protocol::kUdp;
+  Transport transport = Transport::kUdp;
   ParsedQuery query;
   EdnsReply edns;
   // The client's own network when its resolver told it and is believed, else the asker.
@@ -25,7 +25,7 @@ struct QueryContext {
   bool valid_cookie = false;
 
   // The most octets that the answer may have.
-  size_t limit() const { return protocol == Protocol::kUdp ? UdpLimit(query) : kTcpLimit; }
+  size_t limit() const { return transport == Transport::kUdp ? UdpLimit(query) : kTcpLimit; }
 };
 
 // Fills what follows from query, asker and protocol. The clock is asked only for a cookie.

@@ -4,7 +4,7 @@
 
 namespace perigee::dns {
 
-void Recorder::Steered(const ClientKey& client, NameView name, RrType type, Protocol protocol,
+void Recorder::Steered(const ClientKey& client, NameView name, RrType type, Transport transport,
                        const SteeredAnswer& answer) {
   counters_.CountReason(answer.reason);
   if (ring_ == nullptr) return;
@@ -13,7 +13,7 @@ void Recorder::Steered(const ClientKey& client, NameView name, RrType type, Prot
                         .prefix = client.prefix,
                         .name = Name(name),
                         .type = type,
-                        .protocol = protocol,
+                        .transport = transport,
                         .reason = answer.reason,
                         .method = answer.sample.method,
                         .rtt = answer.sample.rtt,

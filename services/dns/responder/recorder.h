@@ -29,7 +29,7 @@ class Recorder {
   const Clock& clock() const { return clock_; }
 
   // A steered answer that is about to be sent.
-  void Steered(const ClientKey& client, NameView name, RrType type, Protocol protocol,
+  void Steered(const ClientKey& client, NameView name, RrType type, Transport transport,
                const SteeredAnswer& answer);
 
  private:

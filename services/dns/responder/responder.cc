@@ -10,12 +10,15 @@
 namespace perigee::dns {
 namespace {
 
-Rcode RcodeFor(ParseVerdict verdict) {
+// A cookie alone asks for one (RFC 7873 §5.4).
+Rcode RcodeFor(ParseVerdict verdict, const QueryContext& context) {
   switch (verdict) {
     case ParseVerdict::kNotImp:
       return Rcode::kNotImp;
     case ParseVerdict::kBadVers:
       return Rcode::kBadVers;
+    case ParseVerdict::kCookieOnly:
+      return context.query.edns->cookie->server_size == 0 || context.valid_cookie ? Rcode::kNoError : Rcode::kBadCookie;
     default:
       return Rcode::kFormErr;
   }
@@ -47,7 +50,7 @@ void CountSent(std::span<const uint8_t> answer, QueryCounters& counters) {
 }
 
 void CountQuery(const QueryContext& context, QueryCounters& counters) {
-  counters.by_protocol[static_cast<size_t>(context.protocol)].Add();
+  counters.by_protocol[static_cast<size_t>(context.transport)].Add();
   counters.CountType(context.query.qtype);
   if (context.uses_subnet) counters.client_subnet.Add();
   if (context.edns.cookie) (context.valid_cookie ? counters.cookies_valid : counters.cookies_invalid).Add();
@@ -57,7 +60,7 @@ size_t Steer(const QueryContext& context, const AnswerPlan& plan, const SteeredA
              Recorder& recorder, std::span<uint8_t> out) {
   EdnsReply edns = context.edns;
   if (context.uses_subnet) edns.client_subnet_scope = static_cast<uint8_t>(answer.scope_length);
-  recorder.Steered(context.client, plan.steered_owner(), context.query.qtype, context.protocol, answer);
+  recorder.Steered(context.client, plan.steered_owner(), context.query.qtype, context.transport, answer);
   return WriteSteered(context.query, plan, answer, edns, out);
 }
 
@@ -89,7 +92,7 @@ Responder::Responder(const Published<Authority>& authority, const Telemetry& tel
 // May the answer leave? Over TCP, and with a valid cookie, the client is who it says it is.
 RateVerdict Responder::Allow(const Authority& authority, const QueryContext& context, ResponseKind kind,
                              MonoTime now) {
-  if (authority.limiter == nullptr || context.protocol == Protocol::kTcp || context.valid_cookie) {
+  if (authority.limiter == nullptr || context.transport == Transport::kTcp || context.valid_cookie) {
     return RateVerdict::kSend;
   }
   const RateVerdict verdict = authority.limiter->Count(context.asker, kind, now);
@@ -104,8 +107,8 @@ Outcome Responder::Send(std::span<const uint8_t> answer) {
 }
 
 Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out) {
-  QueryContext context{.asker = asker.address, .protocol = asker.protocol};
-  const ParseVerdict verdict = ParseQuery(query, &context.query);
+  QueryContext context{.asker = asker.address, .transport = asker.transport};
+  const ParseVerdict verdict = ParseQuery(query, &context.query, asker.transport);
   if (verdict == ParseVerdict::kDrop) {
     recorder_.counters().CountDrop(DropReason::kNotAQuery);
     return {Action::kDrop};
@@ -126,7 +129,7 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, st
   const auto written = [out](size_t size) { return out.first(size); };
   if (allowed == RateVerdict::kTruncate) return Send(written(WriteTruncated(context.query, context.edns, out)));
   if (verdict != ParseVerdict::kOk) {
-    return Send(written(WriteError(context.query, RcodeFor(verdict), context.edns, out)));
+    return Send(written(WriteError(context.query, RcodeFor(verdict, context), context.edns, out)));
   }
   if (plan.kind() != PlanKind::kSteered) {
     return Send(written(WritePlan(context.query, plan, context.edns, out)));
@@ -137,8 +140,8 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, st
 }
 
 void Responder::Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver) {
-  QueryContext context{.asker = asker.address, .protocol = asker.protocol};
-  if (ParseQuery(query, &context.query) != ParseVerdict::kOk) return deliver({});
+  QueryContext context{.asker = asker.address, .transport = asker.transport};
+  if (ParseQuery(query, &context.query, asker.transport) != ParseVerdict::kOk) return deliver({});
   const std::shared_ptr<const Authority> authority = authority_.Current();
   Interpret(*authority, recorder_.clock(), &context);
   authority->steering->Park(context.client, [saved = SavedQuery(context), authority, parked = parked_,

@@ -33,13 +33,13 @@ struct Outcome {
 // Who asks, and how.
 struct Asker {
   IpAddress address;
-  Protocol protocol = Protocol::kUdp;
+  Transport transport = Transport::kUdp;
   MonoTime now{};  // when the query was read
 };
 
 // The room that an answer needs.
-constexpr size_t AnswerCapacity(Protocol protocol) {
-  return protocol == Protocol::kUdp ? kEdnsUdpLimit : kTcpLimit;
+constexpr size_t AnswerCapacity(Transport transport) {
+  return transport == Transport::kUdp ? kEdnsUdpLimit : kTcpLimit;
 }
 
 // One thread's. Answer neither locks nor allocates, but for the first query after a new authority.
@@ -52,7 +52,7 @@ class Responder {
   Responder(const Published<Authority>& authority, const Telemetry& telemetry,
             std::shared_ptr<SharedRecorder> parked);
 
-  // `out` has AnswerCapacity(protocol) octets.
+  // `out` has AnswerCapacity(transport) octets.
   Outcome Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out);
 
   // For a query that Answer said to park. What the answer needs of it is copied, so `query` may go. `deliver`

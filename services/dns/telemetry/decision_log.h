@@ -30,7 +30,7 @@ struct DecisionRecord {
   IpPrefix prefix;   // under which it is remembered
   Name name;
   RrType type{};
-  Protocol protocol{};
+  Transport transport{};
   // Of the fleet that decided; the name, for numbers change with a reload. At most 63 octets.
   std::array<char, 64> replica{};
   Reason reason{};

@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "lib/dns_wire/constants.h"
+#include "lib/dns_wire/query.h"
 #include "services/dns/steering/choose.h"
 
 namespace perigee::dns {
@@ -28,7 +29,6 @@ enum class DropReason : uint8_t {
   kCount,
 };
 
-enum class Protocol : uint8_t { kUdp, kTcp };
 
 // One writer; a counter that others may read.
 class Counter {
