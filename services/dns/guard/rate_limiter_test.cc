@@ -70,7 +70,7 @@ TEST_P(RateLimiterRates, HoldTheLimitWithinOnePercent) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RateLimiterRates,
-                         ::testing::Values(1, 7, 200, 33'333, 666'667, RateLimiter::kMaxResponsesPerSecond));
+                         ::testing::Values(1, 7, 200, 33'333, 996'016, RateLimiter::kMaxResponsesPerSecond));
 
 TEST(RateLimiterTest, LetsPassWhatStaysAtTheLimit) {
   RateLimiter limiter(Options(200));
@@ -176,15 +176,39 @@ TEST(RateLimiterTest, LateReadingsOfTheClockGiveNothingAway) {
   EXPECT_NEAR(static_cast<double>(tally.sent), 2'000, 20);
 }
 
+IpAddress ClientOfPrefix(uint32_t i) {
+  return IpAddress::V4(std::array<uint8_t, 4>{static_cast<uint8_t>(i >> 16), static_cast<uint8_t>(i >> 8),
+                                              static_cast<uint8_t>(i), 1});
+}
+
+// Those of the first 2^16 prefixes that share a bucket with one before.
+std::vector<uint32_t> Colliding(uint64_t secret) {
+  RateLimitOptions options = Options(1);
+  options.secret = secret;
+  RateLimiter limiter(options);
+  std::vector<uint32_t> colliding;
+  for (uint32_t i = 0; i < 1 << 16; ++i) {
+    const RateVerdict verdict = limiter.Count(ClientOfPrefix(i), ResponseKind::kData, kStart);
+    if (verdict != RateVerdict::kSend) colliding.push_back(i);
+  }
+  return colliding;
+}
+
+TEST(RateLimiterTest, SecretDecidesWhichPrefixesShareABucket) {
+  const std::vector<uint32_t> colliding = Colliding(1);
+  EXPECT_NE(Colliding(2), colliding);
+  EXPECT_NE(Colliding(uint64_t{1} << 63), colliding);
+  // 2^16 balls thrown into 2^18 bins: 2^16 - 2^18 (1 - e^(-1/4)) = 7 550, give or take 83.
+  EXPECT_NEAR(static_cast<double>(colliding.size()), 7'550, 500);
+}
+
 // Four times as many prefixes as buckets: none has memory of its own, and a shared bucket still holds.
 TEST(RateLimiterTest, ManyPrefixesNeedNoMoreMemory) {
   RateLimiter limiter(Options(200));
   const size_t before = testing::AllocationCount();
   Tally tally;
   for (uint32_t i = 0; i < 4 * RateLimiter::kBuckets; ++i) {
-    const std::array<uint8_t, 4> octets{static_cast<uint8_t>(i >> 16), static_cast<uint8_t>(i >> 8),
-                                        static_cast<uint8_t>(i), 1};
-    tally.Add(limiter.Count(IpAddress::V4(octets), ResponseKind::kData, kStart));
+    tally.Add(limiter.Count(ClientOfPrefix(i), ResponseKind::kData, kStart));
   }
   EXPECT_EQ(testing::AllocationCount(), before);
   EXPECT_EQ(tally.sent, 4 * int64_t{RateLimiter::kBuckets});
