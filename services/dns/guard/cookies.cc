@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
+#include <span>
 
 #include "absl/status/status.h"
 #include "fmt/format.h"
+#include "lib/base/parse.h"
 #include "services/dns/guard/siphash.h"
 
 namespace perigee::dns {
@@ -77,20 +80,13 @@ FullCookie MakeCookie(const CookieSecret& secret, const Cookie& cookie, const Ip
   return full;
 }
 
-std::optional<uint8_t> HexDigit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<uint8_t>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<uint8_t>(c - 'a' + 10);
-  if (c >= 'A' && c <= 'F') return static_cast<uint8_t>(c - 'A' + 10);
-  return std::nullopt;
-}
-
 std::optional<CookieSecret> ParseSecret(std::string_view hex) {
   CookieSecret secret{};
   if (hex.size() != 2 * secret.size()) return std::nullopt;
-  for (size_t i = 0; i < hex.size(); ++i) {
-    const std::optional<uint8_t> digit = HexDigit(hex[i]);
-    if (!digit) return std::nullopt;
-    secret[i / 2] = static_cast<uint8_t>(secret[i / 2] << 4 | *digit);
+  for (size_t i = 0; i < secret.size(); ++i) {
+    const auto octet = ParseNumber<uint8_t>(hex.substr(2 * i, 2), 16);
+    if (!octet) return std::nullopt;
+    secret[i] = *octet;
   }
   return secret;
 }

@@ -35,6 +35,22 @@ uint64_t ToTicks(MonoTime now) {
       std::max<int64_t>(0, std::chrono::duration_cast<Ticks>(now.time_since_epoch()).count()));
 }
 
+// Whether the bucket had an answer left.
+bool Take(uint64_t now, uint64_t interval, uint64_t burst, Bucket* bucket) {
+  // No bucket can be this far ahead unless time went back: believe the clock, but give nothing away.
+  if (bucket->full_at > now + burst + kTicksPerSecond) bucket->full_at = now + burst;
+  const uint64_t full_at = std::max(bucket->full_at, now) + interval;
+  if (full_at > now + burst) return false;
+  bucket->full_at = full_at;
+  return true;
+}
+
+RateVerdict Withhold(uint32_t slip, Bucket* bucket) {
+  if (slip == 0 || ++bucket->withheld < slip) return RateVerdict::kDrop;
+  bucket->withheld = 0;
+  return RateVerdict::kTruncate;
+}
+
 RateLimitOptions WithinLimits(RateLimitOptions options) {
   options.responses_per_second = std::min(options.responses_per_second, RateLimiter::kMaxResponsesPerSecond);
   options.slip = std::min(options.slip, RateLimiter::kMaxSlip);
@@ -89,19 +105,8 @@ RateVerdict RateLimiter::Count(const IpAddress& client, ResponseKind kind, MonoT
   uint64_t seen = word.load(std::memory_order_relaxed);
   while (true) {
     Bucket bucket = Unpack(seen);
-    RateVerdict verdict = RateVerdict::kSend;
-    // No bucket can be this far ahead unless time went back: believe the clock, but give nothing away.
-    if (bucket.full_at > ticks + burst_ + kTicksPerSecond) bucket.full_at = ticks + burst_;
-    const uint64_t full_at = std::max(bucket.full_at, ticks) + interval_;
-    if (full_at <= ticks + burst_) {
-      bucket.full_at = full_at;
-    } else if (++bucket.withheld >= options_.slip && options_.slip != 0) {
-      bucket.withheld = 0;
-      verdict = RateVerdict::kTruncate;
-    } else {
-      bucket.withheld &= kSlipMask;
-      verdict = RateVerdict::kDrop;
-    }
+    const bool taken = Take(ticks, interval_, burst_, &bucket);
+    const RateVerdict verdict = taken ? RateVerdict::kSend : Withhold(options_.slip, &bucket);
     if (word.compare_exchange_weak(seen, Pack(bucket), std::memory_order_relaxed)) return verdict;
   }
 }
