@@ -1,8 +1,7 @@
 // dnsserver as one object: its rooms, built in the order in which they need each other.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +14,10 @@
 namespace perigee::dns {
 
 struct DnsServerOptions {
-  v1::FleetConfig fleet;  // with its defaults filled in, and the domain set
+  // Reads the fleet file: at the start, and for every reload. With its defaults filled in, and the domain set.
+  std::function<absl::StatusOr<v1::FleetConfig>()> load_fleet;
+  // Of the fleet file: the files that it names are relative to it. Empty: the working directory.
+  std::string folder;
   std::vector<IpEndpoint> listen;
   int threads_per_address = 0;  // 0: one per core
   TcpOptions tcp;               // its addresses are `listen`
@@ -35,6 +37,10 @@ class DnsServer {
   ~DnsServer();
 
   int control_port() const;
+
+  // Reads the fleet file and the zones again and opens the decision log anew; returns when that is done. On an error,
+  // which it logs too, all goes on as before. Not on a thread of gRPC's.
+  absl::Status Reload();
 
  private:
   struct Rooms;

@@ -31,6 +31,7 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Kno
     rtt.set_rtt_us(static_cast<uint32_t>(row.samples[i].rtt.count()));
     rtt.set_healthy(healthy.Contains(ToReplicaId(i)));
     rtt.set_overloaded(overloaded.Contains(ToReplicaId(i)));
+    rtt.set_operator_state(static_cast<v1::OperatorState>(fleet.operator_state(ToReplicaId(i))));
   }
   return response;
 }
@@ -60,22 +61,47 @@ v1::ListReplicasResponse ListReplicas(const FleetState& fleet) {
   return response;
 }
 
+namespace {
+
+template <typename Response>
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, absl::StatusOr<Response> result,
+                                 Response* response) {
+  auto* reactor = context->DefaultReactor();
+  if (result.ok()) *response = *std::move(result);
+  reactor->Finish(ToGrpcStatus(result.status()));
+  return reactor;
+}
+
+}  // namespace
+
 grpc::ServerUnaryReactor* DirectorService::Explain(grpc::CallbackServerContext* context,
                                                    const v1::ExplainRequest* request,
                                                    v1::ExplainResponse* response) {
-  auto* reactor = context->DefaultReactor();
-  auto explained = dns::Explain(request->client(), clients_, fleet_, options_);
-  if (explained.ok()) *response = std::move(*explained);
-  reactor->Finish(ToGrpcStatus(explained.status()));
-  return reactor;
+  const DirectorView now = backend_.View();
+  return Finish(context, dns::Explain(request->client(), now.clients, now.fleet, now.options), response);
 }
 
 grpc::ServerUnaryReactor* DirectorService::ListReplicas(grpc::CallbackServerContext* context,
                                                         const v1::ListReplicasRequest*,
                                                         v1::ListReplicasResponse* response) {
+  return Finish(context, absl::StatusOr(dns::ListReplicas(backend_.View().fleet)), response);
+}
+
+grpc::ServerUnaryReactor* DirectorService::SetReplicaState(grpc::CallbackServerContext* context,
+                                                           const v1::SetReplicaStateRequest* request,
+                                                           v1::SetReplicaStateResponse* response) {
+  return Finish(context, backend_.SetReplicaState(*request), response);
+}
+
+grpc::ServerUnaryReactor* DirectorService::Reload(grpc::CallbackServerContext* context, const v1::ReloadRequest*,
+                                                  v1::ReloadResponse* response) {
   auto* reactor = context->DefaultReactor();
-  *response = dns::ListReplicas(fleet_);
-  reactor->Finish(grpc::Status::OK);
+  backend_.Reload([reactor, response](absl::StatusOr<v1::ReloadResponse> result) {
+    if (result.ok()) *response = *std::move(result);
+    const absl::Status status =
+        result.ok() ? absl::OkStatus() : absl::FailedPreconditionError(result.status().message());
+    reactor->Finish(ToGrpcStatus(status));
+  });
   return reactor;
 }
 

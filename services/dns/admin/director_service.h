@@ -1,6 +1,9 @@
 // The Director gRPC service: the map and the fleet as an operator sees them.
 #pragma once
 
+#include <functional>
+#include <memory>
+
 #include "perigee/v1/director.grpc.pb.h"
 #include "services/dns/director/known_clients.h"
 #include "services/dns/fleet/fleet_state.h"
@@ -12,21 +15,43 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Kno
                                             const FleetState& fleet, const SteeringOptions& options);
 v1::ListReplicasResponse ListReplicas(const FleetState& fleet);
 
+// What is served now.
+struct DirectorView {
+  const KnownClients& clients;
+  const FleetState& fleet;
+  const SteeringOptions& options;
+  std::shared_ptr<const void> keep;  // keeps the others alive
+};
+
+// What the service asks of the server. Thread-safe; errors as director.proto has them.
+class DirectorBackend {
+ public:
+  virtual ~DirectorBackend() = default;
+  virtual DirectorView View() const = 0;
+  virtual absl::StatusOr<v1::SetReplicaStateResponse> SetReplicaState(
+      const v1::SetReplicaStateRequest& request) = 0;
+  // `done` runs once, on another thread.
+  virtual void Reload(std::function<void(absl::StatusOr<v1::ReloadResponse>)> done) = 0;
+};
+
 class DirectorService final : public v1::Director::CallbackService {
  public:
-  DirectorService(const KnownClients& clients, const FleetState& fleet, const SteeringOptions& options)
-      : clients_(clients), fleet_(fleet), options_(options) {}
+  // `backend` outlives this.
+  explicit DirectorService(DirectorBackend& backend) : backend_(backend) {}
 
   grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
                                     v1::ExplainResponse* response) override;
   grpc::ServerUnaryReactor* ListReplicas(grpc::CallbackServerContext* context,
                                          const v1::ListReplicasRequest* request,
                                          v1::ListReplicasResponse* response) override;
+  grpc::ServerUnaryReactor* SetReplicaState(grpc::CallbackServerContext* context,
+                                            const v1::SetReplicaStateRequest* request,
+                                            v1::SetReplicaStateResponse* response) override;
+  grpc::ServerUnaryReactor* Reload(grpc::CallbackServerContext* context, const v1::ReloadRequest* request,
+                                   v1::ReloadResponse* response) override;
 
  private:
-  const KnownClients& clients_;
-  const FleetState& fleet_;
-  const SteeringOptions& options_;
+  DirectorBackend& backend_;
 };
 
 }  // namespace perigee::dns

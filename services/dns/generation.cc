@@ -1,0 +1,201 @@
+#include "services/dns/generation.h"
+
+#include <algorithm>
+#include <fstream>
+#include <utility>
+
+#include "fmt/format.h"
+#include "lib/config/fleet_parts.h"
+#include "lib/rpc/control.h"
+
+namespace perigee::dns {
+namespace {
+
+// Secrets are two short lines; what is longer is no secret file.
+constexpr size_t kMaxSecretFileBytes = 4096;
+// How much older than its oldest row a map's epoch is.
+constexpr auto kEpochSlack = std::chrono::minutes(1);
+
+ReplicaInfo InfoFrom(const v1::ReplicaConfig& config) {
+  ReplicaInfo info{.name = config.name(), .http_port = static_cast<uint16_t>(config.http_port())};
+  // The fleet file has been validated: what is there parses.
+  if (!config.ipv4().empty()) info.ipv4 = *IpAddress::Parse(config.ipv4());
+  if (!config.ipv6().empty()) info.ipv6 = *IpAddress::Parse(config.ipv6());
+  info.prober = ProberEndpoint(config);
+  info.control = ControlEndpoint(config);
+  info.weight = config.weight();
+  info.max_requests_per_second = config.max_requests_per_second();
+  return info;
+}
+
+FleetState FleetFrom(const v1::FleetConfig& config) {
+  std::vector<ReplicaInfo> infos;
+  for (const auto& replica : config.replica()) infos.push_back(InfoFrom(replica));
+  return FleetState(std::move(infos));
+}
+
+FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s, const ChoiceRules& rules) {
+  return {.hold = std::chrono::milliseconds(s.hold_ms()),
+          .measure_deadline = std::chrono::milliseconds(s.measure_deadline_ms()),
+          .max_flights = s.max_flights(),
+          .max_parked_per_flight = s.max_parked_per_flight(),
+          .rules = rules};
+}
+
+PulseOptions PulseOptionsFrom(const v1::SteeringConfig& s) {
+  return {.reports_to_fall = static_cast<int>(s.reports_to_fall()),
+          .reports_to_rise = static_cast<int>(s.reports_to_rise())};
+}
+
+std::vector<std::shared_ptr<grpc::Channel>> ChannelsTo(
+    const FleetState& fleet, IpEndpoint ReplicaInfo::*port,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  for (size_t i = 0; i < fleet.size(); ++i) {
+    channels.push_back(ControlChannel(fleet.info(ToReplicaId(i)).*port, credentials));
+  }
+  return channels;
+}
+
+std::vector<IpPrefix> PrefixesFrom(const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  std::vector<IpPrefix> prefixes;
+  for (const std::string& text : texts) prefixes.push_back(*IpPrefix::Parse(text));
+  return prefixes;
+}
+
+std::shared_ptr<RateLimiter> LimiterFrom(const v1::RateLimitConfig& config, const CookieSecret& secret) {
+  if (config.disabled()) return nullptr;
+  uint64_t key = 0;
+  for (size_t i = 0; i < sizeof(key); ++i) key = key << 8 | secret[i];
+  return std::make_shared<RateLimiter>(RateLimitOptions{.responses_per_second = config.responses_per_second(),
+                                                        .slip = config.slip(),
+                                                        .exempt = PrefixesFrom(config.exempt()),
+                                                        .secret = key});
+}
+
+absl::StatusOr<std::vector<CookieSecret>> SecretsFrom(const v1::CookieConfig& config, const std::string& folder,
+                                                      const Surroundings& surroundings) {
+  if (config.secret_file().empty()) return surroundings.process_secrets;
+  const std::string path = InFolder(folder, config.secret_file());
+  std::ifstream file(path);
+  std::string text(kMaxSecretFileBytes, '\0');
+  if (!file) return absl::NotFoundError(fmt::format("dns.cookies.secret_file: can't read \"{}\"", path));
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  return ParseCookieSecrets(text, path);
+}
+
+}  // namespace
+
+std::string InFolder(const std::string& folder, const std::string& path) {
+  return folder.empty() || path.starts_with('/') ? path : folder + "/" + path;
+}
+
+absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOptions& zone_options,
+                                        const Surroundings& surroundings) {
+  if (fleet.domain().empty()) {
+    return absl::InvalidArgumentError("no domain: give one with -n, or as `domain` in the fleet file");
+  }
+  if (fleet.replica().empty()) {
+    return absl::InvalidArgumentError("the fleet file has no replica: add `replica { name: … ipv4: … }`");
+  }
+  auto zones = LoadZones(fleet, zone_options);
+  if (!zones.ok()) return zones.status();
+  auto steering = SteeringOptionsFrom(fleet);
+  if (!steering.ok()) return steering.status();
+  Configuration configuration{.fleet = std::move(fleet), .zones = *std::move(zones), .steering = *std::move(steering)};
+  const v1::CookieConfig& cookies = configuration.fleet.dns().cookies();
+  if (!cookies.disabled()) {
+    auto secrets = SecretsFrom(cookies, zone_options.folder, surroundings);
+    if (!secrets.ok()) return secrets.status();
+    configuration.cookies.emplace(*std::move(secrets));
+  }
+  return configuration;
+}
+
+std::shared_ptr<RttMap> MakeMap(const v1::FleetConfig& fleet, const Clock& clock) {
+  const auto oldest = std::chrono::seconds(fleet.steering().hard_age_seconds()) + kEpochSlack;
+  return std::make_shared<RttMap>(static_cast<size_t>(fleet.replica_size()), fleet.steering().max_prefixes(),
+                                  clock.Now() - oldest);
+}
+
+bool SameMap(const v1::FleetConfig& before, const v1::FleetConfig& after) {
+  const auto same_name = [](const v1::ReplicaConfig& a, const v1::ReplicaConfig& b) { return a.name() == b.name(); };
+  return before.steering().max_prefixes() == after.steering().max_prefixes() &&
+         before.steering().hard_age_seconds() == after.steering().hard_age_seconds() &&
+         std::equal(before.replica().begin(), before.replica().end(), after.replica().begin(), after.replica().end(),
+                    same_name);
+}
+
+void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::FleetConfig& to_fleet, RttMap& to) {
+  std::vector<std::optional<ReplicaId>> renumbered;
+  for (const auto& old : from_fleet.replica()) {
+    const auto it = std::find_if(to_fleet.replica().begin(), to_fleet.replica().end(),
+                                 [&](const v1::ReplicaConfig& next) { return next.name() == old.name(); });
+    renumbered.push_back(it == to_fleet.replica().end()
+                             ? std::nullopt
+                             : std::optional(ToReplicaId(static_cast<size_t>(it - to_fleet.replica().begin()))));
+  }
+  for (size_t slot = 0; slot < from.capacity(); ++slot) {
+    IpPrefix prefix;
+    MapRow row;
+    if (!from.ReadSlot(slot, &prefix, &row)) continue;
+    const auto decided = renumbered[Index(row.decision.replica)];
+    if (!decided) continue;
+    MapRow next{.decision = {*decided, row.decision.reason}, .measured_at = row.measured_at};
+    for (size_t i = 0; i < renumbered.size(); ++i) {
+      if (renumbered[i]) next.samples[Index(*renumbered[i])] = row.samples[i];
+    }
+    to.Put(prefix, next);
+  }
+}
+
+Generation::Generation(Configuration configuration, const Surroundings& surroundings, std::shared_ptr<RttMap> map,
+                       const Generation* previous)
+    : configuration_(std::move(configuration)),
+      fleet_(FleetFrom(configuration_.fleet)),
+      map_(std::move(map)),
+      policy_(PolicyFrom(configuration_.fleet.probe_policy(), surroundings.own_addresses)),
+      budget_(BudgetFrom(configuration_.fleet.probe_policy())),
+      probers_at_(ChannelsTo(fleet_, &ReplicaInfo::prober, surroundings.credentials)),
+      servers_at_(ChannelsTo(fleet_, &ReplicaInfo::control, surroundings.credentials)),
+      measurement_(surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules), fleet_,
+                   *map_, probers_, surroundings.clock,
+                   [this](const IpAddress& client, MonoTime now) { return Permit(client, now); }),
+      probers_(probers_at_),
+      survey_(surroundings.loop, fleet_, probers_),
+      clients_(*map_, fleet_, surroundings.clock, options()),
+      steering_(clients_, fleet_, measurement_, options()),
+      authority_(MakeAuthority(surroundings)) {
+  if (previous != nullptr) fleet_.Inherit(previous->fleet_);
+  heartbeat_.emplace(surroundings.loop, fleet_, probers_at_, servers_at_, PulseOptionsFrom(config().steering()));
+  load_watch_.emplace(surroundings.loop, fleet_, servers_at_);
+}
+
+Authority Generation::MakeAuthority(const Surroundings& surroundings) {
+  const v1::DnsConfig& dns = config().dns();
+  Authority authority{.zones = std::move(configuration_.zones),
+                      .steering = &steering_,
+                      .identity = {dns.identity().begin(), dns.identity().end()},
+                      .cookies = std::move(configuration_.cookies),
+                      .limiter = LimiterFrom(dns.rate_limit(), surroundings.process_secrets.front()),
+                      .tcp_idle_timeout = surroundings.tcp_idle_timeout};
+  if (!dns.client_subnet().disabled()) authority.subnet_trust = PrefixesFrom(dns.client_subnet().trust());
+  return authority;
+}
+
+// One packet from each replica at the least; the probers keep budgets of their own.
+absl::Status Generation::Permit(const IpAddress& client, MonoTime now) {
+  if (absl::Status status = policy_.Check(client); !status.ok()) return status;
+  return budget_.Take(client, 1, now);
+}
+
+void Generation::Stop() {
+  heartbeat_->Stop();
+  load_watch_->Stop();
+  measurement_.Stop();
+  survey_.Stop();
+  probers_.Stop();
+}
+
+}  // namespace perigee::dns

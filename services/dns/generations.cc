@@ -1,0 +1,222 @@
+#include "services/dns/generations.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <utility>
+
+#include "lib/config/fleet_parts.h"
+#include "services/dns/admin/replica_states.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee::dns {
+namespace asio = boost::asio;
+namespace {
+
+// How often a retired generation is looked at: is it still in use?
+constexpr auto kRetireInterval = std::chrono::milliseconds(200);
+
+void RunLoop(asio::io_context& loop) {
+  const auto work = asio::make_work_guard(loop);
+  loop.run();
+}
+
+// What a reload reads but cannot change.
+std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::FleetConfig& after) {
+  std::vector<std::string> names;
+  const auto compare = [&names](const char* name, bool same) {
+    if (!same) names.push_back(name);
+  };
+  compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
+  compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
+  compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
+  compare("control",
+          google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
+  return names;
+}
+
+std::vector<std::string> NamesOf(const v1::FleetConfig& fleet) {
+  std::vector<std::string> names;
+  for (const auto& replica : fleet.replica()) names.push_back(replica.name());
+  return names;
+}
+
+// The part of a generation that is published; alive as long as the whole.
+std::shared_ptr<const Authority> AuthorityOf(const std::shared_ptr<Generation>& generation) {
+  return {generation, &generation->authority()};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Generations>> Generations::Start(const GenerationsOptions& options,
+                                                                v1::FleetConfig fleet, const Clock& clock) {
+  const auto credentials = ChannelCredentialsFor(SecurityFrom(fleet.control(), options.insecure_control));
+  if (!credentials.ok()) return credentials.status();
+  std::unique_ptr<Generations> generations(new Generations(options, clock, *credentials));
+  auto configuration = Configure(std::move(fleet), options.zones, generations->surroundings_);
+  if (!configuration.ok()) return configuration.status();
+  if (absl::Status status = generations->Begin(*std::move(configuration)); !status.ok()) return status;
+  return generations;
+}
+
+Generations::Generations(const GenerationsOptions& options, const Clock& clock,
+                         std::shared_ptr<grpc::ChannelCredentials> credentials)
+    : options_(options),
+      clock_(clock),
+      surroundings_{.clock = clock,
+                    .loop = loop_,
+                    .credentials = std::move(credentials),
+                    .own_addresses = options.own_addresses,
+                    .process_secrets = {RandomCookieSecret()},
+                    .tcp_idle_timeout = options.tcp_idle_timeout},
+      authority_(std::make_shared<const Authority>()) {}
+
+Generations::~Generations() {
+  operations_.stop();
+  if (operations_thread_.joinable()) operations_thread_.join();
+  authority_.Publish(std::make_shared<const Authority>());
+  if (current_ != nullptr) End(std::exchange(current_, nullptr));
+  while (!retired_.empty()) {
+    End(std::move(retired_.front()));
+    retired_.pop_front();
+  }
+  asio::post(loop_, [this] { loop_.stop(); });
+  if (loop_thread_.joinable()) loop_thread_.join();
+}
+
+absl::Status Generations::Begin(Configuration configuration) {
+  const std::shared_ptr<RttMap> map = MakeMap(configuration.fleet, clock_);
+  if (!configuration.fleet.dns().state_file().empty()) {
+    auto file = StateFile::Open(InFolder(options_.zones.folder, configuration.fleet.dns().state_file()));
+    if (!file.ok()) return file.status();
+    state_file_ = *std::move(file);
+    auto saver = RestoreMap(*state_file_, NamesOf(configuration.fleet), *map,
+                            std::chrono::seconds(configuration.fleet.steering().hard_age_seconds()), clock_);
+    if (!saver.ok()) return saver.status();
+    saver_ = *std::move(saver);
+    auto states = OperatorStates::Open(*state_file_);
+    if (!states.ok()) return states.status();
+    operator_states_ = *std::move(states);
+  }
+  loop_thread_ = std::thread([this] { RunLoop(loop_); });
+  operations_thread_ = std::thread([this] { RunLoop(operations_); });
+  auto first = MakeOnLoop(std::move(configuration), map, nullptr);
+  if (operator_states_ != nullptr) {
+    if (absl::Status status = operator_states_->Load(first->fleet()); !status.ok()) spdlog::warn("{}", status.ToString());
+  }
+  Serve(std::move(first));
+  return absl::OkStatus();
+}
+
+std::shared_ptr<Generation> Generations::MakeOnLoop(Configuration configuration, std::shared_ptr<RttMap> map,
+                                                    const Generation* previous) {
+  std::promise<std::shared_ptr<Generation>> made;
+  asio::post(loop_, [&] {
+    made.set_value(std::make_shared<Generation>(std::move(configuration), surroundings_, std::move(map), previous));
+  });
+  return made.get_future().get();
+}
+
+void Generations::Serve(std::shared_ptr<Generation> next) {
+  authority_.Publish(AuthorityOf(next));
+  current_ = std::move(next);
+  count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::shared_ptr<Generation> Generations::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+DirectorView Generations::View() const {
+  auto generation = current();
+  const Generation& g = *generation;
+  return {g.clients(), generation->fleet(), g.options(), std::move(generation)};
+}
+
+absl::StatusOr<v1::SetReplicaStateResponse> Generations::SetReplicaState(const v1::SetReplicaStateRequest& request) {
+  const std::lock_guard lock(mutex_);
+  SaveOperatorState save;
+  if (operator_states_ != nullptr) {
+    save = [this](const std::string& name, OperatorState state) { return operator_states_->Save(name, state); };
+  }
+  return dns::SetReplicaState(request, current_->fleet(), save);
+}
+
+void Generations::Reload(std::function<void(absl::StatusOr<v1::ReloadResponse>)> done) {
+  asio::post(operations_, [this, done = std::move(done)] { done(ReloadNow()); });
+}
+
+absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
+  auto fleet = options_.load_fleet();
+  if (!fleet.ok()) return fleet.status();
+  ZoneLoadOptions zone_options = options_.zones;
+  zone_options.start_time = clock_.WallNow();
+  auto configuration = Configure(*std::move(fleet), zone_options, surroundings_);
+  if (!configuration.ok()) return configuration.status();
+
+  const std::shared_ptr<Generation> before = current();
+  v1::ReloadResponse response;
+  response.set_zones(static_cast<uint32_t>(configuration->zones.zones().size()));
+  response.set_replicas(static_cast<uint32_t>(configuration->fleet.replica_size()));
+  for (const std::string& name : NeedsRestart(before->config(), configuration->fleet)) response.add_needs_restart(name);
+
+  std::shared_ptr<RttMap> map = before->map();
+  if (!SameMap(before->config(), configuration->fleet)) {
+    map = MakeMap(configuration->fleet, clock_);
+    CopyRows(before->config(), *before->map(), configuration->fleet, *map);
+    SaveMap(configuration->fleet, *map);
+  }
+  {
+    const std::lock_guard lock(mutex_);  // an operator's word between Inherit and the swap would be lost
+    auto next = MakeOnLoop(*std::move(configuration), std::move(map), before.get());
+    if (operator_states_ != nullptr) (void)operator_states_->Load(next->fleet());
+    Serve(std::move(next));
+  }
+  retired_.push_back(before);
+  LookAtRetired();
+  return response;
+}
+
+// Goes on saving another map.
+void Generations::SaveMap(const v1::FleetConfig& fleet, RttMap& map) {
+  if (state_file_ == nullptr) return;
+  saver_.reset();
+  auto connection = state_file_->Connect(false);
+  if (!connection.ok()) return spdlog::warn("the map is saved no more: {}", connection.status().ToString());
+  const std::vector<std::string> names = NamesOf(fleet);
+  auto store = MapStore::Open(*std::move(connection), names, clock_);
+  if (!store.ok()) return spdlog::warn("the map is saved no more: {}", store.status().ToString());
+  saver_ = std::make_unique<MapSaver>(std::make_unique<MapStore>(*std::move(store)), map, clock_);
+}
+
+// Ends those that nobody else holds, and comes back while there are others.
+void Generations::LookAtRetired() {
+  for (auto it = retired_.begin(); it != retired_.end();) {
+    if (it->use_count() > 1) {
+      ++it;
+      continue;
+    }
+    End(std::move(*it));
+    it = retired_.erase(it);
+  }
+  if (retired_.empty()) return;
+  retire_timer_.expires_after(kRetireInterval);
+  retire_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) LookAtRetired();
+  });
+}
+
+void Generations::End(std::shared_ptr<Generation> generation) {
+  generation->Stop();
+  std::promise<void> gone;
+  asio::post(loop_, [&gone, generation = std::move(generation)]() mutable {
+    generation.reset();
+    gone.set_value();
+  });
+  gone.get_future().wait();
+}
+
+}  // namespace perigee::dns

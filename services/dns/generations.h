@@ -1,0 +1,85 @@
+// The generation that is served, the one that comes next, and those that are on their way out.
+//
+// A reload builds the next generation aside, publishes it in one step, and retires the last one when no thread and no
+// query uses it any more. What outlives a generation is here: the state file, the operators' states, the loop.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/base/published.h"
+#include "services/dns/admin/director_service.h"
+#include "services/dns/generation.h"
+#include "services/dns/state/map_saver.h"
+#include "services/dns/state/operator_states.h"
+#include "services/dns/state/state_file.h"
+
+namespace perigee::dns {
+
+struct GenerationsOptions {
+  // Reads the fleet file, with what flags add to it.
+  std::function<absl::StatusOr<v1::FleetConfig>()> load_fleet;
+  ZoneLoadOptions zones;
+  bool insecure_control = false;
+  std::vector<IpAddress> own_addresses;
+  std::chrono::milliseconds tcp_idle_timeout{10'000};
+};
+
+class Generations final : public DirectorBackend {
+ public:
+  // Serves `fleet` first. Errors as Configure's, and the state file's.
+  static absl::StatusOr<std::unique_ptr<Generations>> Start(const GenerationsOptions& options, v1::FleetConfig fleet,
+                                                            const Clock& clock);
+  // Nothing may read authority() any more.
+  ~Generations() override;
+
+  const Published<Authority>& authority() const { return authority_; }
+  // How many there have been, and how many zones the current one has.
+  uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+  std::shared_ptr<Generation> current() const;
+
+  // DirectorBackend; any thread.
+  DirectorView View() const override;
+  absl::StatusOr<v1::SetReplicaStateResponse> SetReplicaState(const v1::SetReplicaStateRequest& request) override;
+  void Reload(std::function<void(absl::StatusOr<v1::ReloadResponse>)> done) override;
+
+ private:
+  Generations(const GenerationsOptions& options, const Clock& clock,
+              std::shared_ptr<grpc::ChannelCredentials> credentials);
+
+  absl::Status OpenState(const v1::FleetConfig& fleet);
+  absl::Status Begin(Configuration configuration);
+  absl::StatusOr<v1::ReloadResponse> ReloadNow();
+  std::shared_ptr<Generation> MakeOnLoop(Configuration configuration, std::shared_ptr<RttMap> map,
+                                         const Generation* previous);
+  void SaveMap(const v1::FleetConfig& fleet, RttMap& map);
+  void Serve(std::shared_ptr<Generation> next);
+  void LookAtRetired();
+  void End(std::shared_ptr<Generation> generation);
+
+  const GenerationsOptions options_;
+  const Clock& clock_;
+  boost::asio::io_context loop_{1};        // of measuring and health
+  boost::asio::io_context operations_{1};  // of reloads and retirements: may wait for the loop
+  std::unique_ptr<StateFile> state_file_;
+  std::unique_ptr<OperatorStates> operator_states_;
+  std::unique_ptr<MapSaver> saver_;
+  Surroundings surroundings_;
+  Published<Authority> authority_;
+  mutable std::mutex mutex_;                // guards current_, and the operators' states from Inherit to the swap
+  std::shared_ptr<Generation> current_;
+  std::atomic<uint64_t> count_{0};
+  std::list<std::shared_ptr<Generation>> retired_;  // touched on the operations thread only
+  boost::asio::steady_timer retire_timer_{operations_};
+  std::thread loop_thread_, operations_thread_;
+};
+
+}  // namespace perigee::dns
