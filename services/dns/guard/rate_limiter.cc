@@ -58,8 +58,7 @@ RateLimitOptions WithinLimits(RateLimitOptions options) {
 }
 
 uint64_t Interval(uint32_t responses_per_second) {
-  if (responses_per_second == 0) return 0;
-  return (kTicksPerSecond + responses_per_second / 2) / responses_per_second;
+  return responses_per_second == 0 ? 0 : kTicksPerSecond / responses_per_second;
 }
 
 SipHashKey ToKey(uint64_t secret) {

@@ -41,7 +41,7 @@ class RateLimiter {
   ~RateLimiter();
 
   // Counts one answer over UDP without a valid cookie. Never allocates. The threads' `now` may differ by up
-  // to a second; after a larger step back each bucket is refilled within a second, as ever.
+  // to a second; however far the clock steps back, a bucket is full again two seconds later.
   RateVerdict Count(const IpAddress& client, ResponseKind kind, MonoTime now);
 
  private:

@@ -69,8 +69,9 @@ TEST_P(RateLimiterRates, HoldTheLimitWithinOnePercent) {
               0.01 * static_cast<double>(expected));
 }
 
+// 992 064 is the rate that whole ticks miss by most.
 INSTANTIATE_TEST_SUITE_P(All, RateLimiterRates,
-                         ::testing::Values(1, 7, 200, 33'333, 996'016, RateLimiter::kMaxResponsesPerSecond));
+                         ::testing::Values(1, 7, 200, 33'333, 992'064, RateLimiter::kMaxResponsesPerSecond));
 
 TEST(RateLimiterTest, LetsPassWhatStaysAtTheLimit) {
   RateLimiter limiter(Options(200));
