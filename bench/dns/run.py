@@ -37,7 +37,7 @@ def say(text):
 
 
 def on_load_core(*command):
-    return ["taskset", "-c", servers.LOAD_CORE, *map(str, command)]
+    return servers.pinned(servers.LOAD_CORE, *command)
 
 
 def dns_load(server, *arguments):
