@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import servers
 
@@ -29,6 +30,7 @@ HISTORY = servers.ROOT / "bench" / "history.jsonl"
 SCENARIOS = ["plain", "guards", "ecs", "flood"]
 ECS_CLIENTS = 100_000
 WARM_RATE, COLD_RATE, PROBE_RATE = 20_000, 1_000, 200
+MAX_BUSY_SHARE = 0.1
 MAX_FLOOD_RATIO, MAX_FLOOD_P99_US = 1.2, 1000
 
 
@@ -201,6 +203,18 @@ def install(kinds):
             subprocess.run([*sudo, "rm", "-f", policy])
 
 
+def warn_when_busy():
+    """Latencies of a machine that does something else are the kernel's time slices."""
+    def ticks():
+        user, nice, system, idle, *_ = map(int, pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:])
+        return user + nice + system, idle
+
+    (busy, idle), _, (busy_then, idle_then) = ticks(), time.sleep(0.5), ticks()
+    share = (busy_then - busy) / max(1, busy_then - busy + idle_then - idle)
+    if share > MAX_BUSY_SHARE:
+        say(f"  ! this machine is {share:.0%} busy with other things: the latencies will be theirs")
+
+
 def context():
     commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=servers.ROOT,
                             capture_output=True, text=True).stdout.strip()
@@ -221,6 +235,7 @@ def main():
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores, one for the server and one for the load")
     install([k for k in servers.ALL if not arguments.only or k.name in arguments.only])
+    warn_when_busy()
     about = context()
     with open(HISTORY, "a") if arguments.keep else contextlib.nullcontext() as history:
         def keep(line):

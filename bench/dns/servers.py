@@ -1,7 +1,6 @@
 """The servers that are compared, each as its experts would run it: one UDP thread, no log, on 127.0.0.1."""
 
 import contextlib
-import os
 import pathlib
 import signal
 import socket
@@ -27,9 +26,7 @@ ns1 A 127.0.0.1
 
 
 def pinned(core, *command):
-    """The command on one core, and before whatever else the machine is doing where that is allowed."""
-    first = ["nice", "-n", "-10"] if os.geteuid() == 0 else []
-    return [*first, "taskset", "-c", core, *map(str, command)]
+    return ["taskset", "-c", core, *map(str, command)]
 
 
 def free_port():

@@ -129,10 +129,13 @@ class LocalDns:
                                *arguments], capture_output=True, text=True, timeout=20).stdout
 
     def wait_known(self, source=CLIENT):
-        """Until a client is answered by measurement: all replicas healthy, the nearest chosen."""
-        wait_until("the nearest replica is known",
-                   lambda: "measured-best" in self.cdnctl("explain", source).stdout or not self.ask(
-                       self.domain, dns_raw.A, source=source, timeout=0.5))
+        """Until a client is answered by measurement, which needs the replicas to be healthy."""
+
+        def known():
+            self.ask(self.domain, dns_raw.A, source=source, timeout=0.5)
+            return "measured-best" in self.cdnctl("explain", source).stdout
+
+        wait_until("the nearest replica is known", known)
 
     # What it tells of itself.
 
