@@ -182,25 +182,9 @@ def print_table(scenario, results):
 
 def install(kinds):
     """What only a benchmark needs, and so is not among the project's dependencies."""
-    packages = {p for k in kinds for p in k.needs} | {"dnsperf"}
-    query = lambda p: subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}", p], capture_output=True, text=True)
-    missing = sorted(p for p in packages if query(p).stdout != "ii ")
-    if not missing:
-        return
-    say(f"  … install what only this benchmark needs: {' '.join(missing)}")
-    policy = pathlib.Path("/usr/sbin/policy-rc.d")  # asked whether to start the services of packages: not by us
-    ours = not policy.exists()
-    sudo = [] if os.geteuid() == 0 else ["sudo"]
-    if ours:
-        subprocess.run([*sudo, "install", "-m", "755", "/dev/stdin", policy], input=b"#!/bin/sh\nexit 101\n", check=True)
-    try:
-        subprocess.run([*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q",
-                        "--no-install-recommends", *missing], check=True, stdout=subprocess.DEVNULL)
-    except subprocess.CalledProcessError:
-        sys.exit(f"bench: install these packages and try again: {' '.join(missing)}")
-    finally:
-        if ours:
-            subprocess.run([*sudo, "rm", "-f", policy])
+    packages = sorted({package for kind in kinds for package in kind.needs} | {"dnsperf"})
+    if subprocess.run([servers.ROOT / "scripts" / "install-dependencies", *packages]).returncode != 0:
+        sys.exit(f"bench: install these packages and try again: {' '.join(packages)}")
 
 
 def warn_when_busy():
