@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,15 @@ struct LoadOptions {
   double seconds = 0;
   uint64_t queries = 0;
 };
+
+// Whether the answer ends in a client subnet option whose scope is not 0: it holds for that network alone.
+bool IsScoped(std::span<const uint8_t> answer) {
+  constexpr std::array<uint8_t, 7> kOption = {0, 8, 0, 7, 0, 1, 24};
+  constexpr size_t kSize = 11;
+  if (answer.size() < kSize) return false;
+  const auto option = answer.last(kSize);
+  return std::equal(kOption.begin(), kOption.end(), option.begin()) && option[kOption.size()] != 0;
+}
 
 class Load {
  public:
@@ -51,9 +62,9 @@ class Load {
       return latencies_[static_cast<size_t>(share * static_cast<double>(latencies_.size() - 1))] / 1000.0;
     };
     return fmt::format(
-        R"({{"sent":{},"answered":{},"noerror":{},"lost":{},"seconds":{:.3f},"p50_us":{:.1f},"p99_us":{:.1f},"max_us":{:.1f}}})",
-        sent_, answered_, noerror_, sent_ - answered_, std::chrono::duration<double>(took_).count(), at(0.5),
-        at(0.99), at(1));
+        R"({{"sent":{},"answered":{},"noerror":{},"scoped":{},"lost":{},"seconds":{:.3f},"p50_us":{:.1f},"p99_us":{:.1f},"max_us":{:.1f}}})",
+        sent_, answered_, noerror_, scoped_, sent_ - answered_, std::chrono::duration<double>(took_).count(),
+        at(0.5), at(0.99), at(1));
   }
 
  private:
@@ -102,6 +113,7 @@ class Load {
       asked = Stamp::zero();
       ++answered_;
       noerror_ += (answer[3] & 0x0f) == 0 && answer[7] > 0;
+      scoped_ += IsScoped(answer);
     });
   }
 
@@ -121,7 +133,7 @@ class Load {
   const QueryMaker maker_;
   const Stamp start_;
   Stamp took_{};
-  uint64_t sent_ = 0, answered_ = 0, noerror_ = 0, lost_ = 0, oldest_ = 0;
+  uint64_t sent_ = 0, answered_ = 0, noerror_ = 0, scoped_ = 0, lost_ = 0, oldest_ = 0;
   std::array<Stamp, kIds> pending_{};
   std::vector<uint32_t> latencies_;
 };

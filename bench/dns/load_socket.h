@@ -9,6 +9,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <span>
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
