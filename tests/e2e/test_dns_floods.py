@@ -3,6 +3,7 @@
 import contextlib
 import random
 import re
+import resource
 import socket
 import time
 
@@ -80,6 +81,8 @@ def test_malformed_packets(server):
 
 
 def test_silent_tcp_connections(server):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with bounded_memory(server), contextlib.ExitStack() as stack:
         for i in range(SILENT_CONNECTIONS):
             s = stack.enter_context(socket.socket())
