@@ -60,17 +60,19 @@ int Fail(std::string_view program, const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? kExitUsage : 1;
 }
 
-StopSignal::StopSignal() {
-  const sigset_t set = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+StopSignal::StopSignal(bool takes_reloads) : signals_(StopSignals()) {
+  if (takes_reloads) sigaddset(&signals_, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
-int StopSignal::Wait() {
-  const sigset_t set = StopSignals();
-  int number = 0;
-  sigwait(&set, &number);
-  return number;
+int StopSignal::Wait(const std::function<void()>& reload) {
+  while (true) {
+    int number = 0;
+    sigwait(&signals_, &number);
+    if (number != SIGHUP) return number;
+    if (reload) reload();
+  }
 }
 
 }  // namespace perigee

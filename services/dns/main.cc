@@ -1,5 +1,6 @@
 // dnsserver: answers DNS for a domain with the replica that is measured to be nearest to each client.
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -85,16 +86,21 @@ void Declare(CLI::App& app, Flags& flags) {
   AddLogLevelFlag(app, flags.log_level);
 }
 
-absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
+absl::StatusOr<v1::FleetConfig> LoadFleet(const Flags& flags) {
   auto fleet = LoadFleetFile(flags.config);
   if (!fleet.ok()) return fleet.status();
-  dns::DnsServerOptions options{.fleet = *std::move(fleet),
+  if (!flags.domain.empty()) fleet->set_domain(flags.domain);
+  if (flags.hold_ms != 0) fleet->mutable_steering()->set_hold_ms(static_cast<uint32_t>(flags.hold_ms));
+  return fleet;
+}
+
+absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
+  dns::DnsServerOptions options{.load_fleet = [flags] { return LoadFleet(flags); },
+                                .folder = std::filesystem::path(flags.config).parent_path(),
                                 .threads_per_address = flags.threads,
                                 .tcp = flags.tcp,
                                 .insecure_control = flags.insecure_control,
                                 .name_server = flags.name_server};
-  if (!flags.domain.empty()) options.fleet.set_domain(flags.domain);
-  if (flags.hold_ms != 0) options.fleet.mutable_steering()->set_hold_ms(static_cast<uint32_t>(flags.hold_ms));
   auto listen = flags.listen;
   if (listen.empty())
     listen = HasIpv6() ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector<std::string>{"0.0.0.0"};
@@ -121,14 +127,18 @@ int Run(int argc, char** argv) {
   if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
   InitLogging(kName, flags.log_level);
   RaiseDescriptorLimit();
-  StopSignal stop;
+  StopSignal stop(/*takes_reloads=*/true);
   auto options = OptionsFrom(flags);
   if (!options.ok()) return Fail(kName, options.status());
-  const std::string domain = options->fleet.domain();
   const auto server = dns::DnsServer::Start(*std::move(options));
   if (!server.ok()) return Fail(kName, server.status());
-  spdlog::info("answering for {} on port {}, control port {}", domain, flags.port, (*server)->control_port());
-  spdlog::info("stopping on signal {}", stop.Wait());
+  spdlog::info("answering on port {}, control port {}", flags.port, (*server)->control_port());
+  const int signal = stop.Wait([&] {
+    const absl::Status status = (*server)->Reload();
+    if (status.ok()) return spdlog::info("reloaded {}", flags.config);
+    spdlog::error("reload refused, all goes on as before: {}", std::string(status.message()));
+  });
+  spdlog::info("stopping on signal {}", signal);
   return 0;
 }
 

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""scripts/dev bench dns: dnsserver beside the leanest echo, gdnsd and Knot.
+
+Each server in turn runs on one core with one UDP thread; the load comes from the other core. CPU is what the server's
+threads took, kernel included, for each query answered; the latencies are of a stream of 200 queries a second beside
+the load, by the kernel's time stamps.
+
+plain    one known client, dnsperf as fast as it goes
+guards   the same with rate limiting (which limits nothing here), cookies and counters
+ecs      100,000 client networks told by ECS, all of them known
+flood    20,000 queries a second of known clients alone, then beside 1,000 unknown clients a second
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import servers
+
+HISTORY = servers.ROOT / "bench" / "history.jsonl"
+SCENARIOS = ["plain", "guards", "ecs", "flood"]
+ECS_CLIENTS = 100_000
+WARM_RATE, COLD_RATE, PROBE_RATE = 20_000, 1_000, 200
+MEASURING_RATE, KNOWN_RATE = 3_000, 50_000  # while 100,000 networks become known
+MAX_BUSY_SHARE = 0.1
+MAX_FLOOD_RATIO, MAX_FLOOD_P99_US = 1.2, 1000
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def on_load_core(*command):
+    return servers.pinned(servers.LOAD_CORE, *command)
+
+
+def dns_load(server, *arguments):
+    """Starts the load generator; its report is what `report` returns."""
+    return subprocess.Popen(
+        on_load_core(servers.BIN / "dns_load", "--server", f"127.0.0.1:{server.port}", "--source", servers.CLIENT,
+                     "--name", servers.NAME, *arguments), stdout=subprocess.PIPE, text=True)
+
+
+def report(process):
+    out, _ = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"dns_load ended with {process.returncode}")
+    return json.loads(out)
+
+
+def ecs(octet, clients, first=0):
+    return ["--ecs", octet, "--clients", clients, "--first-client", first]
+
+
+def dnsperf(server, seconds, guards):
+    data = server.folder / "queries"
+    data.write_text(f"{servers.NAME} A\n")
+    flags = ["-E", "10:0102030405060708"] if guards else []
+    out = subprocess.run(
+        on_load_core("dnsperf", "-s", "127.0.0.1", "-p", server.port, "-a", servers.CLIENT, "-d", data, "-l", seconds,
+                     "-q", 100, "-c", 1, "-T", 1, *flags), capture_output=True, text=True, check=True).stdout
+    answered = int(re.search(r"Queries completed:\s+(\d+)", out)[1])
+    return {"answered": answered, "seconds": float(re.search(r"Run time \(s\):\s+([\d.]+)", out)[1]),
+            "lost": int(re.search(r"Queries lost:\s+(\d+)", out)[1])}
+
+
+def measured(server, probe_arguments, seconds, load):
+    """Figures of the server while `load` runs, which returns what it asked."""
+    probe = dns_load(server, "--rate", PROBE_RATE, "--seconds", seconds, *probe_arguments)
+    before = server.cpu_seconds()
+    loads = load()
+    cpu = server.cpu_seconds() - before
+    seen = report(probe)
+    answered = sum(l["answered"] for l in loads) + seen["answered"]
+    return {
+        "cpu_us": cpu * 1e6 / max(1, answered), "qps": answered / loads[0]["seconds"],
+        "lost": sum(l["lost"] for l in loads) + seen["lost"],
+        "scoped": seen["scoped"] / max(1, seen["answered"]),
+        "p50_us": seen["p50_us"], "p99_us": seen["p99_us"], "max_us": seen["max_us"],
+    }
+
+
+def run_plain(server, seconds, guards=False):
+    report(dns_load(server, "--rate", 1000, "--seconds", 0.5))
+    probe = ["--cookie"] if guards else []
+    return [("", measured(server, probe, seconds, lambda: [dnsperf(server, seconds, guards)]))]
+
+
+def run_guards(server, seconds):
+    return run_plain(server, seconds, guards=True)
+
+
+def warm(server):
+    """Every network asks, slowly enough for each to be measured; those whose query was lost ask once more."""
+    for rate in (MEASURING_RATE, KNOWN_RATE) if server.name == "dnsserver" else (KNOWN_RATE,):
+        report(dns_load(server, "--rate", rate, "--queries", ECS_CLIENTS, *ecs(servers.WARM_OCTET, ECS_CLIENTS)))
+
+
+def run_ecs(server, seconds):
+    warm(server)
+    networks = ecs(servers.WARM_OCTET, ECS_CLIENTS)
+    load = lambda: [report(dns_load(server, "--outstanding", 100, "--seconds", seconds, *networks))]
+    figures = measured(server, networks, seconds, load)
+    if server.name != "floor" and figures["scoped"] < 0.99:
+        say(f"  ! {server.name}: only {figures['scoped']:.1%} of the answers are for the network that was told")
+    return [("", figures)]
+
+
+def run_flood(server, seconds):
+    networks = ecs(servers.WARM_OCTET, 1000)
+    report(dns_load(server, "--rate", 1000, "--queries", 2000, *networks))
+    warm_load = ["--rate", WARM_RATE, "--seconds", seconds, *networks]
+    alone = measured(server, networks, seconds, lambda: [report(dns_load(server, *warm_load))])
+
+    def both():
+        cold = dns_load(server, "--rate", COLD_RATE, "--seconds", seconds, *ecs(servers.COLD_OCTET, 1 << 19))
+        return [report(dns_load(server, *warm_load)), report(cold)]
+
+    return [("alone", alone), ("flooded", measured(server, networks, seconds, both))]
+
+
+RUNS = {"plain": run_plain, "guards": run_guards, "ecs": run_ecs, "flood": run_flood}
+
+
+def one_run(kind, scenario, seconds):
+    with tempfile.TemporaryDirectory(prefix="perigee-bench-") as folder:
+        # gdnsd and Knot may give up root: let them read what is theirs.
+        os.chmod(folder, 0o755)
+        server = kind(folder, guards=scenario == "guards", clients=ECS_CLIENTS if scenario == "ecs" else 0)
+        try:
+            server.start()
+            return RUNS[scenario](server, seconds)
+        finally:
+            server.stop()
+
+
+def kinds_for(scenario, only):
+    kinds = [k for k in servers.ALL if not only or k.name in only]
+    # The peers know no unknown clients.
+    return [k for k in kinds if k.name == "dnsserver"] if scenario == "flood" else kinds
+
+
+def run_scenario(scenario, arguments, keep):
+    kinds = kinds_for(scenario, arguments.only)
+    results = {}
+    for round_number in range(arguments.rounds):
+        turn = round_number % len(kinds)
+        for kind in kinds[turn:] + kinds[:turn]:
+            say(f"  … {scenario}, round {round_number + 1} of {arguments.rounds}: {kind.name}")
+            for part, figures in one_run(kind, scenario, arguments.seconds):
+                results.setdefault((kind.name, part), []).append(figures)
+                keep({"bench": "dns", "scenario": scenario, "server": kind.name, "part": part, "round": round_number + 1,
+                      **{name: round(value, 3) for name, value in figures.items()}})
+    return {key: {name: statistics.median(f[name] for f in runs) for name in runs[0]}
+            for key, runs in results.items()}
+
+
+def ratio(figures, results, peer):
+    other = results.get((peer, ""))
+    return f"{figures['cpu_us'] / other['cpu_us']:.2f}" if other else "-"
+
+
+def print_table(scenario, results):
+    print(f"\n{scenario} (medians)\n{'SERVER':20} {'CPU µs/query':>12} {'×floor':>7} {'×gdnsd':>7} {'q/s':>9} "
+          f"{'p50 µs':>8} {'p99 µs':>8} {'max µs':>8} {'lost':>6}")
+    for (name, part), f in results.items():
+        print(f"{f'{name} {part}'.strip():20} {f['cpu_us']:12.3f} {ratio(f, results, 'floor'):>7} "
+              f"{ratio(f, results, 'gdnsd'):>7} {f['qps']:9.0f} {f['p50_us']:8.0f} {f['p99_us']:8.0f} "
+              f"{f['max_us']:8.0f} {f['lost']:6.0f}")
+    if scenario == "flood" and (flooded := results.get(("dnsserver", "flooded"))):
+        times = flooded["p99_us"] / results[("dnsserver", "alone")]["p99_us"]
+        ok = times <= MAX_FLOOD_RATIO and flooded["p99_us"] < MAX_FLOOD_P99_US
+        print(f"p99 flooded / alone: {times:.2f} (at most {MAX_FLOOD_RATIO}, and under {MAX_FLOOD_P99_US} µs): "
+              f"{'met' if ok else 'MISSED'}")
+    sys.stdout.flush()
+
+
+def install(kinds):
+    """What only a benchmark needs, and so is not among the project's dependencies."""
+    packages = sorted({package for kind in kinds for package in kind.needs} | {"dnsperf"})
+    if subprocess.run([servers.ROOT / "scripts" / "install-dependencies", *packages]).returncode != 0:
+        sys.exit(f"bench: install these packages and try again: {' '.join(packages)}")
+
+
+def warn_when_busy():
+    """Latencies of a machine that does something else are the kernel's time slices."""
+    def ticks():
+        user, nice, system, idle, *_ = map(int, pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:])
+        return user + nice + system, idle
+
+    (busy, idle), _, (busy_then, idle_then) = ticks(), time.sleep(0.5), ticks()
+    share = (busy_then - busy) / max(1, busy_then - busy + idle_then - idle)
+    if share > MAX_BUSY_SHARE:
+        say(f"  ! this machine is {share:.0%} busy with other things: the latencies will be theirs")
+
+
+def context():
+    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=servers.ROOT,
+                            capture_output=True, text=True).stdout.strip()
+    cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    return {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "commit": commit,
+            "cpu": cpu[1] if cpu else os.uname().machine}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/dev bench dns", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenario", choices=SCENARIOS, action="append", help="one or more; all by default")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (default 3)")
+    parser.add_argument("--seconds", type=float, default=5, help="of load each time (default 5)")
+    parser.add_argument("--only", action="append", choices=[k.name for k in servers.ALL], help="these servers alone")
+    parser.add_argument("--keep", action="store_true", help="append the figures to bench/history.jsonl")
+    arguments = parser.parse_args()
+    if (os.cpu_count() or 1) < 2:
+        sys.exit("bench: needs two cores, one for the server and one for the load")
+    install([k for k in servers.ALL if not arguments.only or k.name in arguments.only])
+    warn_when_busy()
+    about = context()
+    with open(HISTORY, "a") if arguments.keep else contextlib.nullcontext() as history:
+        def keep(line):
+            if history:
+                print(json.dumps({**about, **line}), file=history, flush=True)
+
+        for scenario in arguments.scenario or SCENARIOS:
+            print_table(scenario, run_scenario(scenario, arguments, keep))
+
+
+if __name__ == "__main__":
+    main()
