@@ -30,14 +30,15 @@ void RaiseDescriptorLimit();
 // (the command line or the fleet file is wrong), 1 for anything else.
 int Fail(std::string_view program, const absl::Status& status);
 
-// SIGINT and SIGTERM, and SIGHUP for those that reload, as something to wait for. Make it before any thread is
-// started: the constructor blocks the signals in the calling thread, and threads inherit that. SIGPIPE is ignored from
-// here on.
+// SIGINT and SIGTERM, and SIGHUP for those that reload, as something to wait for. Make it before any thread
+// is started: the constructor blocks the signals in the calling thread, and threads inherit that. SIGPIPE is
+// ignored from here on.
 class StopSignal {
  public:
   // Without `takes_reloads` SIGHUP ends the program, as is its default.
   explicit StopSignal(bool takes_reloads = false);
-  // Returns the number of the signal that ends the program, once it has come. Until then each SIGHUP runs `reload`.
+  // Returns the number of the signal that ends the program, once it has come. Until then each SIGHUP runs
+  // `reload`.
   int Wait(const std::function<void()>& reload = nullptr);
 
  private:

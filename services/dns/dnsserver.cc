@@ -55,7 +55,8 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
   return absl::OkStatus();
 }
 
-absl::Status DnsServer::Rooms::StartControl(const DnsServerOptions& options, const v1::ControlConfig& config) {
+absl::Status DnsServer::Rooms::StartControl(const DnsServerOptions& options,
+                                            const v1::ControlConfig& config) {
   director_service = std::make_unique<DirectorService>(*generations);
   auto started = ControlServer::Start(options.control, SecurityFrom(config, options.insecure_control),
                                       {director_service.get()});
@@ -99,10 +100,12 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
 
 absl::Status DnsServer::Reload() {
   if (rooms_->decisions != nullptr) {
-    if (absl::Status status = rooms_->decisions->Reopen(); !status.ok()) spdlog::warn("{}", status.ToString());
+    if (absl::Status status = rooms_->decisions->Reopen(); !status.ok())
+      spdlog::warn("{}", status.ToString());
   }
   std::promise<absl::StatusOr<v1::ReloadResponse>> reloaded;
-  rooms_->generations->Reload([&](absl::StatusOr<v1::ReloadResponse> result) { reloaded.set_value(std::move(result)); });
+  rooms_->generations->Reload(
+      [&](absl::StatusOr<v1::ReloadResponse> result) { reloaded.set_value(std::move(result)); });
   const auto result = reloaded.get_future().get();
   if (!result.ok()) return result.status();
   for (const std::string& name : result->needs_restart()) spdlog::warn("{} holds only after a restart", name);

@@ -14,7 +14,8 @@
 namespace perigee::dns {
 
 struct DnsServerOptions {
-  // Reads the fleet file: at the start, and for every reload. With its defaults filled in, and the domain set.
+  // Reads the fleet file: at the start, and for every reload. With its defaults filled in, and the domain
+  // set.
   std::function<absl::StatusOr<v1::FleetConfig>()> load_fleet;
   // Of the fleet file: the files that it names are relative to it. Empty: the working directory.
   std::string folder;
@@ -38,8 +39,8 @@ class DnsServer {
 
   int control_port() const;
 
-  // Reads the fleet file and the zones again and opens the decision log anew; returns when that is done. On an error,
-  // which it logs too, all goes on as before. Not on a thread of gRPC's.
+  // Reads the fleet file and the zones again and opens the decision log anew; returns when that is done. On
+  // an error, which it logs too, all goes on as before. Not on a thread of gRPC's.
   absl::Status Reload();
 
  private:

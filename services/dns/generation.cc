@@ -73,7 +73,8 @@ std::shared_ptr<RateLimiter> LimiterFrom(const v1::RateLimitConfig& config, cons
                                                         .secret = key});
 }
 
-absl::StatusOr<std::vector<CookieSecret>> SecretsFrom(const v1::CookieConfig& config, const std::string& folder,
+absl::StatusOr<std::vector<CookieSecret>> SecretsFrom(const v1::CookieConfig& config,
+                                                      const std::string& folder,
                                                       const Surroundings& surroundings) {
   if (config.secret_file().empty()) return surroundings.process_secrets;
   const std::string path = InFolder(folder, config.secret_file());
@@ -103,7 +104,8 @@ absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOpt
   if (!zones.ok()) return zones.status();
   auto steering = SteeringOptionsFrom(fleet);
   if (!steering.ok()) return steering.status();
-  Configuration configuration{.fleet = std::move(fleet), .zones = *std::move(zones), .steering = *std::move(steering)};
+  Configuration configuration{
+      .fleet = std::move(fleet), .zones = *std::move(zones), .steering = *std::move(steering)};
   const v1::CookieConfig& cookies = configuration.fleet.dns().cookies();
   if (!cookies.disabled()) {
     auto secrets = SecretsFrom(cookies, zone_options.folder, surroundings);
@@ -120,21 +122,25 @@ std::shared_ptr<RttMap> MakeMap(const v1::FleetConfig& fleet, const Clock& clock
 }
 
 bool SameMap(const v1::FleetConfig& before, const v1::FleetConfig& after) {
-  const auto same_name = [](const v1::ReplicaConfig& a, const v1::ReplicaConfig& b) { return a.name() == b.name(); };
+  const auto same_name = [](const v1::ReplicaConfig& a, const v1::ReplicaConfig& b) {
+    return a.name() == b.name();
+  };
   return before.steering().max_prefixes() == after.steering().max_prefixes() &&
          before.steering().hard_age_seconds() == after.steering().hard_age_seconds() &&
-         std::equal(before.replica().begin(), before.replica().end(), after.replica().begin(), after.replica().end(),
-                    same_name);
+         std::equal(before.replica().begin(), before.replica().end(), after.replica().begin(),
+                    after.replica().end(), same_name);
 }
 
-void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::FleetConfig& to_fleet, RttMap& to) {
+void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::FleetConfig& to_fleet,
+              RttMap& to) {
   std::vector<std::optional<ReplicaId>> renumbered;
   for (const auto& old : from_fleet.replica()) {
     const auto it = std::find_if(to_fleet.replica().begin(), to_fleet.replica().end(),
                                  [&](const v1::ReplicaConfig& next) { return next.name() == old.name(); });
-    renumbered.push_back(it == to_fleet.replica().end()
-                             ? std::nullopt
-                             : std::optional(ToReplicaId(static_cast<size_t>(it - to_fleet.replica().begin()))));
+    renumbered.push_back(
+        it == to_fleet.replica().end()
+            ? std::nullopt
+            : std::optional(ToReplicaId(static_cast<size_t>(it - to_fleet.replica().begin()))));
   }
   for (size_t slot = 0; slot < from.capacity(); ++slot) {
     IpPrefix prefix;
@@ -150,8 +156,8 @@ void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::F
   }
 }
 
-Generation::Generation(Configuration configuration, const Surroundings& surroundings, std::shared_ptr<RttMap> map,
-                       const Generation* previous)
+Generation::Generation(Configuration configuration, const Surroundings& surroundings,
+                       std::shared_ptr<RttMap> map, const Generation* previous)
     : configuration_(std::move(configuration)),
       fleet_(FleetFrom(configuration_.fleet)),
       map_(std::move(map)),
@@ -159,8 +165,8 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
       budget_(BudgetFrom(configuration_.fleet.probe_policy())),
       probers_at_(ChannelsTo(fleet_, &ReplicaInfo::prober, surroundings.credentials)),
       servers_at_(ChannelsTo(fleet_, &ReplicaInfo::control, surroundings.credentials)),
-      measurement_(surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules), fleet_,
-                   *map_, probers_, surroundings.clock,
+      measurement_(surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules),
+                   fleet_, *map_, probers_, surroundings.clock,
                    [this](const IpAddress& client, MonoTime now) { return Permit(client, now); }),
       probers_(probers_at_),
       survey_(surroundings.loop, fleet_, probers_),
@@ -168,7 +174,8 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
       steering_(clients_, fleet_, measurement_, options()),
       authority_(MakeAuthority(surroundings)) {
   if (previous != nullptr) fleet_.Inherit(previous->fleet_);
-  heartbeat_.emplace(surroundings.loop, fleet_, probers_at_, servers_at_, PulseOptionsFrom(config().steering()));
+  heartbeat_.emplace(surroundings.loop, fleet_, probers_at_, servers_at_,
+                     PulseOptionsFrom(config().steering()));
   load_watch_.emplace(surroundings.loop, fleet_, servers_at_);
 }
 

@@ -1,5 +1,5 @@
-// All that dnsserver makes of one reading of the fleet file. A reload makes the next one, which takes over what the last
-// one knew, and lets the last one go when the last query that it answers has ended.
+// All that dnsserver makes of one reading of the fleet file. A reload makes the next one, which takes over
+// what the last one knew, and lets the last one go when the last query that it answers has ended.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -59,7 +59,8 @@ std::shared_ptr<RttMap> MakeMap(const v1::FleetConfig& fleet, const Clock& clock
 bool SameMap(const v1::FleetConfig& before, const v1::FleetConfig& after);
 
 // Copies the rows whose decided replica is still there, with the replicas' new numbers.
-void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::FleetConfig& to_fleet, RttMap& to);
+void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::FleetConfig& to_fleet,
+              RttMap& to);
 
 class Generation {
  public:
@@ -67,8 +68,8 @@ class Generation {
   Generation(Configuration configuration, const Surroundings& surroundings, std::shared_ptr<RttMap> map,
              const Generation* previous);
 
-  // Ends what is under way, and waits for it: queries that still wait are answered with what there is. From any thread
-  // but the loop's and gRPC's, once; then the destructor may run on the loop's thread.
+  // Ends what is under way, and waits for it: queries that still wait are answered with what there is. From
+  // any thread but the loop's and gRPC's, once; then the destructor may run on the loop's thread.
   void Stop();
 
   const v1::FleetConfig& config() const { return configuration_.fleet; }

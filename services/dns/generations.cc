@@ -32,8 +32,7 @@ std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::F
   compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
   compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
   compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
-  compare("control",
-          google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
+  compare("control", google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
   return names;
 }
 
@@ -104,7 +103,8 @@ absl::Status Generations::Begin(Configuration configuration) {
   operations_thread_ = std::thread([this] { RunLoop(operations_); });
   auto first = MakeOnLoop(std::move(configuration), map, nullptr);
   if (operator_states_ != nullptr) {
-    if (absl::Status status = operator_states_->Load(first->fleet()); !status.ok()) spdlog::warn("{}", status.ToString());
+    if (absl::Status status = operator_states_->Load(first->fleet()); !status.ok())
+      spdlog::warn("{}", status.ToString());
   }
   Serve(std::move(first));
   return absl::OkStatus();
@@ -114,7 +114,8 @@ std::shared_ptr<Generation> Generations::MakeOnLoop(Configuration configuration,
                                                     const Generation* previous) {
   std::promise<std::shared_ptr<Generation>> made;
   asio::post(loop_, [&] {
-    made.set_value(std::make_shared<Generation>(std::move(configuration), surroundings_, std::move(map), previous));
+    made.set_value(
+        std::make_shared<Generation>(std::move(configuration), surroundings_, std::move(map), previous));
   });
   return made.get_future().get();
 }
@@ -136,11 +137,14 @@ DirectorView Generations::View() const {
   return {g.clients(), generation->fleet(), g.options(), std::move(generation)};
 }
 
-absl::StatusOr<v1::SetReplicaStateResponse> Generations::SetReplicaState(const v1::SetReplicaStateRequest& request) {
+absl::StatusOr<v1::SetReplicaStateResponse> Generations::SetReplicaState(
+    const v1::SetReplicaStateRequest& request) {
   const std::lock_guard lock(mutex_);
   SaveOperatorState save;
   if (operator_states_ != nullptr) {
-    save = [this](const std::string& name, OperatorState state) { return operator_states_->Save(name, state); };
+    save = [this](const std::string& name, OperatorState state) {
+      return operator_states_->Save(name, state);
+    };
   }
   return dns::SetReplicaState(request, current_->fleet(), save);
 }
@@ -161,7 +165,8 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
   v1::ReloadResponse response;
   response.set_zones(static_cast<uint32_t>(configuration->zones.zones().size()));
   response.set_replicas(static_cast<uint32_t>(configuration->fleet.replica_size()));
-  for (const std::string& name : NeedsRestart(before->config(), configuration->fleet)) response.add_needs_restart(name);
+  for (const std::string& name : NeedsRestart(before->config(), configuration->fleet))
+    response.add_needs_restart(name);
 
   std::shared_ptr<RttMap> map = before->map();
   if (!SameMap(before->config(), configuration->fleet)) {
@@ -189,7 +194,7 @@ void Generations::SaveMap(const v1::FleetConfig& fleet, RttMap& map) {
   const std::vector<std::string> names = NamesOf(fleet);
   auto store = MapStore::Open(*std::move(connection), names, clock_);
   if (!store.ok()) return spdlog::warn("the map is saved no more: {}", store.status().ToString());
-  saver_ = std::make_unique<MapSaver>(std::make_unique<MapStore>(*std::move(store)), map, clock_);
+  saver_ = std::make_unique<MapSaver>(*std::move(store), map, clock_);
 }
 
 // Ends those that nobody else holds, and comes back while there are others.

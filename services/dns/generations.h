@@ -1,7 +1,8 @@
 // The generation that is served, the one that comes next, and those that are on their way out.
 //
-// A reload builds the next generation aside, publishes it in one step, and retires the last one when no thread and no
-// query uses it any more. What outlives a generation is here: the state file, the operators' states, the loop.
+// A reload builds the next generation aside, publishes it in one step, and retires the last one when no
+// thread and no query uses it any more. What outlives a generation is here: the state file, the operators'
+// states, the loop.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -36,8 +37,8 @@ struct GenerationsOptions {
 class Generations final : public DirectorBackend {
  public:
   // Serves `fleet` first. Errors as Configure's, and the state file's.
-  static absl::StatusOr<std::unique_ptr<Generations>> Start(const GenerationsOptions& options, v1::FleetConfig fleet,
-                                                            const Clock& clock);
+  static absl::StatusOr<std::unique_ptr<Generations>> Start(const GenerationsOptions& options,
+                                                            v1::FleetConfig fleet, const Clock& clock);
   // Nothing may read authority() any more.
   ~Generations() override;
 
@@ -48,7 +49,8 @@ class Generations final : public DirectorBackend {
 
   // DirectorBackend; any thread.
   DirectorView View() const override;
-  absl::StatusOr<v1::SetReplicaStateResponse> SetReplicaState(const v1::SetReplicaStateRequest& request) override;
+  absl::StatusOr<v1::SetReplicaStateResponse> SetReplicaState(
+      const v1::SetReplicaStateRequest& request) override;
   void Reload(std::function<void(absl::StatusOr<v1::ReloadResponse>)> done) override;
 
  private:
@@ -74,7 +76,7 @@ class Generations final : public DirectorBackend {
   std::unique_ptr<MapSaver> saver_;
   Surroundings surroundings_;
   Published<Authority> authority_;
-  mutable std::mutex mutex_;                // guards current_, and the operators' states from Inherit to the swap
+  mutable std::mutex mutex_;  // guards current_, and the operators' states from Inherit to the swap
   std::shared_ptr<Generation> current_;
   std::atomic<uint64_t> count_{0};
   std::list<std::shared_ptr<Generation>> retired_;  // touched on the operations thread only

@@ -84,7 +84,7 @@ grpc::ServerUnaryReactor* DirectorService::Explain(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* DirectorService::ListReplicas(grpc::CallbackServerContext* context,
                                                         const v1::ListReplicasRequest*,
                                                         v1::ListReplicasResponse* response) {
-  return Finish(context, absl::StatusOr(dns::ListReplicas(backend_.View().fleet)), response);
+  return Finish(context, absl::StatusOr<v1::ListReplicasResponse>(dns::ListReplicas(backend_.View().fleet)), response);
 }
 
 grpc::ServerUnaryReactor* DirectorService::SetReplicaState(grpc::CallbackServerContext* context,
@@ -93,8 +93,8 @@ grpc::ServerUnaryReactor* DirectorService::SetReplicaState(grpc::CallbackServerC
   return Finish(context, backend_.SetReplicaState(*request), response);
 }
 
-grpc::ServerUnaryReactor* DirectorService::Reload(grpc::CallbackServerContext* context, const v1::ReloadRequest*,
-                                                  v1::ReloadResponse* response) {
+grpc::ServerUnaryReactor* DirectorService::Reload(grpc::CallbackServerContext* context,
+                                                  const v1::ReloadRequest*, v1::ReloadResponse* response) {
   auto* reactor = context->DefaultReactor();
   backend_.Reload([reactor, response](absl::StatusOr<v1::ReloadResponse> result) {
     if (result.ok()) *response = *std::move(result);

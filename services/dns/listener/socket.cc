@@ -64,7 +64,8 @@ bool SetUdpOptions(const Socket& socket, const IpAddress& address) {
   // Buffers are a wish: their size does not decide whether the server works.
   SetOption(socket, SOL_SOCKET, SO_RCVBUF, kSocketBuffer);
   SetOption(socket, SOL_SOCKET, SO_SNDBUF, kSocketBuffer);
-  if (setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &kReceiveTimeout, sizeof(kReceiveTimeout)) != 0) return false;
+  if (setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &kReceiveTimeout, sizeof(kReceiveTimeout)) != 0)
+    return false;
   // Any other socket sends from the one address that it is bound to, and saves the kernel the work.
   const int wildcard = address == IpAddress() || address == IpAddress::V6(std::array<uint8_t, 16>{}) ? 1 : 0;
   if (address.is_v4()) {

@@ -96,10 +96,11 @@ class TcpServer {
 
   asio::awaitable<void> Serve(std::shared_ptr<TcpConnection> connection, IpAddress client) {
     const ConnectionTable::Id id = table_.Add(client, [c = connection.get()] { c->Close(); });
-    connection->set_hooks({[this, weak = std::weak_ptr(connection)](std::span<const uint8_t> query, const Asker& asker) {
-                             Park(query, asker, weak);
-                           },
-                           [this, id] { table_.Touch(id); }});
+    connection->set_hooks(
+        {[this, weak = std::weak_ptr(connection)](std::span<const uint8_t> query, const Asker& asker) {
+           Park(query, asker, weak);
+         },
+         [this, id] { table_.Touch(id); }});
     const absl::Cleanup remove = [this, id] { table_.Remove(id); };
     co_await connection->Serve();
   }

@@ -30,7 +30,8 @@ class TcpServer;
 
 class TcpListener {
  public:
-  // Serves at once. What the responder refers to must outlive the listener. Errors as in socket.h: all addresses or none.
+  // Serves at once. What the responder refers to must outlive the listener. Errors as in socket.h: all
+  // addresses or none.
   static absl::StatusOr<std::unique_ptr<TcpListener>> Start(const TcpOptions& options,
                                                             const ResponderFactory& responders);
 

@@ -22,7 +22,8 @@ struct UdpOptions {
 
 class UdpListener {
  public:
-  // Serves at once. What the responders refer to must outlive the listener. Errors as in socket.h: all addresses or none.
+  // Serves at once. What the responders refer to must outlive the listener. Errors as in socket.h: all
+  // addresses or none.
   static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options,
                                                             const ResponderFactory& responders);
 

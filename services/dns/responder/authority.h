@@ -1,4 +1,5 @@
-// All that answers depend on, made whole from one reading of the configuration and replaced whole by the next.
+// All that answers depend on, made whole from one reading of the configuration and replaced whole by the
+// next.
 #pragma once
 
 #include <chrono>

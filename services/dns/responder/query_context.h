@@ -1,5 +1,5 @@
-// A query that has been read, with what the configuration makes of its EDNS options: for whom it is answered, and what
-// goes into the answer's OPT. Pure; allocates nothing.
+// A query that has been read, with what the configuration makes of its EDNS options: for whom it is answered,
+// and what goes into the answer's OPT. Pure; allocates nothing.
 #pragma once
 
 #include <array>

@@ -18,7 +18,8 @@ Rcode RcodeFor(ParseVerdict verdict, const QueryContext& context) {
     case ParseVerdict::kBadVers:
       return Rcode::kBadVers;
     case ParseVerdict::kCookieOnly:
-      return context.query.edns->cookie->server_size == 0 || context.valid_cookie ? Rcode::kNoError : Rcode::kBadCookie;
+      return context.query.edns->cookie->server_size == 0 || context.valid_cookie ? Rcode::kNoError
+                                                                                  : Rcode::kBadCookie;
     default:
       return Rcode::kFormErr;
   }
@@ -40,8 +41,8 @@ ResponseKind KindOf(PlanKind kind) {
   return ResponseKind::kError;
 }
 
-// The header's four bits and OPT's eight are what the client reads; counted is the former's meaning alone when
-// there is no OPT.
+// The header's four bits and OPT's eight are what the client reads; counted is the former's meaning alone
+// when there is no OPT.
 Rcode RcodeOf(std::span<const uint8_t> answer) { return static_cast<Rcode>(answer[3] & 0xf); }
 
 void CountSent(std::span<const uint8_t> answer, QueryCounters& counters) {
@@ -127,7 +128,8 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, st
   if (allowed == RateVerdict::kDrop) return {Action::kDrop};
   out = out.first(context.limit());
   const auto written = [out](size_t size) { return out.first(size); };
-  if (allowed == RateVerdict::kTruncate) return Send(written(WriteTruncated(context.query, context.edns, out)));
+  if (allowed == RateVerdict::kTruncate)
+    return Send(written(WriteTruncated(context.query, context.edns, out)));
   if (verdict != ParseVerdict::kOk) {
     return Send(written(WriteError(context.query, RcodeFor(verdict, context), context.edns, out)));
   }
@@ -144,12 +146,12 @@ void Responder::Park(std::span<const uint8_t> query, const Asker& asker, Deliver
   if (ParseQuery(query, &context.query, asker.transport) != ParseVerdict::kOk) return deliver({});
   const std::shared_ptr<const Authority> authority = authority_.Current();
   Interpret(*authority, recorder_.clock(), &context);
-  authority->steering->Park(context.client, [saved = SavedQuery(context), authority, parked = parked_,
-                                             since = asker.now,
-                                             deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
-    std::array<uint8_t, kEdnsUdpLimit> out;  // of any protocol: a steered answer is small
-    deliver(FinishParked(saved, *authority, answer, since, *parked, out));
-  });
+  authority->steering->Park(
+      context.client, [saved = SavedQuery(context), authority, parked = parked_, since = asker.now,
+                       deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
+        std::array<uint8_t, kEdnsUdpLimit> out;  // of any protocol: a steered answer is small
+        deliver(FinishParked(saved, *authority, answer, since, *parked, out));
+      });
 }
 
 }  // namespace perigee::dns
