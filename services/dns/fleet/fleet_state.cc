@@ -99,11 +99,6 @@ void FleetState::Inherit(const FleetState& previous) {
   }
 }
 
-void FleetState::SetOverloaded(ReplicaId id, bool overloaded) {
-  const uint64_t bit = uint64_t{1} << Index(id);
-  overloaded ? overloaded_.fetch_or(bit) : overloaded_.fetch_and(~bit);
-}
-
 void FleetState::SetControlRtt(ReplicaId id, Rtt rtt) {
   control_rtt_us_[Index(id)].store(rtt.count(), std::memory_order_relaxed);
 }

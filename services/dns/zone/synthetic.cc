@@ -57,17 +57,6 @@ absl::Status AddAuthority(NameView apex, NameView server, const SyntheticZoneOpt
   return status;
 }
 
-absl::Status AddIdentity(const SyntheticZoneOptions& options, ZoneBuilder* builder) {
-  absl::Status status;
-  for (const char* name : {"version.bind", "version.server"}) {
-    if (!options.version.empty()) status.Update(builder->AddChaosText(name, options.version));
-  }
-  for (const char* name : {"hostname.bind", "id.server"}) {
-    if (!options.hostname.empty()) status.Update(builder->AddChaosText(name, options.hostname));
-  }
-  return status;
-}
-
 }  // namespace
 
 absl::StatusOr<Zone> MakeSyntheticZone(const SyntheticZoneOptions& options) {
@@ -82,7 +71,6 @@ absl::StatusOr<Zone> MakeSyntheticZone(const SyntheticZoneOptions& options) {
   for (const Name& name : options.steered) status.Update(builder.AddSteered(name));
   if (options.server_addresses.empty()) builder.AllowServersWithoutAddress();
   status.Update(AddAuthority(*apex, *server, options, &builder));
-  status.Update(AddIdentity(options, &builder));
   if (!status.ok()) return status;
   return std::move(builder).Build();
 }

@@ -26,8 +26,6 @@ struct SyntheticZoneOptions {
   std::vector<IpAddress>
       server_addresses;   // of the name server; used when its name lies within the domain and is not steered
   WallTime start_time{};  // becomes the serial, so that it grows with every restart
-  std::string version;    // CHAOS TXT of version.bind and version.server; REFUSED when empty
-  std::string hostname;   // of hostname.bind and id.server; REFUSED when empty
 };
 
 // InvalidArgument when a name is not a domain name, or "hostmaster.<domain>" would be too long.

@@ -69,14 +69,6 @@ class Zone {
   // In no order.
   std::span<const Node> nodes() const { return nodes_; }
 
-  // What the responder asks until it plans its answers with PlanAnswer (answer_plan.h).
-  enum class LookupKind { kSteered, kRecords, kNoData, kNameError, kRefused };
-  struct LookupResult {
-    LookupKind kind = LookupKind::kRefused;
-    const RecordSet* records = nullptr;
-  };
-  LookupResult Lookup(NameView name, RrType type, RrClass rr_class) const;
-
  private:
   friend class ZoneBuilder;
   Zone() = default;
@@ -90,7 +82,6 @@ class Zone {
   const Node* apex_ = nullptr;
   const RecordSet* soa_ = nullptr;
   std::chrono::seconds negative_ttl_{};
-  std::vector<std::pair<Name, std::vector<uint8_t>>> chaos_;
 };
 
 // The name that RDATA of this type refers to and for whose addresses a resolver asks next: of NS, MX, SRV,

@@ -149,15 +149,6 @@ absl::Status ZoneBuilder::AddSteered(NameView owner, SourceLine where) {
   return absl::OkStatus();
 }
 
-absl::Status ZoneBuilder::AddChaosText(std::string_view name, std::string_view text) {
-  const auto owner = Name::Parse(name);
-  if (!owner.ok()) return owner.status();
-  RdataBuffer rdata;
-  AppendCharacterString(text, &rdata);
-  chaos_.emplace_back(*owner, rdata);
-  return absl::OkStatus();
-}
-
 bool ZoneBuilder::IsCut(NameView name, const Entry& entry) const {
   return name != apex() && entry.Find(RrType::kNs) != nullptr;
 }
@@ -224,7 +215,6 @@ Zone ZoneBuilder::Freeze() const {
   zone.apex_ = zone.Find(apex());
   zone.soa_ = zone.apex_->Find(RrType::kSoa);
   zone.negative_ttl_ = std::min(zone.soa_->ttl, SoaMinimum(zone.soa_->rdatas[0]));
-  zone.chaos_ = chaos_;
   return zone;
 }
 

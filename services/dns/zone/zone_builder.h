@@ -50,8 +50,6 @@ class ZoneBuilder {
   absl::Status AddSteered(NameView owner, SourceLine where = {});
   // For a zone that is made where the server's own address is not known: the parent's glue leads to it.
   void AllowServersWithoutAddress() { servers_need_addresses_ = false; }
-  // A TXT record of class CHAOS, for Zone::Lookup.
-  absl::Status AddChaosText(std::string_view name, std::string_view text);
 
   // InvalidArgument, with file and line, unless
   // - the apex has exactly one SOA, at least one NS, and neither CNAME nor DNAME beside them;
@@ -95,7 +93,6 @@ class ZoneBuilder {
   std::vector<std::string> files_;
   Entries entries_;
   bool servers_need_addresses_ = true;
-  std::vector<std::pair<Name, std::vector<uint8_t>>> chaos_;
 };
 
 // One character-string of RDATA: a length octet and at most 255 octets; what is longer is cut.

@@ -77,9 +77,7 @@ absl::StatusOr<Zone> Load(const Wanted& wanted, const ZoneLoadOptions& options) 
                                                        .steered = wanted.steered,
                                                        .name_server = options.name_server,
                                                        .server_addresses = options.server_addresses,
-                                                       .start_time = options.start_time,
-                                                       .version = "",
-                                                       .hostname = ""})
+                                                       .start_time = options.start_time})
                                   : LoadZoneFile(wanted.file, wanted.apex, wanted.steered);
   if (!zone.ok()) return In(wanted.field, zone.status());
   return zone;

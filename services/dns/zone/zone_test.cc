@@ -3,8 +3,10 @@
 #include <string>
 
 #include "gmock/gmock.h"
+#include "services/dns/zone/answer_plan.h"
 #include "services/dns/zone/synthetic.h"
 #include "services/dns/zone/zone_builder.h"
+#include "services/dns/zone/zone_set.h"
 
 namespace perigee::dns {
 namespace {
@@ -18,55 +20,58 @@ SyntheticZoneOptions Options() {
   return {.domain = "cdn.example.org",
           .name_server = "",
           .server_addresses = {IpAddress::Parse("198.18.0.53").value(), IpAddress::Parse("fd00::53").value()},
-          .start_time = WallTime(1'700'000'000s),
-          .version = "perigee 0.1",
-          .hostname = "director-1"};
+          .start_time = WallTime(1'700'000'000s)};
 }
 
-Zone Synthetic() { return MakeSyntheticZone(Options()).value(); }
-
-Zone::LookupKind KindOf(const Zone& zone, std::string_view name, RrType type,
-                        RrClass rr_class = RrClass::kIn) {
-  return zone.Lookup(N(name), type, rr_class).kind;
+ZoneSet SetOf(Zone zone) {
+  std::vector<Zone> zones;
+  zones.push_back(std::move(zone));
+  return MakeZoneSet(std::move(zones), {.version = "perigee 0.1", .hostname = "director-1"}).value();
 }
 
-std::string TextOf(const Zone::LookupResult& plan) {
-  const Rdata rdata = plan.records->rdatas[0];
-  return std::string(rdata.begin() + 1, rdata.end());
+ZoneSet Made(const SyntheticZoneOptions& options) { return SetOf(MakeSyntheticZone(options).value()); }
+ZoneSet Synthetic() { return Made(Options()); }
+
+PlanKind KindOf(const ZoneSet& zones, std::string_view name, RrType type, RrClass rr_class = RrClass::kIn) {
+  const Name qname = N(name);
+  AnswerPlan plan;
+  PlanAnswer(zones, qname, type, rr_class, &plan);
+  return plan.kind();
 }
 
 TEST(SyntheticZone, SteersTheDomainItselfAndNothingElse) {
-  const Zone zone = Synthetic();
+  const ZoneSet zones = Synthetic();
   for (const RrType type : {RrType::kA, RrType::kAaaa}) {
-    EXPECT_EQ(KindOf(zone, "CDN.example.org", type), Zone::LookupKind::kSteered);
-    EXPECT_EQ(KindOf(zone, "www.cdn.example.org", type), Zone::LookupKind::kNameError);
-    EXPECT_EQ(KindOf(zone, "ns1.cdn.example.org", type), Zone::LookupKind::kRecords);
-    EXPECT_EQ(KindOf(zone, "a.ns1.cdn.example.org", type), Zone::LookupKind::kNameError);
+    EXPECT_EQ(KindOf(zones, "CDN.example.org", type), PlanKind::kSteered);
+    EXPECT_EQ(KindOf(zones, "www.cdn.example.org", type), PlanKind::kNameError);
+    EXPECT_EQ(KindOf(zones, "ns1.cdn.example.org", type), PlanKind::kAnswer);
+    EXPECT_EQ(KindOf(zones, "a.ns1.cdn.example.org", type), PlanKind::kNameError);
   }
 }
 
 TEST(SyntheticZone, SaysNoDataForTypesThatAreNotThere) {
-  const Zone zone = Synthetic();
+  const ZoneSet zones = Synthetic();
   for (const uint16_t type : {15, 16, 257, 1000, 65535}) {
-    EXPECT_EQ(KindOf(zone, "cdn.example.org", static_cast<RrType>(type)), Zone::LookupKind::kNoData) << type;
+    EXPECT_EQ(KindOf(zones, "cdn.example.org", static_cast<RrType>(type)), PlanKind::kNoData) << type;
   }
 }
 
 TEST(SyntheticZone, RefusesWhatIsNotItsOwn) {
-  const Zone zone = Synthetic();
+  const ZoneSet zones = Synthetic();
   for (const char* name : {".", "org", "example.org", "xcdn.example.org", "www.example.net"}) {
-    EXPECT_EQ(KindOf(zone, name, RrType::kA), Zone::LookupKind::kRefused) << name;
+    EXPECT_EQ(KindOf(zones, name, RrType::kA), PlanKind::kRefused) << name;
   }
   for (const RrType transfer : {RrType::kAxfr, RrType::kIxfr}) {
-    EXPECT_EQ(KindOf(zone, "cdn.example.org", transfer), Zone::LookupKind::kRefused);
+    EXPECT_EQ(KindOf(zones, "cdn.example.org", transfer), PlanKind::kRefused);
   }
   for (const RrClass other : {RrClass::kNone, RrClass::kAny, static_cast<RrClass>(4)}) {
-    EXPECT_EQ(KindOf(zone, "cdn.example.org", RrType::kA, other), Zone::LookupKind::kRefused);
+    EXPECT_EQ(KindOf(zones, "cdn.example.org", RrType::kA, other), PlanKind::kRefused);
   }
 }
 
 TEST(SyntheticZone, HasASensibleSoaAndNameServer) {
-  const Zone zone = Synthetic();
+  const ZoneSet zones = Synthetic();
+  const Zone& zone = zones.zones()[0];
   Reader reader(zone.soa().rdatas[0]);
   NameView mname, rname;
   ASSERT_TRUE(NameView::Read(reader, &mname) && NameView::Read(reader, &rname));
@@ -76,16 +81,16 @@ TEST(SyntheticZone, HasASensibleSoaAndNameServer) {
   ASSERT_TRUE(reader.ReadU32(&serial));
   EXPECT_EQ(serial, 1'700'000'000u);
   EXPECT_EQ(zone.negative_ttl(), 300s);
-  EXPECT_EQ(KindOf(zone, "cdn.example.org", RrType::kSoa), Zone::LookupKind::kRecords);
-  EXPECT_EQ(KindOf(zone, "cdn.example.org", RrType::kNs), Zone::LookupKind::kRecords);
+  EXPECT_EQ(KindOf(zones, "cdn.example.org", RrType::kSoa), PlanKind::kAnswer);
+  EXPECT_EQ(KindOf(zones, "cdn.example.org", RrType::kNs), PlanKind::kAnswer);
 }
 
 TEST(SyntheticZone, TakesANameServerElsewhereWithoutGlue) {
   SyntheticZoneOptions options = Options();
   options.name_server = "ns.example.net";
-  const Zone zone = MakeSyntheticZone(options).value();
-  EXPECT_EQ(KindOf(zone, "ns1.cdn.example.org", RrType::kA), Zone::LookupKind::kNameError);
-  EXPECT_EQ(zone.Find(N("ns.example.net")), nullptr);
+  const ZoneSet zones = Made(options);
+  EXPECT_EQ(KindOf(zones, "ns1.cdn.example.org", RrType::kA), PlanKind::kNameError);
+  EXPECT_EQ(zones.Find(N("ns.example.net")), nullptr);
 }
 
 TEST(SyntheticZone, SteersSeveralNames) {
@@ -93,10 +98,10 @@ TEST(SyntheticZone, SteersSeveralNames) {
   options.steer_apex = false;
   options.steered = {N("*.cdn.example.org"), N("a.cdn.example.org")};
   options.name_server = "cdn.example.org";
-  const Zone zone = MakeSyntheticZone(options).value();
-  EXPECT_EQ(KindOf(zone, "a.cdn.example.org", RrType::kA), Zone::LookupKind::kSteered);
-  EXPECT_EQ(KindOf(zone, "cdn.example.org", RrType::kA), Zone::LookupKind::kRecords);
-  EXPECT_TRUE(zone.Find(N("*.cdn.example.org"))->steered);
+  const ZoneSet zones = Made(options);
+  EXPECT_EQ(KindOf(zones, "a.cdn.example.org", RrType::kA), PlanKind::kSteered);
+  EXPECT_EQ(KindOf(zones, "cdn.example.org", RrType::kA), PlanKind::kAnswer);
+  EXPECT_TRUE(zones.zones()[0].Find(N("*.cdn.example.org"))->steered);
 }
 
 TEST(SyntheticZone, NeedsNoAddressOfItsNameServer) {
@@ -114,27 +119,6 @@ TEST(SyntheticZone, NamesWhatIsWrong) {
   EXPECT_THAT(std::string(MakeSyntheticZone(options).status().message()), HasSubstr("ns..net"));
 }
 
-TEST(Zone, AnswersAnyMinimally) {
-  const Zone zone = Synthetic();
-  const Zone::LookupResult plan = zone.Lookup(N("cdn.example.org"), RrType::kAny, RrClass::kIn);
-  ASSERT_EQ(plan.kind, Zone::LookupKind::kRecords);
-  ASSERT_EQ(plan.records->type, RrType::kHinfo);
-  EXPECT_EQ(TextOf(plan), "RFC8482" + std::string(1, '\0'));
-  EXPECT_EQ(KindOf(zone, "nothing.cdn.example.org", RrType::kAny), Zone::LookupKind::kNameError);
-}
-
-TEST(Zone, TellsItsVersionAndHostnameOnlyWhenGiven) {
-  const Zone zone = Synthetic();
-  EXPECT_EQ(TextOf(zone.Lookup(N("VERSION.bind"), RrType::kTxt, RrClass::kChaos)), "perigee 0.1");
-  EXPECT_EQ(TextOf(zone.Lookup(N("id.server"), RrType::kTxt, RrClass::kChaos)), "director-1");
-  EXPECT_EQ(KindOf(zone, "version.bind", RrType::kA, RrClass::kChaos), Zone::LookupKind::kRefused);
-  EXPECT_EQ(KindOf(zone, "cdn.example.org", RrType::kA, RrClass::kChaos), Zone::LookupKind::kRefused);
-  SyntheticZoneOptions silent = Options();
-  silent.version.clear();
-  EXPECT_EQ(KindOf(MakeSyntheticZone(silent).value(), "version.bind", RrType::kTxt, RrClass::kChaos),
-            Zone::LookupKind::kRefused);
-}
-
 ZoneBuilder BuilderWithApex() {
   ZoneBuilder builder(N("x.org"));
   RdataBuffer soa = {0, 0};
@@ -148,13 +132,13 @@ ZoneBuilder BuilderWithApex() {
 TEST(ZoneBuilder, MakesEmptyNonTerminals) {
   ZoneBuilder builder = BuilderWithApex();
   ASSERT_TRUE(builder.AddRecord(N("a.b.c.x.org"), RrType::kTxt, 1s, RdataBuffer{0}).ok());
-  const Zone zone = std::move(builder).Build().value();
+  const ZoneSet zones = SetOf(std::move(builder).Build().value());
   for (const char* name : {"b.c.x.org", "c.x.org"}) {
-    EXPECT_EQ(KindOf(zone, name, RrType::kTxt), Zone::LookupKind::kNoData) << name;
-    EXPECT_EQ(KindOf(zone, name, RrType::kAny), Zone::LookupKind::kNoData) << name;
+    EXPECT_EQ(KindOf(zones, name, RrType::kTxt), PlanKind::kNoData) << name;
+    EXPECT_EQ(KindOf(zones, name, RrType::kAny), PlanKind::kNoData) << name;
   }
-  EXPECT_EQ(KindOf(zone, "d.c.x.org", RrType::kTxt), Zone::LookupKind::kNameError);
-  EXPECT_EQ(zone.negative_ttl(), 60s);
+  EXPECT_EQ(KindOf(zones, "d.c.x.org", RrType::kTxt), PlanKind::kNameError);
+  EXPECT_EQ(zones.zones()[0].negative_ttl(), 60s);
 }
 
 TEST(ZoneBuilder, KeepsRecordsOfOneTypeTogether) {
