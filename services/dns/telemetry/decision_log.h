@@ -8,8 +8,10 @@
 // and writes them. When a ring is full the record is lost and counted: answers never wait for a disk.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,17 +42,22 @@ struct DecisionRecord {
   int scope_length = 0;
 };
 
-// Pure: one line, with its newline.
+// Pure: one line, with its newline; ASCII whatever octets the names hold. An "rtt_us" that was not measured
+// is null.
 std::string FormatDecision(const DecisionRecord& record);
 
+// Thread-safe; each ring has one writer.
 class DecisionLog {
  public:
   static constexpr size_t kRingSize = 8192;  // records per worker
   static constexpr auto kFlushInterval = std::chrono::milliseconds(100);
+  static constexpr auto kComplaintInterval = std::chrono::minutes(1);  // between log lines on a failing disk
+  static constexpr int kFileMode = 0640;
 
   class Ring;
 
-  // Appends to the file, which is made if need be. Errors name it.
+  // Appends to the file, which is made if need be. Errors name it. A pipe without a reader is an error, and
+  // what a full one does not take is lost.
   static absl::StatusOr<std::unique_ptr<DecisionLog>> Open(const std::string& path);
   // Writes what is in the rings.
   ~DecisionLog();
@@ -58,7 +65,8 @@ class DecisionLog {
   // For one thread to write to; valid as long as the log.
   Ring& NewRing();
 
-  // Opens the file anew by its name, after it was moved away. On error the old one is written on.
+  // Opens the file anew by its name, after it was moved away; what was pushed before goes to the old one. On
+  // error the old one is written on.
   absl::Status Reopen();
 
   uint64_t written() const;
@@ -79,8 +87,12 @@ class DecisionLog::Ring {
 
  private:
   friend class DecisionLog::Writer;
-  std::unique_ptr<std::array<DecisionRecord, kRingSize>> slots_;
-  std::atomic<uint64_t> written_{0}, read_{0}, lost_{0};
+  using Slots = std::array<DecisionRecord, kRingSize>;
+  std::unique_ptr<Slots> slots_ = std::make_unique<Slots>();
+  // The worker's, and apart from them the log's.
+  alignas(64) std::atomic<uint64_t> written_{0};
+  std::atomic<uint64_t> lost_{0};
+  alignas(64) std::atomic<uint64_t> read_{0};
 };
 
 }  // namespace perigee::dns

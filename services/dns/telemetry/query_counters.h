@@ -42,7 +42,7 @@ class Counter {
 
 struct alignas(64) QueryCounters {
   static constexpr size_t kTypes = 65;      // by number; the last is every type from 64 on
-  static constexpr size_t kRcodes = 24;     // by number
+  static constexpr size_t kRcodes = 25;     // by number; the last is every code from 24 on
   static constexpr size_t kReasons = 16;    // by Reason's number
   static constexpr size_t kLatencies = 24;  // 2^i microseconds; the last is everything longer
 

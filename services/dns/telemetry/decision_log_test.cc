@@ -1,0 +1,167 @@
+#include "services/dns/telemetry/decision_log.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+namespace perigee::dns {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+DecisionRecord Record(std::string_view name = "cdn.example.org") {
+  DecisionRecord record{.time = WallTime(seconds(1'700'000'000) + milliseconds(7)),
+                        .client = IpAddress::Parse("198.18.7.7").value(),
+                        .prefix = IpPrefix::Parse("198.18.7.0/24").value(),
+                        .name = Name::Parse(name).value(),
+                        .type = RrType::kAaaa,
+                        .protocol = Transport::kTcp,
+                        .reason = Reason::kMeasuredBest,
+                        .method = Method::kIcmpEcho,
+                        .rtt = Rtt(12345),
+                        .ttl = seconds(60),
+                        .scope_length = 24};
+  std::string_view("dublin").copy(record.replica.data(), record.replica.size());
+  return record;
+}
+
+boost::json::value Parsed(const DecisionRecord& record) { return boost::json::parse(FormatDecision(record)); }
+
+std::vector<std::string> Lines(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+class DecisionLogTest : public testing::Test {
+ protected:
+  DecisionLogTest() {
+    std::string name = testing::TempDir() + "decision_log_XXXXXX";
+    directory_ = mkdtemp(name.data());
+  }
+  ~DecisionLogTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string path(std::string_view name = "decisions.log") const {
+    return directory_ + "/" + std::string(name);
+  }
+
+ private:
+  std::string directory_;
+};
+
+TEST(FormatDecision, TellsEverythingInOneLine) {
+  EXPECT_EQ(FormatDecision(Record()),
+            R"({"time":"2023-11-14T22:13:20.007Z","client":"198.18.7.7","prefix":"198.18.7.0/24",)"
+            R"("name":"cdn.example.org.","type":"AAAA","protocol":"tcp","replica":"dublin",)"
+            R"("reason":"measured-best","method":"icmp-echo","rtt_us":12345,"ttl":60,"scope":24})"
+            "\n");
+}
+
+TEST(FormatDecision, AnRttThatNobodyMeasuredIsNull) {
+  DecisionRecord record = Record();
+  record.method = Method::kSilent;
+  EXPECT_TRUE(Parsed(record).at("rtt_us").is_null());
+}
+
+TEST(FormatDecision, NamesOfAnyOctetsAreJson) {
+  for (int octet = 0; octet < 256; ++octet) {
+    const std::array<uint8_t, 3> wire{1, static_cast<uint8_t>(octet), 0};
+    Reader reader(wire);
+    DecisionRecord record = Record();
+    ASSERT_TRUE(Name::Read(reader, &record.name));
+    const auto parsed = Parsed(record);
+    EXPECT_EQ(std::string_view(parsed.at("name").as_string()), record.name.view().ToText());
+  }
+}
+
+TEST(FormatDecision, AReplicaNameOfAnyOctetsAndFullLengthIsOneLineOfJson) {
+  DecisionRecord record = Record();
+  record.replica.fill('\xff');
+  record.replica[0] = '"';
+  record.replica[1] = '\\';
+  record.replica[2] = '\n';
+  const std::string line = FormatDecision(record);
+  EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
+  EXPECT_TRUE(boost::json::parse(line).at("replica").as_string().starts_with("\"\\\n"));
+}
+
+TEST_F(DecisionLogTest, WritesWhatIsInTheRingsWhenItEnds) {
+  auto log = DecisionLog::Open(path()).value();
+  EXPECT_TRUE(log->NewRing().Push(Record("a.example")));
+  EXPECT_TRUE(log->NewRing().Push(Record("b.example")));
+  log.reset();
+  const auto lines = Lines(path());
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(boost::json::parse(lines[0]).at("name").as_string(), "a.example.");
+  EXPECT_EQ(boost::json::parse(lines[1]).at("name").as_string(), "b.example.");
+}
+
+TEST_F(DecisionLogTest, AppendsToAFileThatOthersCannotRead) {
+  for (int i = 0; i < 2; ++i) DecisionLog::Open(path()).value()->NewRing().Push(Record());
+  EXPECT_EQ(Lines(path()).size(), 2u);
+  struct stat status;
+  ASSERT_EQ(stat(path().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0007, 0u);
+}
+
+TEST_F(DecisionLogTest, AFullRingLosesAndCounts) {
+  auto log = DecisionLog::Open(path()).value();
+  DecisionLog::Ring& ring = log->NewRing();
+  uint64_t pushed = 0;
+  while (ring.Push(Record())) ++pushed;  // ends, for a push is much faster than a line's formatting
+  EXPECT_GE(pushed, DecisionLog::kRingSize);
+  EXPECT_EQ(log->lost(), 1u);
+  ASSERT_TRUE(log->Reopen().ok());  // writes what is there
+  EXPECT_EQ(log->written(), pushed);
+  EXPECT_EQ(Lines(path()).size(), pushed);
+  EXPECT_TRUE(ring.Push(Record()));
+}
+
+TEST_F(DecisionLogTest, AfterARenameReopenWritesToANewFile) {
+  auto log = DecisionLog::Open(path()).value();
+  DecisionLog::Ring& ring = log->NewRing();
+  ring.Push(Record("before.example"));
+  std::filesystem::rename(path(), path("old"));
+  ASSERT_TRUE(log->Reopen().ok());
+  ring.Push(Record("after.example"));
+  log.reset();
+  ASSERT_EQ(Lines(path("old")).size(), 1u);
+  ASSERT_EQ(Lines(path()).size(), 1u);
+  EXPECT_THAT(Lines(path("old"))[0], testing::HasSubstr("before.example."));
+  EXPECT_THAT(Lines(path())[0], testing::HasSubstr("after.example."));
+}
+
+TEST_F(DecisionLogTest, WritesOnToTheOldFileWhenItCannotReopen) {
+  std::filesystem::create_directory(path("d"));
+  auto log = DecisionLog::Open(path("d/log")).value();
+  std::filesystem::rename(path("d"), path("e"));
+  EXPECT_FALSE(log->Reopen().ok());
+  log->NewRing().Push(Record());
+  log.reset();
+  EXPECT_EQ(Lines(path("e/log")).size(), 1u);
+}
+
+TEST_F(DecisionLogTest, AFullDiskLosesAndCounts) {
+  auto log = DecisionLog::Open("/dev/full").value();
+  DecisionLog::Ring& ring = log->NewRing();
+  ring.Push(Record());
+  ring.Push(Record());
+  ASSERT_TRUE(log->Reopen().ok());
+  EXPECT_EQ(log->lost(), 2u);
+  EXPECT_EQ(log->written(), 0u);
+}
+
+TEST_F(DecisionLogTest, AFileThatCannotBeOpenedIsNamed) {
+  const auto log = DecisionLog::Open(path("absent/log"));
+  EXPECT_THAT(std::string(log.status().message()), testing::HasSubstr(path("absent/log")));
+}
+
+}  // namespace
+}  // namespace perigee::dns
