@@ -50,7 +50,7 @@ std::string FormatDecision(const DecisionRecord& record) {
   AppendField("prefix", record.prefix.ToString(), &line);
   AppendField("name", record.name.view().ToText(), &line);
   AppendField("type", Word(record.type), &line);
-  AppendField("protocol", Word(record.protocol), &line);
+  AppendField("protocol", Word(record.transport), &line);
   const auto end = std::find(record.replica.begin(), record.replica.end(), '\0');
   AppendField("replica", std::string_view(record.replica.begin(), end), &line);
   AppendField("reason", Word(record.reason), &line);
