@@ -94,6 +94,7 @@ absl::Status Generations::Begin(Configuration configuration) {
     auto saver = RestoreMap(*state_file_, NamesOf(configuration.fleet), *map,
                             std::chrono::seconds(configuration.fleet.steering().hard_age_seconds()), clock_);
     if (!saver.ok()) return saver.status();
+    saved_map_ = map;
     saver_ = *std::move(saver);
     auto states = OperatorStates::Open(*state_file_);
     if (!states.ok()) return states.status();
@@ -172,7 +173,7 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
   if (!SameMap(before->config(), configuration->fleet)) {
     map = MakeMap(configuration->fleet, clock_);
     CopyRows(before->config(), *before->map(), configuration->fleet, *map);
-    SaveMap(configuration->fleet, *map);
+    SaveMap(configuration->fleet, map);
   }
   {
     const std::lock_guard lock(mutex_);  // an operator's word between Inherit and the swap would be lost
@@ -186,15 +187,16 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
 }
 
 // Goes on saving another map.
-void Generations::SaveMap(const v1::FleetConfig& fleet, RttMap& map) {
+void Generations::SaveMap(const v1::FleetConfig& fleet, std::shared_ptr<RttMap> map) {
   if (state_file_ == nullptr) return;
   saver_.reset();
+  saved_map_ = std::move(map);
   auto connection = state_file_->Connect(false);
   if (!connection.ok()) return spdlog::warn("the map is saved no more: {}", connection.status().ToString());
   const std::vector<std::string> names = NamesOf(fleet);
   auto store = MapStore::Open(*std::move(connection), names, clock_);
   if (!store.ok()) return spdlog::warn("the map is saved no more: {}", store.status().ToString());
-  saver_ = std::make_unique<MapSaver>(*std::move(store), map, clock_);
+  saver_ = std::make_unique<MapSaver>(*std::move(store), *saved_map_, clock_);
 }
 
 // Ends those that nobody else holds, and comes back while there are others.

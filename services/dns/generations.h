@@ -57,12 +57,11 @@ class Generations final : public DirectorBackend {
   Generations(const GenerationsOptions& options, const Clock& clock,
               std::shared_ptr<grpc::ChannelCredentials> credentials);
 
-  absl::Status OpenState(const v1::FleetConfig& fleet);
   absl::Status Begin(Configuration configuration);
   absl::StatusOr<v1::ReloadResponse> ReloadNow();
   std::shared_ptr<Generation> MakeOnLoop(Configuration configuration, std::shared_ptr<RttMap> map,
                                          const Generation* previous);
-  void SaveMap(const v1::FleetConfig& fleet, RttMap& map);
+  void SaveMap(const v1::FleetConfig& fleet, std::shared_ptr<RttMap> map);
   void Serve(std::shared_ptr<Generation> next);
   void LookAtRetired();
   void End(std::shared_ptr<Generation> generation);
@@ -73,6 +72,7 @@ class Generations final : public DirectorBackend {
   boost::asio::io_context operations_{1};  // of reloads and retirements: may wait for the loop
   std::unique_ptr<StateFile> state_file_;
   std::unique_ptr<OperatorStates> operator_states_;
+  std::shared_ptr<RttMap> saved_map_;  // what `saver_` saves
   std::unique_ptr<MapSaver> saver_;
   Surroundings surroundings_;
   Published<Authority> authority_;

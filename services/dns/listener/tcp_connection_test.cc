@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "lib/dns_wire/testing/message.h"
+#include "services/dns/responder/testing/desk.h"
 #include "services/dns/responder/testing/fake_steering.h"
 
 namespace perigee::dns {
@@ -46,9 +47,9 @@ class TcpConnectionTest : public ::testing::Test {
     client_.connect(acceptor.local_endpoint());
     client_.non_blocking(true);
     connection_.emplace(acceptor.accept(), *IpAddress::Parse("127.0.0.1"),
-                        TcpLimits{.idle_timeout = std::chrono::seconds(60), .max_parked = 64}, &responder_,
-                        scratch_);
-    connection_->set_hooks({.park = [](std::span<const uint8_t>) {}, .touch = [] {}});
+                        TcpLimits{.idle_timeout = std::chrono::seconds(60), .max_parked = 64},
+                        responder_.get(), scratch_);
+    connection_->set_hooks({.park = [](std::span<const uint8_t>, const Asker&) {}, .touch = [] {}});
     asio::co_spawn(io_, connection_->Serve(), asio::detached);
   }
   ~TcpConnectionTest() override {
@@ -83,7 +84,8 @@ class TcpConnectionTest : public ::testing::Test {
 
   asio::io_context io_;
   CountingSteering steering_;
-  Responder responder_{testing::TestZone(), &steering_};
+  testing::Desk desk_{&steering_};
+  std::unique_ptr<Responder> responder_ = desk_.NewResponder();
   std::vector<uint8_t> scratch_ = std::vector<uint8_t>(AnswerCapacity(Transport::kTcp));
   tcp::socket client_{io_};
   std::optional<TcpConnection> connection_;

@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "services/dns/listener/testing/client.h"
+#include "services/dns/responder/testing/desk.h"
 #include "services/dns/responder/testing/fake_steering.h"
 
 namespace perigee::dns {
@@ -23,15 +24,15 @@ IpEndpoint At(std::string_view text) { return IpEndpoint::Parse(text).value(); }
 
 struct Server {
   explicit Server(TcpOptions options, std::optional<SteeredAnswer> everybody = std::nullopt)
-      : steering(everybody), responder(testing::TestZone(), &steering) {
+      : steering(everybody), desk(&steering) {
     if (options.addresses.empty()) options.addresses = {At("127.0.0.1:0")};
-    listener = TcpListener::Start(options, &responder).value();
+    listener = TcpListener::Start(options, desk.factory()).value();
   }
 
   IpEndpoint endpoint(size_t i = 0) const { return listener->endpoints().at(i); }
 
   FakeSteering steering;
-  Responder responder;
+  testing::Desk desk;
   std::unique_ptr<TcpListener> listener;
 };
 
@@ -201,7 +202,7 @@ TEST(TcpListener, AnAnswerAfterTheConnectionOrTheServerGoesNowhere) {
 
 TEST(TcpListener, NamesThePortThatIsInUse) {
   Server server({});
-  const auto second = TcpListener::Start({.addresses = {server.endpoint()}}, &server.responder);
+  const auto second = TcpListener::Start({.addresses = {server.endpoint()}}, server.desk.factory());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()),
               HasSubstr("cannot listen on TCP " + server.endpoint().ToString()));

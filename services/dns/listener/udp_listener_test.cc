@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "services/dns/listener/testing/client.h"
+#include "services/dns/responder/testing/desk.h"
 #include "services/dns/responder/testing/fake_steering.h"
 
 namespace perigee::dns {
@@ -23,13 +24,13 @@ IpEndpoint At(std::string_view text) { return IpEndpoint::Parse(text).value(); }
 struct Server {
   explicit Server(std::vector<IpEndpoint> addresses, std::optional<SteeredAnswer> everybody = std::nullopt)
       : steering(everybody),
-        responder(testing::TestZone(), &steering),
-        listener(UdpListener::Start({std::move(addresses), 2}, &responder).value()) {}
+        desk(&steering),
+        listener(UdpListener::Start({std::move(addresses), 2}, desk.factory()).value()) {}
 
   IpEndpoint endpoint(size_t i = 0) const { return listener->endpoints().at(i); }
 
   FakeSteering steering;
-  Responder responder;
+  testing::Desk desk;
   std::unique_ptr<UdpListener> listener;
 };
 
@@ -120,7 +121,7 @@ TEST(UdpListener, SurvivesClientsThatAreGoneBeforeTheirAnswer) {
 
 TEST(UdpListener, NamesThePortThatIsInUse) {
   Server server({At("127.0.0.1:0")});
-  const auto second = UdpListener::Start({{server.endpoint()}, 1}, &server.responder);
+  const auto second = UdpListener::Start({{server.endpoint()}, 1}, server.desk.factory());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()),
               HasSubstr("cannot listen on UDP " + server.endpoint().ToString() + ": Address already in use"));

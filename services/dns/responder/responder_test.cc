@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "lib/dns_wire/testing/message.h"
 #include "services/dns/responder/testing/allocation_counter.h"
+#include "services/dns/responder/testing/desk.h"
 #include "services/dns/responder/testing/fake_steering.h"
 
 namespace perigee::dns {
@@ -25,7 +26,7 @@ constexpr int kMutations = 100'000;
 
 class ResponderTest : public ::testing::Test {
  protected:
-  ResponderTest() : out_(kTcpLimit), responder_(testing::TestZone(), &steering_) {
+  ResponderTest() : out_(kTcpLimit) {
     steering_.Know("198.18.7.7", AnswerV4("198.18.0.7"));
     SteeredAnswer both = AnswerV4("198.18.0.7");
     both.v6.Add(IpAddress::Parse("fd00::7").value());
@@ -33,9 +34,25 @@ class ResponderTest : public ::testing::Test {
     steering_.Know("198.18.9.9", {});
   }
 
+  Asker By(std::string_view client, Transport transport = Transport::kUdp) const {
+    return {IpAddress::Parse(client).value(), transport, desk_.clock.Now()};
+  }
+
+  // What is answered from the next query on.
+  void Publish(Authority authority) {
+    desk_.authority.Publish(std::make_shared<const Authority>(std::move(authority)));
+  }
+
+  uint64_t Dropped(DropReason reason) const {
+    uint64_t sum = 0;
+    desk_.counters.ForEach(
+        [&](const QueryCounters& c) { sum += c.by_drop[static_cast<size_t>(reason)].value(); });
+    return sum;
+  }
+
   Outcome Answer(const Bytes& query, std::string_view client = "198.18.7.7",
                  Transport transport = Transport::kUdp) {
-    return responder_.Answer(query, IpAddress::Parse(client).value(), transport, out_);
+    return responder_->Answer(query, By(client, transport), out_);
   }
 
   Message Ask(const Bytes& query, std::string_view client = "198.18.7.7",
@@ -50,6 +67,17 @@ class ResponderTest : public ::testing::Test {
     return Ask(MakeQuery(spec), client);
   }
 
+  // With everything on: identity, cookies, client subnet, and ten answers a second.
+  Authority Guarded() {
+    Authority authority = testing::TestAuthority(&steering_);
+    authority.identity = {'n', '1'};
+    authority.cookies.emplace(std::vector<CookieSecret>{CookieSecret{1, 2, 3}});
+    authority.limiter =
+        std::make_shared<RateLimiter>(RateLimitOptions{.responses_per_second = 10, .slip = 2});
+    authority.subnet_trust = {IpPrefix()};
+    return authority;
+  }
+
   static void ExpectNegative(const Message& m, uint32_t ttl) {
     EXPECT_NE(m.flags & kFlagAa, 0);
     EXPECT_TRUE(m.answer.empty());
@@ -61,7 +89,8 @@ class ResponderTest : public ::testing::Test {
 
   FakeSteering steering_;
   Bytes out_;
-  Responder responder_;
+  testing::Desk desk_{&steering_};
+  std::unique_ptr<Responder> responder_ = desk_.NewResponder();
 };
 
 TEST_F(ResponderTest, SteersAKnownClientAtOnce) {
@@ -124,7 +153,7 @@ TEST_F(ResponderTest, TellsItsVersionInClassChaos) {
   EXPECT_EQ(m.answer[0].rdata, (Bytes{7, 'p', 'e', 'r', 'i', 'g', 'e', 'e'}));
 }
 
-TEST_F(ResponderTest, EchoesEdnsOnlyWhenAskedAndNeverClientSubnet) {
+TEST_F(ResponderTest, EchoesEdnsOnlyWhenAskedAndNoClientSubnetThatIsNotBelieved) {
   const OptSpec opt{.payload = 4096, .dnssec_ok = true, .options = Hex("00 08 00 07 00 01 18 00 c6 12 07")};
   const Message m = Ask({.name = "cdn.example.org", .opt = opt});
   ASSERT_TRUE(m.opt.has_value());
@@ -154,9 +183,9 @@ TEST_F(ResponderTest, ParksAnUnknownClientAndAnswersLater) {
   Bytes query = MakeQuery({.name = "Cdn.example.org", .opt = OptSpec{}});
   ASSERT_EQ(Answer(query, "198.18.1.1").action, Action::kPark);
   std::vector<Bytes> delivered;
-  responder_.Park(
-      query, IpAddress::Parse("198.18.1.1").value(), Transport::kUdp,
-      [&](std::span<const uint8_t> answer) { delivered.emplace_back(answer.begin(), answer.end()); });
+  responder_->Park(query, By("198.18.1.1"), [&](std::span<const uint8_t> answer) {
+    delivered.emplace_back(answer.begin(), answer.end());
+  });
   query.assign(query.size(), 0xff);  // the caller's buffer is its own again
   EXPECT_TRUE(delivered.empty());
   const SteeredAnswer answer = AnswerV4("198.18.0.9");
@@ -174,7 +203,7 @@ TEST_F(ResponderTest, DropsOrFailsAParkedQueryAsSteeringSays) {
   const Bytes query = MakeQuery({.name = "cdn.example.org"});
   std::vector<Bytes> delivered;
   for (int i = 0; i < 2; ++i) {
-    responder_.Park(query, IpAddress(), Transport::kTcp, [&](std::span<const uint8_t> answer) {
+    responder_->Park(query, By("0.0.0.0", Transport::kTcp), [&](std::span<const uint8_t> answer) {
       delivered.emplace_back(answer.begin(), answer.end());
     });
   }
@@ -188,9 +217,9 @@ TEST_F(ResponderTest, DropsOrFailsAParkedQueryAsSteeringSays) {
 }
 
 TEST_F(ResponderTest, ParkedAnswersSurviveTheResponder) {
-  auto mortal = std::make_unique<Responder>(testing::TestZone(), &steering_);
+  auto mortal = desk_.NewResponder();
   size_t size = 0;
-  mortal->Park(MakeQuery({.name = "cdn.example.org", .type = RrType::kAaaa}), IpAddress(), Transport::kUdp,
+  mortal->Park(MakeQuery({.name = "cdn.example.org", .type = RrType::kAaaa}), By("0.0.0.0"),
                [&](std::span<const uint8_t> answer) { size = answer.size(); });
   mortal.reset();
   const SteeredAnswer answer = AnswerV4("198.18.0.9");
@@ -198,8 +227,90 @@ TEST_F(ResponderTest, ParkedAnswersSurviveTheResponder) {
   EXPECT_GT(size, kHeaderSize);
 }
 
+// Options: client subnet 198.18.7.0/24, a client's cookie, and the wish for NSID.
+constexpr char kSubnet[] = "00 08 00 07 00 01 18 00 c6 12 07";
+constexpr char kClientCookie[] = "00 0a 00 08 01 02 03 04 05 06 07 08";
+constexpr char kNsid[] = "00 03 00 00";
+
+TEST_F(ResponderTest, ASubnetThatIsBelievedDecidesAndGetsItsScope) {
+  Publish(Guarded());
+  steering_.Know("198.18.7.1", AnswerV4("198.18.0.9"));  // the network's first address
+  const Message steered =
+      Ask({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kSubnet)}}, "198.18.8.8");
+  EXPECT_EQ(steered.answer.at(0).text, "198.18.0.9");
+  EXPECT_EQ(steered.opt->options, Hex("00 08 00 07 00 01 18 18 c6 12 07"));
+  const Message fixed =
+      Ask({.name = "ns1.cdn.example.org", .opt = OptSpec{.options = Hex(kSubnet)}}, "198.18.8.8");
+  EXPECT_EQ(fixed.opt->options, Hex(kSubnet));
+  const Message not_to_be_used = Ask(
+      {.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 04 00 01 00 00")}}, "198.18.8.8");
+  EXPECT_EQ(not_to_be_used.answer.at(0).text, "198.18.0.7");
+  EXPECT_EQ(not_to_be_used.opt->options, Hex("00 08 00 04 00 01 00 00"));
+}
+
+TEST_F(ResponderTest, TellsItsIdentityOnlyWhenAsked) {
+  Publish(Guarded());
+  EXPECT_EQ(Ask({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kNsid)}}).opt->options,
+            Hex("00 03 00 02 6e 31"));
+  EXPECT_TRUE(Ask({.name = "cdn.example.org", .opt = OptSpec{}}).opt->options.empty());
+}
+
+TEST_F(ResponderTest, AboveItsRateAClientIsCutShortOrDroppedUnlessItsCookieIsGood) {
+  Publish(Guarded());
+  const Bytes query = MakeQuery({.name = "cdn.example.org"});
+  int whole = 0, cut = 0, dropped = 0;
+  for (int i = 0; i < 30; ++i) {
+    const Outcome outcome = Answer(query);
+    dropped += outcome.action == Action::kDrop ? 1 : 0;
+    if (outcome.action != Action::kSend) continue;
+    const auto m = Decode(std::span(out_).first(outcome.size));
+    (m->flags & kFlagTc ? cut : whole) += 1;
+    EXPECT_EQ(m->answer.empty(), (m->flags & kFlagTc) != 0);
+  }
+  EXPECT_EQ(whole, 10);
+  EXPECT_EQ(cut, 10);
+  EXPECT_EQ(Dropped(DropReason::kRateLimited), static_cast<uint64_t>(dropped));
+  EXPECT_EQ(Dropped(DropReason::kSlipped), 10u);
+
+  EXPECT_EQ(Ask(query, "198.18.7.7", Transport::kTcp).answer.size(), 1u);
+  const Message first =
+      Ask(MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kClientCookie)}}), "198.18.7.7",
+          Transport::kTcp);
+  ASSERT_EQ(first.opt->options.size(), 28u);
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_EQ(Ask({.name = "cdn.example.org", .opt = OptSpec{.options = first.opt->options}}).answer.size(),
+              1u);
+  }
+}
+
+TEST_F(ResponderTest, AParkedAnswerEndsByTheAuthorityThatItBeganWith) {
+  Publish(Guarded());
+  const Bytes query = MakeQuery(
+      {.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 07 00 01 18 00 c6 13 07")}});
+  ASSERT_EQ(Answer(query).action, Action::kPark);
+  Bytes delivered;
+  responder_->Park(query, By("198.18.7.7"),
+                   [&](std::span<const uint8_t> answer) { delivered.assign(answer.begin(), answer.end()); });
+  Publish({});  // authoritative for nothing
+  EXPECT_EQ(Ask({.name = "cdn.example.org"}).rcode, Rcode::kRefused);
+  const SteeredAnswer answer = AnswerV4("198.18.0.9");
+  steering_.TakeParked(1).at(0)(&answer);
+  const auto m = Decode(delivered);
+  ASSERT_TRUE(m.has_value());
+  EXPECT_EQ(m->answer.at(0).text, "198.18.0.9");
+  EXPECT_EQ(m->opt->options, Hex("00 08 00 07 00 01 18 18 c6 13 07"));
+}
+
+TEST_F(ResponderTest, CountsWhatItDrops) {
+  Answer(MakeQuery({.name = "cdn.example.org", .flags = kFlagQr}));
+  Answer({1, 2, 3});
+  EXPECT_EQ(Dropped(DropReason::kNotAQuery), 2u);
+  responder_->Park(MakeQuery({.name = "cdn.example.org"}), By("198.18.1.1"), [](std::span<const uint8_t>) {});
+  steering_.TakeParked(1).at(0)(nullptr);
+  EXPECT_EQ(Dropped(DropReason::kParkLimit), 1u);
+}
+
 TEST_F(ResponderTest, AllocatesNothingOnTheWarmPath) {
-  const IpAddress client = IpAddress::Parse("198.18.7.7").value();
   const Bytes queries[] = {
       MakeQuery({.name = "cdn.example.org"}),
       MakeQuery({.name = "cdn.example.org", .type = RrType::kAaaa, .opt = OptSpec{}}),
@@ -207,9 +318,13 @@ TEST_F(ResponderTest, AllocatesNothingOnTheWarmPath) {
       MakeQuery({.name = "nothing.cdn.example.org"}),
       MakeQuery({.name = "example.net"}),
       MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = {0, 8, 0, 9}}}),
+      MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kSubnet)}}),
+      MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kClientCookie)}}),
   };
+  Publish(Guarded());
+  responder_->Rest();
   const size_t before = testing::AllocationCount();
-  for (const Bytes& query : queries) responder_.Answer(query, client, Transport::kUdp, out_);
+  for (const Bytes& query : queries) responder_->Answer(query, By("198.18.7.7"), out_);
   const size_t during = testing::AllocationCount() - before;
   EXPECT_EQ(during, 0u);
   EXPECT_GT(before, 0u) << "the counter counts";

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "services/dns/responder/steering_seam.h"
-#include "services/dns/zone/synthetic.h"
 
 namespace perigee::dns::testing {
 
@@ -20,19 +19,6 @@ inline SteeredAnswer AnswerV4(std::string_view v4) {
   SteeredAnswer answer{.ttl = std::chrono::seconds(60), .scope_length = 24, .replica = "fake"};
   answer.v4.Add(IpAddress::Parse(v4).value());
   return answer;
-}
-
-// cdn.example.org with name server ns1 at 198.18.0.53 and fd00::53.
-inline std::shared_ptr<const Zone> TestZone() {
-  return std::make_shared<const Zone>(
-      MakeSyntheticZone({.domain = "cdn.example.org",
-                         .name_server = "",
-                         .server_addresses = {IpAddress::Parse("198.18.0.53").value(),
-                                              IpAddress::Parse("fd00::53").value()},
-                         .start_time = {},
-                         .version = "perigee",
-                         .hostname = ""})
-          .value());
 }
 
 class FakeSteering final : public Steering {
