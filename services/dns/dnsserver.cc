@@ -5,10 +5,12 @@
 
 #include "lib/base/clock.h"
 #include "lib/config/fleet_parts.h"
+#include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/rpc/control.h"
 #include "services/dns/generations.h"
 #include "services/dns/listener/udp_listener.h"
+#include "services/dns/telemetry/dns_metrics.h"
 #include "spdlog/spdlog.h"
 
 namespace perigee::dns {
@@ -16,11 +18,13 @@ namespace perigee::dns {
 // Built from top to bottom and taken down from bottom to top: what listens goes before what answers.
 struct DnsServer::Rooms {
   SystemClock clock;
+  const MonoTime start_time = clock.Now();
   QueryCounterRegistry counters;
   std::unique_ptr<DecisionLog> decisions;
   std::unique_ptr<Generations> generations;
   std::shared_ptr<SharedRecorder> parked;
   std::unique_ptr<DirectorService> director_service;
+  std::unique_ptr<MetricsServer> metrics;
   std::unique_ptr<ControlServer> control;
   std::unique_ptr<TcpListener> tcp;
   std::unique_ptr<UdpListener> udp;
@@ -28,6 +32,8 @@ struct DnsServer::Rooms {
   Telemetry telemetry() { return {counters, decisions.get(), clock}; }
 
   absl::Status StartDeciding(const DnsServerOptions& options, v1::FleetConfig fleet);
+  absl::Status StartMetrics(const std::string& listen);
+  DnsGauges Gauges() const;
   absl::Status StartControl(const DnsServerOptions& options, const v1::ControlConfig& config);
   absl::Status StartListening(const DnsServerOptions& options);
 };
@@ -52,6 +58,39 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
   if (!started.ok()) return started.status();
   generations = *std::move(started);
   parked = std::make_shared<SharedRecorder>(telemetry());
+  return absl::OkStatus();
+}
+
+DnsGauges DnsServer::Rooms::Gauges() const {
+  const std::shared_ptr<Generation> now = generations->current();
+  DnsGauges gauges{.map_rows = now->map()->size(),
+                   .map_capacity = now->map()->capacity(),
+                   .zones = now->authority().zones.zones().size(),
+                   .generation = generations->count(),
+                   .uptime = std::chrono::duration_cast<std::chrono::seconds>(clock.Now() - start_time)};
+  if (decisions != nullptr) {
+    gauges.decisions_written = decisions->written();
+    gauges.decisions_lost = decisions->lost();
+  }
+  const FleetState& fleet = now->fleet();
+  for (size_t i = 0; i < fleet.size(); ++i) {
+    const ReplicaId id = ToReplicaId(i);
+    gauges.replicas.push_back({.name = fleet.info(id).name,
+                               .healthy = fleet.healthy().Contains(id),
+                               .overloaded = fleet.overloaded().Contains(id),
+                               .drained = fleet.operator_state(id) == OperatorState::kDrain,
+                               .load = static_cast<double>(fleet.load(id))});
+  }
+  return gauges;
+}
+
+absl::Status DnsServer::Rooms::StartMetrics(const std::string& listen) {
+  if (listen.empty()) return absl::OkStatus();
+  const auto endpoint = IpEndpoint::Parse(listen);
+  if (!endpoint.ok()) return endpoint.status();
+  auto server = MetricsServer::Start(*endpoint, [this] { return DnsMetrics(counters, Gauges()); });
+  if (!server.ok()) return server.status();
+  metrics = *std::move(server);
   return absl::OkStatus();
 }
 
@@ -90,8 +129,10 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
   auto fleet = options.load_fleet();
   if (!fleet.ok()) return fleet.status();
   const v1::ControlConfig control = fleet->control();
+  const std::string metrics_listen = fleet->dns().metrics_listen();
   auto rooms = std::make_unique<Rooms>();
   absl::Status status = rooms->StartDeciding(options, *std::move(fleet));
+  if (status.ok()) status = rooms->StartMetrics(metrics_listen);
   if (status.ok()) status = rooms->StartControl(options, control);
   if (status.ok()) status = rooms->StartListening(options);
   if (!status.ok()) return status;

@@ -29,7 +29,6 @@ enum class DropReason : uint8_t {
   kCount,
 };
 
-
 // One writer; a counter that others may read.
 class Counter {
  public:

@@ -1,0 +1,120 @@
+#include "services/dns/telemetry/dns_metrics.h"
+
+#include <gmock/gmock.h>
+#include <prometheus/text_serializer.h>
+
+#include <set>
+
+namespace perigee::dns {
+namespace {
+
+using std::chrono::microseconds;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string Text(const QueryCounterRegistry& counters, const DnsGauges& gauges = {}) {
+  return prometheus::TextSerializer().Serialize(DnsMetrics(counters, gauges));
+}
+
+TEST(DnsMetrics, AddsUpTheBlocksOfAllWorkers) {
+  QueryCounterRegistry registry;
+  for (int i = 0; i < 2; ++i) {
+    QueryCounters& block = registry.NewBlock();
+    block.by_protocol[static_cast<size_t>(Transport::kTcp)].Add(3);
+    block.CountType(RrType::kAaaa);
+    block.CountRcode(Rcode::kNxDomain);
+    block.CountReason(Reason::kHysteresis);
+    block.CountDrop(DropReason::kRateLimited);
+    block.truncated.Add(4);
+    block.client_subnet.Add(5);
+    block.cookies_valid.Add(6);
+    block.cookies_invalid.Add(7);
+  }
+  const std::string text = Text(registry);
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_queries_total{protocol=\"udp\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_queries_total{protocol=\"tcp\"} 6\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_queries_by_type_total{type=\"AAAA\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_responses_total{rcode=\"NXDOMAIN\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_steered_total{reason=\"hysteresis\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_dropped_total{reason=\"rate-limited\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_truncated_total 8\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_client_subnet_total 10\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_cookies_total{valid=\"true\"} 12\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_cookies_total{valid=\"false\"} 14\n"));
+}
+
+TEST(DnsMetrics, NumbersWithoutAWordAppearWhenTheyAreSeen) {
+  QueryCounterRegistry registry;
+  QueryCounters& block = registry.NewBlock();
+  EXPECT_THAT(Text(registry), Not(HasSubstr("TYPE62")));
+  block.CountType(static_cast<RrType>(62));
+  block.CountType(static_cast<RrType>(65000));
+  block.CountRcode(static_cast<Rcode>(12));
+  const std::string text = Text(registry);
+  EXPECT_THAT(text, HasSubstr("{type=\"TYPE62\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("{type=\"other\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("{rcode=\"RCODE12\"} 1\n"));
+}
+
+TEST(DnsMetrics, EveryDropHasAWordAndNoReasonIsInvalid) {
+  const QueryCounterRegistry registry;
+  const std::string text = Text(registry);
+  for (const char* word : {"not-a-query", "rate-limited", "slipped", "park-limit", "source-port-0"}) {
+    EXPECT_THAT(text, HasSubstr("perigee_dns_dropped_total{reason=\"" + std::string(word) + "\"} 0\n"));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("invalid")));
+}
+
+TEST(DnsMetrics, TheHistogramIsCumulative) {
+  QueryCounterRegistry registry;
+  QueryCounters& block = registry.NewBlock();
+  block.CountLatency(microseconds(1));
+  block.CountLatency(microseconds(3), 2);
+  block.CountLatency(std::chrono::seconds(10));
+  const auto families = DnsMetrics(registry, {});
+  const auto family = std::find_if(families.begin(), families.end(),
+                                   [](const auto& f) { return f.name == "perigee_dns_latency_seconds"; });
+  ASSERT_NE(family, families.end());
+  const auto& histogram = family->metric.at(0).histogram;
+  ASSERT_EQ(histogram.bucket.size(), QueryCounters::kLatencies);
+  EXPECT_EQ(histogram.bucket[0].cumulative_count, 1u);
+  EXPECT_EQ(histogram.bucket[1].cumulative_count, 1u);
+  EXPECT_EQ(histogram.bucket[2].cumulative_count, 3u);
+  EXPECT_DOUBLE_EQ(histogram.bucket[2].upper_bound, 4e-6);
+  EXPECT_EQ(histogram.bucket[22].cumulative_count, 3u);
+  EXPECT_EQ(histogram.bucket[23].cumulative_count, 4u);
+  EXPECT_EQ(histogram.sample_count, 4u);
+  EXPECT_DOUBLE_EQ(histogram.sample_sum, 10.000007);
+  EXPECT_THAT(Text(registry), HasSubstr("perigee_dns_latency_seconds_bucket{le=\"+Inf\"} 4\n"));
+}
+
+TEST(DnsMetrics, TellsHowTheServerAndItsReplicasStand) {
+  const QueryCounterRegistry registry;
+  const DnsGauges gauges{.map_rows = 10,
+                         .map_capacity = 100,
+                         .zones = 2,
+                         .generation = 3,
+                         .uptime = std::chrono::minutes(1),
+                         .decisions_written = 8,
+                         .decisions_lost = 9,
+                         .replicas = {{.name = "dublin", .healthy = true, .load = 0.5},
+                                      {.name = "sydney", .overloaded = true, .drained = true}}};
+  const std::string text = Text(registry, gauges);
+  for (const char* line :
+       {"map_rows 10", "map_capacity 100", "zones 2", "generation 3", "uptime_seconds 60",
+        "decisions_logged_total 8", "decisions_lost_total 9", "replica_up{replica=\"dublin\"} 1",
+        "replica_up{replica=\"sydney\"} 0", "replica_overloaded{replica=\"sydney\"} 1",
+        "replica_drained{replica=\"sydney\"} 1", "replica_load{replica=\"dublin\"} 0.5"}) {
+    EXPECT_THAT(text, HasSubstr("\nperigee_dns_" + std::string(line) + "\n"));
+  }
+}
+
+TEST(DnsMetrics, NoFamilyAppearsTwice) {
+  std::set<std::string> names;
+  for (const auto& family : DnsMetrics(QueryCounterRegistry(), {})) {
+    EXPECT_TRUE(names.insert(family.name).second) << family.name;
+  }
+}
+
+}  // namespace
+}  // namespace perigee::dns
