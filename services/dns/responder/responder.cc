@@ -10,7 +10,7 @@
 namespace perigee::dns {
 namespace {
 
-// A cookie alone asks for one (RFC 7873 §5.4).
+// A cookie alone asks for one (RFC 7873 §5.4); to a server without cookies it is a query without a question.
 Rcode RcodeFor(ParseVerdict verdict, const QueryContext& context) {
   switch (verdict) {
     case ParseVerdict::kNotImp:
@@ -18,6 +18,7 @@ Rcode RcodeFor(ParseVerdict verdict, const QueryContext& context) {
     case ParseVerdict::kBadVers:
       return Rcode::kBadVers;
     case ParseVerdict::kCookieOnly:
+      if (!context.edns.cookie) return Rcode::kFormErr;
       return context.query.edns->cookie->server_size == 0 || context.valid_cookie ? Rcode::kNoError
                                                                                   : Rcode::kBadCookie;
     default:
@@ -41,14 +42,14 @@ ResponseKind KindOf(PlanKind kind) {
   return ResponseKind::kError;
 }
 
-// The header's four bits and OPT's eight are what the client reads; counted is the former's meaning alone
-// when there is no OPT.
-Rcode RcodeOf(std::span<const uint8_t> answer) { return static_cast<Rcode>(answer[3] & 0xf); }
-
-void CountSent(std::span<const uint8_t> answer, QueryCounters& counters) {
-  counters.CountRcode(RcodeOf(answer));
+// `rcode` is the extended one, of which the header holds four bits only.
+void CountSent(std::span<const uint8_t> answer, Rcode rcode, QueryCounters& counters) {
+  counters.CountRcode(rcode);
   if ((answer[2] & kFlagTc >> 8) != 0) counters.truncated.Add();
 }
+
+// A steered answer's is never extended.
+Rcode SteeredRcode(std::span<const uint8_t> answer) { return static_cast<Rcode>(answer[3] & 0xf); }
 
 void CountQuery(const QueryContext& context, QueryCounters& counters) {
   counters.by_protocol[static_cast<size_t>(context.transport)].Add();
@@ -79,7 +80,7 @@ std::span<const uint8_t> FinishParked(const SavedQuery& saved, const Authority& 
   }
   out = out.first(std::min(out.size(), context.limit()));
   const auto written = out.first(Steer(context, plan, *answer, parked.recorder, out));
-  CountSent(written, counters);
+  CountSent(written, SteeredRcode(written), counters);
   counters.CountLatency(parked.recorder.clock().Now() - since);
   return written;
 }
@@ -102,8 +103,8 @@ RateVerdict Responder::Allow(const Authority& authority, const QueryContext& con
   return verdict;
 }
 
-Outcome Responder::Send(std::span<const uint8_t> answer) {
-  CountSent(answer, recorder_.counters());
+Outcome Responder::Send(std::span<const uint8_t> answer, Rcode rcode) {
+  CountSent(answer, rcode, recorder_.counters());
   return {Action::kSend, answer.size()};
 }
 
@@ -128,17 +129,20 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, st
   if (allowed == RateVerdict::kDrop) return {Action::kDrop};
   out = out.first(context.limit());
   const auto written = [out](size_t size) { return out.first(size); };
-  if (allowed == RateVerdict::kTruncate)
-    return Send(written(WriteTruncated(context.query, context.edns, out)));
+  if (allowed == RateVerdict::kTruncate) {
+    return Send(written(WriteTruncated(context.query, context.edns, out)), Rcode::kNoError);
+  }
   if (verdict != ParseVerdict::kOk) {
-    return Send(written(WriteError(context.query, RcodeFor(verdict, context), context.edns, out)));
+    const Rcode rcode = RcodeFor(verdict, context);
+    return Send(written(WriteError(context.query, rcode, context.edns, out)), rcode);
   }
   if (plan.kind() != PlanKind::kSteered) {
-    return Send(written(WritePlan(context.query, plan, context.edns, out)));
+    return Send(written(WritePlan(context.query, plan, context.edns, out)), plan.rcode());
   }
   SteeredAnswer answer;
   if (!authority.steering->Find(context.client, &answer)) return {Action::kPark};
-  return Send(written(Steer(context, plan, answer, recorder_, out)));
+  const auto steered = written(Steer(context, plan, answer, recorder_, out));
+  return Send(steered, SteeredRcode(steered));
 }
 
 void Responder::Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver) {

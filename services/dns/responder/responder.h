@@ -66,7 +66,7 @@ class Responder {
 
  private:
   RateVerdict Allow(const Authority& authority, const QueryContext& context, ResponseKind kind, MonoTime now);
-  Outcome Send(std::span<const uint8_t> answer);
+  Outcome Send(std::span<const uint8_t> answer, Rcode rcode);
 
   Published<Authority>::Reader authority_;
   Recorder recorder_;

@@ -1,13 +1,10 @@
 #include "services/dns/responder/responder.h"
 
-#include <memory>
 #include <random>
 
 #include "gtest/gtest.h"
 #include "lib/dns_wire/testing/message.h"
-#include "services/dns/responder/testing/allocation_counter.h"
-#include "services/dns/responder/testing/desk.h"
-#include "services/dns/responder/testing/fake_steering.h"
+#include "services/dns/responder/testing/responder_fixture.h"
 
 namespace perigee::dns {
 namespace {
@@ -15,83 +12,14 @@ namespace {
 using testing::AnswerV4;
 using testing::Bytes;
 using testing::Decode;
-using testing::FakeSteering;
 using testing::Hex;
 using testing::MakeQuery;
 using testing::Message;
 using testing::OptSpec;
-using testing::QuerySpec;
+
+using ResponderTest = testing::ResponderFixture;
 
 constexpr int kMutations = 100'000;
-
-class ResponderTest : public ::testing::Test {
- protected:
-  ResponderTest() : out_(kTcpLimit) {
-    steering_.Know("198.18.7.7", AnswerV4("198.18.0.7"));
-    SteeredAnswer both = AnswerV4("198.18.0.7");
-    both.v6.Add(IpAddress::Parse("fd00::7").value());
-    steering_.Know("198.18.8.8", both);
-    steering_.Know("198.18.9.9", {});
-  }
-
-  Asker By(std::string_view client, Transport transport = Transport::kUdp) const {
-    return {IpAddress::Parse(client).value(), transport, desk_.clock.Now()};
-  }
-
-  // What is answered from the next query on.
-  void Publish(Authority authority) {
-    desk_.authority.Publish(std::make_shared<const Authority>(std::move(authority)));
-  }
-
-  uint64_t Dropped(DropReason reason) const {
-    uint64_t sum = 0;
-    desk_.counters.ForEach(
-        [&](const QueryCounters& c) { sum += c.by_drop[static_cast<size_t>(reason)].value(); });
-    return sum;
-  }
-
-  Outcome Answer(const Bytes& query, std::string_view client = "198.18.7.7",
-                 Transport transport = Transport::kUdp) {
-    return responder_->Answer(query, By(client, transport), out_);
-  }
-
-  Message Ask(const Bytes& query, std::string_view client = "198.18.7.7",
-              Transport transport = Transport::kUdp) {
-    const Outcome outcome = Answer(query, client, transport);
-    EXPECT_EQ(outcome.action, Action::kSend);
-    auto message = Decode(std::span(out_).first(outcome.size));
-    EXPECT_TRUE(message.has_value());
-    return message.value_or(Message());
-  }
-  Message Ask(const QuerySpec& spec, std::string_view client = "198.18.7.7") {
-    return Ask(MakeQuery(spec), client);
-  }
-
-  // With everything on: identity, cookies, client subnet, and ten answers a second.
-  Authority Guarded() {
-    Authority authority = testing::TestAuthority(&steering_);
-    authority.identity = {'n', '1'};
-    authority.cookies.emplace(std::vector<CookieSecret>{CookieSecret{1, 2, 3}});
-    authority.limiter =
-        std::make_shared<RateLimiter>(RateLimitOptions{.responses_per_second = 10, .slip = 2});
-    authority.subnet_trust = {IpPrefix()};
-    return authority;
-  }
-
-  static void ExpectNegative(const Message& m, uint32_t ttl) {
-    EXPECT_NE(m.flags & kFlagAa, 0);
-    EXPECT_TRUE(m.answer.empty());
-    ASSERT_EQ(m.authority.size(), 1u);
-    EXPECT_EQ(m.authority[0].type, RrType::kSoa);
-    EXPECT_EQ(m.authority[0].owner, "cdn.example.org.");
-    EXPECT_EQ(m.authority[0].ttl, ttl);
-  }
-
-  FakeSteering steering_;
-  Bytes out_;
-  testing::Desk desk_{&steering_};
-  std::unique_ptr<Responder> responder_ = desk_.NewResponder();
-};
 
 TEST_F(ResponderTest, SteersAKnownClientAtOnce) {
   const Message m = Ask({.name = "cDn.eXample.oRg", .flags = kFlagRd});
@@ -151,16 +79,6 @@ TEST_F(ResponderTest, TellsItsVersionInClassChaos) {
   ASSERT_EQ(m.answer.size(), 1u);
   EXPECT_EQ(m.answer[0].rr_class, RrClass::kChaos);
   EXPECT_EQ(m.answer[0].rdata, (Bytes{7, 'p', 'e', 'r', 'i', 'g', 'e', 'e'}));
-}
-
-TEST_F(ResponderTest, EchoesEdnsOnlyWhenAskedAndNoClientSubnetThatIsNotBelieved) {
-  const OptSpec opt{.payload = 4096, .dnssec_ok = true, .options = Hex("00 08 00 07 00 01 18 00 c6 12 07")};
-  const Message m = Ask({.name = "cdn.example.org", .opt = opt});
-  ASSERT_TRUE(m.opt.has_value());
-  EXPECT_EQ(m.opt->payload, 1232);
-  EXPECT_TRUE(m.opt->dnssec_ok);
-  EXPECT_TRUE(m.opt->options.empty());  // RFC 7871 §7.2.1: not used, not echoed
-  EXPECT_EQ(m.answer.at(0).text, "198.18.0.7");
 }
 
 TEST_F(ResponderTest, NamesTheErrorOfABadQuery) {
@@ -227,80 +145,6 @@ TEST_F(ResponderTest, ParkedAnswersSurviveTheResponder) {
   EXPECT_GT(size, kHeaderSize);
 }
 
-// Options: client subnet 198.18.7.0/24, a client's cookie, and the wish for NSID.
-constexpr char kSubnet[] = "00 08 00 07 00 01 18 00 c6 12 07";
-constexpr char kClientCookie[] = "00 0a 00 08 01 02 03 04 05 06 07 08";
-constexpr char kNsid[] = "00 03 00 00";
-
-TEST_F(ResponderTest, ASubnetThatIsBelievedDecidesAndGetsItsScope) {
-  Publish(Guarded());
-  steering_.Know("198.18.7.1", AnswerV4("198.18.0.9"));  // the network's first address
-  const Message steered =
-      Ask({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kSubnet)}}, "198.18.8.8");
-  EXPECT_EQ(steered.answer.at(0).text, "198.18.0.9");
-  EXPECT_EQ(steered.opt->options, Hex("00 08 00 07 00 01 18 18 c6 12 07"));
-  const Message fixed =
-      Ask({.name = "ns1.cdn.example.org", .opt = OptSpec{.options = Hex(kSubnet)}}, "198.18.8.8");
-  EXPECT_EQ(fixed.opt->options, Hex(kSubnet));
-  const Message not_to_be_used = Ask(
-      {.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 04 00 01 00 00")}}, "198.18.8.8");
-  EXPECT_EQ(not_to_be_used.answer.at(0).text, "198.18.0.7");
-  EXPECT_EQ(not_to_be_used.opt->options, Hex("00 08 00 04 00 01 00 00"));
-}
-
-TEST_F(ResponderTest, TellsItsIdentityOnlyWhenAsked) {
-  Publish(Guarded());
-  EXPECT_EQ(Ask({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kNsid)}}).opt->options,
-            Hex("00 03 00 02 6e 31"));
-  EXPECT_TRUE(Ask({.name = "cdn.example.org", .opt = OptSpec{}}).opt->options.empty());
-}
-
-TEST_F(ResponderTest, AboveItsRateAClientIsCutShortOrDroppedUnlessItsCookieIsGood) {
-  Publish(Guarded());
-  const Bytes query = MakeQuery({.name = "cdn.example.org"});
-  int whole = 0, cut = 0, dropped = 0;
-  for (int i = 0; i < 30; ++i) {
-    const Outcome outcome = Answer(query);
-    dropped += outcome.action == Action::kDrop ? 1 : 0;
-    if (outcome.action != Action::kSend) continue;
-    const auto m = Decode(std::span(out_).first(outcome.size));
-    (m->flags & kFlagTc ? cut : whole) += 1;
-    EXPECT_EQ(m->answer.empty(), (m->flags & kFlagTc) != 0);
-  }
-  EXPECT_EQ(whole, 10);
-  EXPECT_EQ(cut, 10);
-  EXPECT_EQ(Dropped(DropReason::kRateLimited), static_cast<uint64_t>(dropped));
-  EXPECT_EQ(Dropped(DropReason::kSlipped), 10u);
-
-  EXPECT_EQ(Ask(query, "198.18.7.7", Transport::kTcp).answer.size(), 1u);
-  const Message first =
-      Ask(MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kClientCookie)}}), "198.18.7.7",
-          Transport::kTcp);
-  ASSERT_EQ(first.opt->options.size(), 28u);
-  for (int i = 0; i < 30; ++i) {
-    EXPECT_EQ(Ask({.name = "cdn.example.org", .opt = OptSpec{.options = first.opt->options}}).answer.size(),
-              1u);
-  }
-}
-
-TEST_F(ResponderTest, AParkedAnswerEndsByTheAuthorityThatItBeganWith) {
-  Publish(Guarded());
-  const Bytes query = MakeQuery(
-      {.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 07 00 01 18 00 c6 13 07")}});
-  ASSERT_EQ(Answer(query).action, Action::kPark);
-  Bytes delivered;
-  responder_->Park(query, By("198.18.7.7"),
-                   [&](std::span<const uint8_t> answer) { delivered.assign(answer.begin(), answer.end()); });
-  Publish({});  // authoritative for nothing
-  EXPECT_EQ(Ask({.name = "cdn.example.org"}).rcode, Rcode::kRefused);
-  const SteeredAnswer answer = AnswerV4("198.18.0.9");
-  steering_.TakeParked(1).at(0)(&answer);
-  const auto m = Decode(delivered);
-  ASSERT_TRUE(m.has_value());
-  EXPECT_EQ(m->answer.at(0).text, "198.18.0.9");
-  EXPECT_EQ(m->opt->options, Hex("00 08 00 07 00 01 18 18 c6 13 07"));
-}
-
 TEST_F(ResponderTest, CountsWhatItDrops) {
   Answer(MakeQuery({.name = "cdn.example.org", .flags = kFlagQr}));
   Answer({1, 2, 3});
@@ -308,26 +152,6 @@ TEST_F(ResponderTest, CountsWhatItDrops) {
   responder_->Park(MakeQuery({.name = "cdn.example.org"}), By("198.18.1.1"), [](std::span<const uint8_t>) {});
   steering_.TakeParked(1).at(0)(nullptr);
   EXPECT_EQ(Dropped(DropReason::kParkLimit), 1u);
-}
-
-TEST_F(ResponderTest, AllocatesNothingOnTheWarmPath) {
-  const Bytes queries[] = {
-      MakeQuery({.name = "cdn.example.org"}),
-      MakeQuery({.name = "cdn.example.org", .type = RrType::kAaaa, .opt = OptSpec{}}),
-      MakeQuery({.name = "cdn.example.org", .type = RrType::kNs}),
-      MakeQuery({.name = "nothing.cdn.example.org"}),
-      MakeQuery({.name = "example.net"}),
-      MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = {0, 8, 0, 9}}}),
-      MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kSubnet)}}),
-      MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kClientCookie)}}),
-  };
-  Publish(Guarded());
-  responder_->Rest();
-  const size_t before = testing::AllocationCount();
-  for (const Bytes& query : queries) responder_->Answer(query, By("198.18.7.7"), out_);
-  const size_t during = testing::AllocationCount() - before;
-  EXPECT_EQ(during, 0u);
-  EXPECT_GT(before, 0u) << "the counter counts";
 }
 
 // Good queries to start from, each with parts that the parser looks at closely.

@@ -26,11 +26,12 @@ inline Authority TestAuthority(Steering* steering) {
 class Desk {
  public:
   explicit Desk(Steering* steering) : Desk(TestAuthority(steering)) {}
-  explicit Desk(Authority first)
-      : authority(std::make_shared<const Authority>(std::move(first))),
+  explicit Desk(Authority first, std::unique_ptr<DecisionLog> log = nullptr)
+      : decisions(std::move(log)),
+        authority(std::make_shared<const Authority>(std::move(first))),
         parked(std::make_shared<SharedRecorder>(telemetry())) {}
 
-  Telemetry telemetry() { return {counters, nullptr, clock}; }
+  Telemetry telemetry() { return {counters, decisions.get(), clock}; }
   std::unique_ptr<Responder> NewResponder() {
     return std::make_unique<Responder>(authority, telemetry(), parked);
   }
@@ -40,6 +41,7 @@ class Desk {
 
   FakeClock clock;
   QueryCounterRegistry counters;
+  std::unique_ptr<DecisionLog> decisions;
   Published<Authority> authority;
   std::shared_ptr<SharedRecorder> parked;
 };
