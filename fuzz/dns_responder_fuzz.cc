@@ -10,7 +10,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perigee::dns;  // NOLINT: a file of one function
   static testing::FakeSteering steering(testing::AnswerV4("198.18.0.7"));
-  static testing::Desk desk(&steering);
+  static testing::Desk desk(testing::TalkativeAuthority(&steering));
   static const std::unique_ptr<Responder> responder = desk.NewResponder();
   static std::vector<uint8_t> out(AnswerCapacity(Transport::kTcp));
   for (const Transport transport : {Transport::kUdp, Transport::kTcp}) {

@@ -161,6 +161,9 @@ std::vector<Bytes> Seeds() {
       MakeQuery({.name = "ns1.cdn.example.org", .type = RrType::kAaaa, .opt = OptSpec{}}),
       MakeQuery(
           {.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 07 00 01 18 00 c6 12 07")}}),
+      MakeQuery({.name = "cdn.example.org",
+                 .opt = OptSpec{.options = Hex("00 03 00 00 00 0a 00 08 01 02 03 04 05 06 07 08"
+                                               "00 08 00 07 00 01 18 00 c6 12 07 00 0b 00 00")}}),
       MakeQuery({.name = "version.bind", .type = RrType::kTxt, .rr_class = RrClass::kChaos}),
       MakeQuery({.name = "cdn.example.org", .type = RrType::kNs}),
       Hex("00 01 00 00 00 01 00 01 00 01 00 01 01 78 00 00 01 00 01"
@@ -190,6 +193,7 @@ Bytes Mutate(Bytes bytes, std::mt19937& random) {
 }
 
 TEST_F(ResponderTest, AnswersEveryMutatedQueryWellFormedOrNotAtAll) {
+  Publish(testing::TalkativeAuthority(&steering_));
   std::mt19937 random(20240611);
   const std::vector<Bytes> seeds = Seeds();
   int sent = 0, parked = 0;

@@ -23,6 +23,15 @@ inline Authority TestAuthority(Steering* steering) {
           .steering = steering};
 }
 
+// The same with identity, cookies, and everybody's client subnet believed; no limit.
+inline Authority TalkativeAuthority(Steering* steering) {
+  Authority authority = TestAuthority(steering);
+  authority.identity = {'n', '1'};
+  authority.cookies.emplace(std::vector<CookieSecret>{CookieSecret{1, 2, 3}});
+  authority.subnet_trust = {IpPrefix()};
+  return authority;
+}
+
 class Desk {
  public:
   explicit Desk(Steering* steering) : Desk(TestAuthority(steering)) {}

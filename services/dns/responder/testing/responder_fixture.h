@@ -56,14 +56,11 @@ class ResponderFixture : public ::testing::Test {
     return Ask(MakeQuery(spec), client);
   }
 
-  // With everything on: identity, cookies, client subnet, and ten answers a second.
+  // With ten answers a second too.
   Authority Guarded() {
-    Authority authority = TestAuthority(&steering_);
-    authority.identity = {'n', '1'};
-    authority.cookies.emplace(std::vector<CookieSecret>{CookieSecret{1, 2, 3}});
+    Authority authority = TalkativeAuthority(&steering_);
     authority.limiter =
         std::make_shared<RateLimiter>(RateLimitOptions{.responses_per_second = 10, .slip = 2});
-    authority.subnet_trust = {IpPrefix()};
     return authority;
   }
 
