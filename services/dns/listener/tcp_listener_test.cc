@@ -195,7 +195,7 @@ TEST(TcpListener, AnAnswerAfterTheConnectionOrTheServerGoesNowhere) {
   first.at(0)(&answer);
   TcpClient client(server->endpoint());
   auto second = park(client);
-  server.reset();
+  server->listener.reset();
   second.at(0)(&answer);
   EXPECT_TRUE(client.IsClosed());
 }

@@ -91,7 +91,7 @@ TEST(UdpListener, AnAnswerAfterTheEndGoesNowhere) {
   UdpClient client(server->endpoint());
   client.Send(MakeQuery({.name = "cdn.example.org"}));
   auto parked = server->steering.TakeParked(1);
-  server.reset();
+  server->listener.reset();
   const SteeredAnswer answer = AnswerV4("198.18.0.9");
   parked.at(0)(&answer);
   EXPECT_FALSE(client.HasAnswer());
