@@ -1,5 +1,6 @@
 #include "services/dns/dnsserver.h"
 
+#include <filesystem>
 #include <future>
 #include <utility>
 
@@ -42,7 +43,7 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
   auto own = OwnAddresses();
   if (!own.ok()) return own.status();
   if (const std::string& log = fleet.dns().decision_log(); !log.empty()) {
-    auto opened = DecisionLog::Open(InFolder(options.folder, log));
+    auto opened = DecisionLog::Open(std::filesystem::path(options.folder) / log);
     if (!opened.ok()) return opened.status();
     decisions = *std::move(opened);
   }

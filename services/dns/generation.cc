@@ -1,6 +1,7 @@
 #include "services/dns/generation.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -77,7 +78,7 @@ absl::StatusOr<std::vector<CookieSecret>> SecretsFrom(const v1::CookieConfig& co
                                                       const std::string& folder,
                                                       const Surroundings& surroundings) {
   if (config.secret_file().empty()) return surroundings.process_secrets;
-  const std::string path = InFolder(folder, config.secret_file());
+  const std::string path = std::filesystem::path(folder) / config.secret_file();
   std::ifstream file(path);
   std::string text(kMaxSecretFileBytes, '\0');
   if (!file) return absl::NotFoundError(fmt::format("dns.cookies.secret_file: can't read \"{}\"", path));
@@ -87,10 +88,6 @@ absl::StatusOr<std::vector<CookieSecret>> SecretsFrom(const v1::CookieConfig& co
 }
 
 }  // namespace
-
-std::string InFolder(const std::string& folder, const std::string& path) {
-  return folder.empty() || path.starts_with('/') ? path : folder + "/" + path;
-}
 
 absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOptions& zone_options,
                                         const Surroundings& surroundings) {

@@ -45,9 +45,6 @@ struct Configuration {
   std::optional<CookieMaker> cookies;
 };
 
-// `path`, relative to `folder` unless it is absolute.
-std::string InFolder(const std::string& folder, const std::string& path);
-
 // Errors name the file and line, or the field.
 absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOptions& zone_options,
                                         const Surroundings& surroundings);

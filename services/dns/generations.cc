@@ -4,6 +4,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <filesystem>
 #include <future>
 #include <utility>
 
@@ -88,7 +89,8 @@ Generations::~Generations() {
 absl::Status Generations::Begin(Configuration configuration) {
   const std::shared_ptr<RttMap> map = MakeMap(configuration.fleet, clock_);
   if (!configuration.fleet.dns().state_file().empty()) {
-    auto file = StateFile::Open(InFolder(options_.zones.folder, configuration.fleet.dns().state_file()));
+    auto file = StateFile::Open(std::filesystem::path(options_.zones.folder) /
+                                configuration.fleet.dns().state_file());
     if (!file.ok()) return file.status();
     state_file_ = *std::move(file);
     auto saver = RestoreMap(*state_file_, NamesOf(configuration.fleet), *map,
