@@ -15,8 +15,10 @@
 namespace perigee::dns {
 
 struct QueryContext {
+  QueryContext(const IpAddress& from, Transport by) : asker(from), transport(by) {}
+
   IpAddress asker;
-  Transport transport = Transport::kUdp;
+  Transport transport;
   ParsedQuery query;
   EdnsReply edns;
   // The client's own network when its resolver told it and is believed, else the asker.
