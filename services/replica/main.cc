@@ -7,6 +7,7 @@
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
+#include "lib/service/service_manager.h"
 #include "services/replica/control/replica_service.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/settings.h"
@@ -42,7 +43,8 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   spdlog::info("serving {} on port {}, control port {}", settings->server.origin.base, (*server)->port(),
                (*control)->port());
 
-  spdlog::info("signal {}: finishing requests under way", stop.Wait());
+  const int signal = ServeUntilStopped(stop, "serving on port " + std::to_string((*server)->port()));
+  spdlog::info("signal {}: finishing requests under way", signal);
   (*control)->SetServing(kServiceName, false);
   (*control)->SetServing("", false);
   (*server)->Drain(flags.grace);
