@@ -27,7 +27,11 @@ constexpr char kExamples[] =
     "Examples:\n"
     "  dnsserver -p 53 -n cdn.example.org                    replicas from ./cdn.textproto\n"
     "  dnsserver -p 5353 -n cdn.example.org --hold 3s        never answer before all is measured\n"
-    "  dig @127.0.0.1 -p 5353 cdn.example.org                ask it";
+    "  dnsserver -p 53 -n cdn.example.org --user perigee     root only until its ports are open\n"
+    "  dig @127.0.0.1 -p 5353 cdn.example.org                ask it\n"
+    "Signals: SIGHUP reads the fleet file and the zones again; SIGTERM and SIGINT stop.\n"
+    "systemd: takes passed sockets (LISTEN_FDS) in place of those of -p and --listen; tells NOTIFY_SOCKET of "
+    "ready, reload, stop, and of life with WATCHDOG_USEC.";
 
 struct Flags {
   uint16_t port = 53;
