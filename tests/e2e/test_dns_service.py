@@ -11,7 +11,7 @@ import tempfile
 
 import dns_raw as dns
 import pytest
-from cdn import wait_until
+from cdn import BIN, wait_until
 from local_dns import CLIENT, DOMAIN, LocalDns, free_port
 
 USER = pwd.getpwnam("nobody")
@@ -81,6 +81,15 @@ def test_a_privileged_port_is_served_by_that_user(folder):
         s.settimeout(dns.TIMEOUT_S)
         s.sendto(dns.query(DOMAIN, dns.SOA), ("127.53.53.53", 53))
         assert dns.parse(s.recv(4096)).of(dns.SOA)
+
+
+@needs_root
+def test_a_metrics_port_that_only_root_may_open_is_named(folder):
+    if int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 999:
+        pytest.skip("this machine lets everybody open it")
+    server = LocalDns(folder, 'dns { metrics_listen: "127.0.0.1:999" }', flags=["--user", USER.pw_name])
+    with pytest.raises(RuntimeError, match="cannot serve metrics on 127.0.0.1:999: .*from 1024 on"):
+        server.start()
 
 
 @needs_root
@@ -286,3 +295,15 @@ def test_the_watchdog_hears_that_it_is_alive(folder, manager, monkeypatch):
         assert hear(manager)["READY"] == "1"
         for _ in range(3):
             assert hear(manager) == {"WATCHDOG": "1"}
+
+
+def test_the_manager_hears_of_httpserver_too(folder, manager):
+    process = subprocess.Popen([BIN / "httpserver", "-p", str(free_port()), "--listen", "127.0.0.1", "-o",
+                                "http://127.0.0.1:1", "--control", "127.0.0.1:0", "--cache", folder / "cache.sqlite"])
+    try:
+        assert hear(manager)["READY"] == "1"
+        process.terminate()
+        assert hear(manager)["STOPPING"] == "1"
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
