@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fmt/format.h"
+#include "spdlog/spdlog.h"
 
 namespace perigee {
 namespace {
@@ -141,6 +142,20 @@ absl::Status DropPrivileges(const RunAs& to) {
   if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
     return Failure("PR_SET_DUMPABLE");
   return Verify(to);
+}
+
+absl::Status BecomeUser(const std::string& user, const std::string& group) {
+  if (user.empty()) return absl::OkStatus();
+  const auto as = FindUser(user, group);
+  if (!as.ok()) return as.status();
+  if (absl::Status status = DropPrivileges(*as); !status.ok()) return status;
+  spdlog::info("running as user {}", user);
+  return absl::OkStatus();
+}
+
+void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what) {
+  auto* option = app.add_option("--user", user, fmt::format("Become this user, for good, {}", when_and_what));
+  app.add_option("--group", group, "With this group [the user's own]")->needs(option);
 }
 
 }  // namespace perigee

@@ -4,7 +4,9 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 
+#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -32,5 +34,11 @@ absl::StatusOr<RunAs> FindUser(const std::string& user, const std::string& group
 // FailedPrecondition when there are more threads; PermissionDenied, saying what to do, when the process may
 // not change its user. After any error the process may be half way there: it must end.
 absl::Status DropPrivileges(const RunAs& to);
+
+// Both of them, logged; an empty `user` changes nothing.
+absl::Status BecomeUser(const std::string& user, const std::string& group);
+
+// Declares --user and --group. `when_and_what` ends the sentence "Become this user, for good, ".
+void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what);
 
 }  // namespace perigee

@@ -9,6 +9,7 @@
 #include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/rpc/control.h"
+#include "lib/service/privileges.h"
 #include "services/dns/generations.h"
 #include "services/dns/listener/udp_listener.h"
 #include "services/dns/telemetry/dns_metrics.h"
@@ -139,10 +140,7 @@ int DnsServer::control_port() const { return rooms_->control->port(); }
 absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptions& options) {
   auto ports = OpenPorts(options);
   if (!ports.ok()) return ports.status();
-  if (options.run_as.has_value()) {
-    if (absl::Status status = DropPrivileges(*options.run_as); !status.ok()) return status;
-    spdlog::info("running as user {}", options.run_as->user);
-  }
+  if (absl::Status status = BecomeUser(options.user, options.group); !status.ok()) return status;
   auto fleet = options.load_fleet();
   if (!fleet.ok()) return fleet.status();
   const v1::ControlConfig control = fleet->control();

@@ -92,11 +92,10 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Addresses of this server, for the name that --ns gives");
   app.add_option("--threads", flags.threads, "UDP threads per address [one per core]")
       ->check(CLI::Range(1, 256));
-  auto* user =
-      app.add_option("--user", flags.user,
-                     "Become this user, for good, as soon as the DNS ports are open. It must be able to read "
-                     "the fleet file and all that it names, and to write the state file's folder");
-  app.add_option("--group", flags.group, "With this group [the user's own]")->needs(user);
+  AddUserFlags(
+      app, flags.user, flags.group,
+      "once the DNS ports are open. It must be able to read the fleet file and all that it names, and to "
+      "write the state file's folder");
   DeclareTcpLimits(app, flags.tcp);
   AddLogLevelFlag(app, flags.log_level);
 }
@@ -126,6 +125,8 @@ absl::StatusOr<std::vector<PortPlan>> PortsFrom(const Flags& flags) {
 absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
   dns::DnsServerOptions options{.load_fleet = [flags] { return LoadFleet(flags); },
                                 .folder = std::filesystem::path(flags.config).parent_path(),
+                                .user = flags.user,
+                                .group = flags.group,
                                 .threads_per_address = flags.threads,
                                 .tcp = flags.tcp,
                                 .insecure_control = flags.insecure_control,
@@ -141,10 +142,6 @@ absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
   const auto control = IpEndpoint::Parse(flags.control);
   if (!control.ok()) return control.status();
   options.control = *control;
-  if (flags.user.empty()) return options;
-  const auto run_as = FindUser(flags.user, flags.group);
-  if (!run_as.ok()) return run_as.status();
-  options.run_as = *run_as;
   return options;
 }
 

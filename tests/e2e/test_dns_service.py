@@ -297,11 +297,17 @@ def test_the_watchdog_hears_that_it_is_alive(folder, manager, monkeypatch):
             assert hear(manager) == {"WATCHDOG": "1"}
 
 
-def test_the_manager_hears_of_httpserver_too(folder, manager):
+@needs_root
+def test_httpserver_does_the_same(folder, manager):
     process = subprocess.Popen([BIN / "httpserver", "-p", str(free_port()), "--listen", "127.0.0.1", "-o",
-                                "http://127.0.0.1:1", "--control", "127.0.0.1:0", "--cache", folder / "cache.sqlite"])
+                                "http://127.0.0.1:1", "--control", "127.0.0.1:0", "--cache", folder / "cache.sqlite",
+                                "--user", USER.pw_name])
     try:
         assert hear(manager)["READY"] == "1"
+        for thread in threads(process.pid):
+            assert thread["Uid"].split() == [str(USER.pw_uid)] * 4 and thread["NoNewPrivs"] == "1", thread
+            assert int(thread["CapPrm"], 16) == 0, thread
+        assert (folder / "cache.sqlite").stat().st_uid == USER.pw_uid
         process.terminate()
         assert hear(manager)["STOPPING"] == "1"
         assert process.wait(15) == 0
