@@ -2,6 +2,8 @@
 
 #include <google/protobuf/text_format.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "fmt/format.h"
@@ -35,7 +37,11 @@ absl::StatusOr<v1::FleetConfig> ParseFleet(std::string_view text, std::string_vi
 
 absl::StatusOr<v1::FleetConfig> LoadFleetFile(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return absl::NotFoundError(fmt::format("no fleet file \"{}\"; give one with --config", path));
+  if (!file && errno == ENOENT)
+    return absl::NotFoundError(fmt::format("no fleet file \"{}\"; give one with --config", path));
+  if (!file)
+    return absl::NotFoundError(
+        fmt::format("the fleet file \"{}\" can't be read: {}", path, std::strerror(errno)));
   std::string text(kMaxFileBytes + 1, '\0');  // one more than allowed, and no more: the file may be endless
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad()) return absl::InvalidArgumentError(fmt::format("{}: can't be read", path));

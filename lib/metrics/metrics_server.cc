@@ -68,8 +68,9 @@ tcp::endpoint ToAsio(const IpEndpoint& endpoint) {
 }
 
 absl::Status ListenError(const IpEndpoint& endpoint, const boost::system::error_code& error) {
-  const std::string_view hint =
-      error == asio::error::address_in_use ? "; is another server running there?" : "";
+  std::string_view hint;
+  if (error == asio::error::address_in_use) hint = "; is another server running there?";
+  if (error == asio::error::access_denied) hint = "; take a port from 1024 on";
   const std::string text =
       fmt::format("cannot serve metrics on {}: {}{}", endpoint.ToString(), error.message(), hint);
   return absl::FailedPreconditionError(text);

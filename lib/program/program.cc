@@ -66,12 +66,19 @@ StopSignal::StopSignal(bool takes_reloads) : signals_(StopSignals()) {
   signal(SIGPIPE, SIG_IGN);
 }
 
-int StopSignal::Wait(const std::function<void()>& reload) {
+int StopSignal::Wait(const std::function<void()>& reload, const Beat& beat) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(beat.interval);
+  const std::chrono::nanoseconds rest = beat.interval - seconds;
+  const timespec interval{.tv_sec = seconds.count(), .tv_nsec = rest.count()};
+  const bool beats = beat.interval > std::chrono::microseconds::zero();
   while (true) {
-    int number = 0;
-    sigwait(&signals_, &number);
-    if (number != SIGHUP) return number;
-    if (reload) reload();
+    if (beats) beat.beat();
+    const int number = sigtimedwait(&signals_, nullptr, beats ? &interval : nullptr);
+    if (number == SIGHUP) {
+      if (reload) reload();
+    } else if (number > 0) {
+      return number;
+    }
   }
 }
 

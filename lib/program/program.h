@@ -1,6 +1,7 @@
 // What the main() of every program does the same way: flags, logging, errors and stop signals.
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <optional>
@@ -30,6 +31,12 @@ void RaiseDescriptorLimit();
 // (the command line or the fleet file is wrong), 1 for anything else.
 int Fail(std::string_view program, const absl::Status& status);
 
+// Something to do at least so often; never with an interval of zero.
+struct Beat {
+  std::chrono::microseconds interval{};
+  std::function<void()> beat;
+};
+
 // SIGINT and SIGTERM, and SIGHUP for those that reload, as something to wait for. Make it before any thread
 // is started: the constructor blocks the signals in the calling thread, and threads inherit that. SIGPIPE is
 // ignored from here on.
@@ -38,8 +45,8 @@ class StopSignal {
   // Without `takes_reloads` SIGHUP ends the program, as is its default.
   explicit StopSignal(bool takes_reloads = false);
   // Returns the number of the signal that ends the program, once it has come. Until then each SIGHUP runs
-  // `reload`.
-  int Wait(const std::function<void()>& reload = nullptr);
+  // `reload`, and `beat` comes at once, after each reload and then after every interval.
+  int Wait(const std::function<void()>& reload = nullptr, const Beat& beat = {});
 
  private:
   sigset_t signals_;

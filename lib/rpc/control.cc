@@ -113,8 +113,9 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(
   for (grpc::Service* service : services) builder.RegisterService(service);
   control->server_ = builder.BuildAndStart();
   if (control->server_ == nullptr || control->port_ == 0) {
-    return absl::UnavailableError(
-        fmt::format("control port {}: already in use, or not an address of this host", listen.ToString()));
+    return absl::UnavailableError(fmt::format(
+        "control port {}: already in use, not an address of this host, or below 1024 and not root's",
+        listen.ToString()));
   }
   return control;
 }

@@ -9,12 +9,31 @@
 #include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/rpc/control.h"
+#include "lib/service/privileges.h"
 #include "services/dns/generations.h"
 #include "services/dns/listener/udp_listener.h"
 #include "services/dns/telemetry/dns_metrics.h"
 #include "spdlog/spdlog.h"
 
 namespace perigee::dns {
+namespace {
+
+struct DnsPorts {
+  std::vector<OpenPort> udp, tcp;
+};
+
+absl::StatusOr<DnsPorts> OpenPorts(const DnsServerOptions& options) {
+  DnsPorts ports;
+  for (const PortPlan& plan : options.ports) {
+    const bool udp = plan.protocol == Protocol::kUdp;
+    auto port = udp ? OpenUdpPort(plan, ThreadsPerAddress(options.threads_per_address)) : OpenTcpPort(plan);
+    if (!port.ok()) return port.status();
+    (udp ? ports.udp : ports.tcp).push_back(*std::move(port));
+  }
+  return ports;
+}
+
+}  // namespace
 
 // Built from top to bottom and taken down from bottom to top: what listens goes before what answers.
 struct DnsServer::Rooms {
@@ -36,7 +55,7 @@ struct DnsServer::Rooms {
   absl::Status StartMetrics(const std::string& listen);
   DnsGauges Gauges() const;
   absl::Status StartControl(const DnsServerOptions& options, const v1::ControlConfig& config);
-  absl::Status StartListening(const DnsServerOptions& options);
+  void StartListening(const DnsServerOptions& options, DnsPorts ports);
 };
 
 absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1::FleetConfig fleet) {
@@ -105,20 +124,12 @@ absl::Status DnsServer::Rooms::StartControl(const DnsServerOptions& options,
   return absl::OkStatus();
 }
 
-absl::Status DnsServer::Rooms::StartListening(const DnsServerOptions& options) {
+void DnsServer::Rooms::StartListening(const DnsServerOptions& options, DnsPorts ports) {
   const ResponderFactory responders = [this] {
     return std::make_unique<Responder>(generations->authority(), telemetry(), parked);
   };
-  auto udp_started = UdpListener::Start(
-      {.addresses = options.listen, .threads_per_address = options.threads_per_address}, responders);
-  if (!udp_started.ok()) return udp_started.status();
-  udp = *std::move(udp_started);
-  TcpOptions tcp_options = options.tcp;
-  tcp_options.addresses = options.listen;
-  auto tcp_started = TcpListener::Start(tcp_options, responders);
-  if (!tcp_started.ok()) return tcp_started.status();
-  tcp = *std::move(tcp_started);
-  return absl::OkStatus();
+  udp = UdpListener::Serve(std::move(ports.udp), options.threads_per_address, responders);
+  tcp = TcpListener::Serve(std::move(ports.tcp), options.tcp, responders);
 }
 
 DnsServer::DnsServer(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
@@ -127,6 +138,9 @@ DnsServer::~DnsServer() = default;
 int DnsServer::control_port() const { return rooms_->control->port(); }
 
 absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptions& options) {
+  auto ports = OpenPorts(options);
+  if (!ports.ok()) return ports.status();
+  if (absl::Status status = BecomeUser(options.user, options.group); !status.ok()) return status;
   auto fleet = options.load_fleet();
   if (!fleet.ok()) return fleet.status();
   const v1::ControlConfig control = fleet->control();
@@ -135,8 +149,8 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
   absl::Status status = rooms->StartDeciding(options, *std::move(fleet));
   if (status.ok()) status = rooms->StartMetrics(metrics_listen);
   if (status.ok()) status = rooms->StartControl(options, control);
-  if (status.ok()) status = rooms->StartListening(options);
   if (!status.ok()) return status;
+  rooms->StartListening(options, *std::move(ports));
   return std::unique_ptr<DnsServer>(new DnsServer(std::move(rooms)));
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/service/passed_sockets.h"
 #include "perigee/v1/config.pb.h"
 #include "services/dns/listener/tcp_listener.h"
 
@@ -19,9 +20,11 @@ struct DnsServerOptions {
   std::function<absl::StatusOr<v1::FleetConfig>()> load_fleet;
   // Of the fleet file: the files that it names are relative to it. Empty: the working directory.
   std::string folder;
-  std::vector<IpEndpoint> listen;
+  std::vector<PortPlan> ports;
+  // Who the process becomes once the ports are open; empty: it stays who it is. See lib/service/privileges.h.
+  std::string user, group;
   int threads_per_address = 0;  // 0: one per core
-  TcpOptions tcp;               // its addresses are `listen`
+  TcpOptions tcp;               // its addresses are `ports`
   IpEndpoint control;
   bool insecure_control = false;
   // As the parent zone delegates to this server; see zone/synthetic.h. Empty: "ns1.<domain>".
@@ -33,6 +36,11 @@ class DnsServer {
  public:
   // Serves DNS and the control port from here on. InvalidArgument says which option or field is wrong;
   // Unavailable and PermissionDenied name the port that could not be had.
+  //
+  // Opens the DNS ports first; then becomes `user`; only then any file is read and any thread started. So
+  // what that user can't read or write shows here and not at the first reload, and nothing but the opening of
+  // ports is ever done as root. The process must have no other thread yet if there is a `user`. The control
+  // and the metrics port are opened by that user: they are for numbers from 1024 on.
   static absl::StatusOr<std::unique_ptr<DnsServer>> Start(const DnsServerOptions& options);
   // Stops listening first; then measurements under way are cancelled.
   ~DnsServer();

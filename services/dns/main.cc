@@ -1,4 +1,5 @@
 // dnsserver: answers DNS for a domain with the replica that is measured to be nearest to each client.
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -8,6 +9,9 @@
 #include "lib/config/fleet.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"
+#include "lib/service/passed_sockets.h"
+#include "lib/service/privileges.h"
+#include "lib/service/service_manager.h"
 #include "services/dns/dnsserver.h"
 #include "spdlog/spdlog.h"
 
@@ -23,7 +27,11 @@ constexpr char kExamples[] =
     "Examples:\n"
     "  dnsserver -p 53 -n cdn.example.org                    replicas from ./cdn.textproto\n"
     "  dnsserver -p 5353 -n cdn.example.org --hold 3s        never answer before all is measured\n"
-    "  dig @127.0.0.1 -p 5353 cdn.example.org                ask it";
+    "  dnsserver -p 53 -n cdn.example.org --user perigee     root only until its ports are open\n"
+    "  dig @127.0.0.1 -p 5353 cdn.example.org                ask it\n"
+    "Signals: SIGHUP reads the fleet file and the zones again; SIGTERM and SIGINT stop.\n"
+    "systemd: takes passed sockets (LISTEN_FDS) in place of those of -p and --listen; tells NOTIFY_SOCKET of "
+    "ready, reload, stop, and of life with WATCHDOG_USEC.";
 
 struct Flags {
   uint16_t port = 53;
@@ -33,6 +41,7 @@ struct Flags {
   int threads = 0;
   dns::TcpOptions tcp;
   bool insecure_control = false;
+  std::string user, group;
 };
 
 // Of a duration such as 400ms or 3s, in milliseconds.
@@ -66,7 +75,8 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("-p,--port", flags.port, "DNS port, UDP and TCP")->required();
   app.add_option("-n,--name", flags.domain, "The domain to answer for [the fleet file's `domain`]");
   app.add_option("--config", flags.config, "The fleet file: replicas, limits, TLS")->capture_default_str();
-  app.add_option("--listen", flags.listen, "Addresses to listen on [0.0.0.0 and ::]");
+  app.add_option("--listen", flags.listen,
+                 "Addresses to listen on [the sockets that systemd passed; without any, 0.0.0.0 and ::]");
   app.add_option("--control", flags.control, "Control port (gRPC: Director, health, reflection)")
       ->capture_default_str();
   app.add_flag("--insecure-control", flags.insecure_control,
@@ -82,6 +92,10 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Addresses of this server, for the name that --ns gives");
   app.add_option("--threads", flags.threads, "UDP threads per address [one per core]")
       ->check(CLI::Range(1, 256));
+  AddUserFlags(
+      app, flags.user, flags.group,
+      "once the DNS ports are open. It must be able to read the fleet file and all that it names, and to "
+      "write the state file's folder");
   DeclareTcpLimits(app, flags.tcp);
   AddLogLevelFlag(app, flags.log_level);
 }
@@ -94,21 +108,32 @@ absl::StatusOr<v1::FleetConfig> LoadFleet(const Flags& flags) {
   return fleet;
 }
 
+absl::StatusOr<std::vector<PortPlan>> PortsFrom(const Flags& flags) {
+  std::vector<IpAddress> listen, everywhere{IpAddress()};
+  if (HasIpv6()) everywhere.push_back(IpAddress::V6(std::array<uint8_t, 16>{}));
+  for (const auto& text : flags.listen) {
+    const auto address = IpAddress::Parse(text);
+    if (!address.ok()) return address.status();
+    listen.push_back(*address);
+  }
+  const auto passed = TakePassedSockets();
+  if (!passed.ok()) return passed.status();
+  for (const PassedSocket& socket : *passed) spdlog::info("passed: {}", Describe(socket));
+  return PlanPorts(listen, flags.port, everywhere, *passed);
+}
+
 absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
   dns::DnsServerOptions options{.load_fleet = [flags] { return LoadFleet(flags); },
                                 .folder = std::filesystem::path(flags.config).parent_path(),
+                                .user = flags.user,
+                                .group = flags.group,
                                 .threads_per_address = flags.threads,
                                 .tcp = flags.tcp,
                                 .insecure_control = flags.insecure_control,
                                 .name_server = flags.name_server};
-  auto listen = flags.listen;
-  if (listen.empty())
-    listen = HasIpv6() ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector<std::string>{"0.0.0.0"};
-  for (const auto& text : listen) {
-    const auto address = IpAddress::Parse(text);
-    if (!address.ok()) return address.status();
-    options.listen.push_back({*address, flags.port});
-  }
+  auto ports = PortsFrom(flags);
+  if (!ports.ok()) return ports.status();
+  options.ports = *std::move(ports);
   for (const auto& text : flags.server_addresses) {
     const auto address = IpAddress::Parse(text);
     if (!address.ok()) return address.status();
@@ -133,11 +158,16 @@ int Run(int argc, char** argv) {
   const auto server = dns::DnsServer::Start(*std::move(options));
   if (!server.ok()) return Fail(kName, server.status());
   spdlog::info("answering on port {}, control port {}", flags.port, (*server)->control_port());
-  const int signal = stop.Wait([&] {
-    const absl::Status status = (*server)->Reload();
-    if (status.ok()) return spdlog::info("reloaded {}", flags.config);
-    spdlog::error("reload refused, all goes on as before: {}", std::string(status.message()));
-  });
+  const auto reload = [&] {
+    absl::Status status = (*server)->Reload();
+    if (status.ok()) {
+      spdlog::info("reloaded {}", flags.config);
+    } else {
+      spdlog::error("reload refused, all goes on as before: {}", std::string(status.message()));
+    }
+    return status;
+  };
+  const int signal = ServeUntilStopped(stop, fmt::format("answering on port {}", flags.port), reload);
   spdlog::info("stopping on signal {}", signal);
   return 0;
 }

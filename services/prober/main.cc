@@ -9,6 +9,7 @@
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
+#include "lib/service/service_manager.h"
 #include "services/prober/measure_engine.h"
 #include "services/prober/prober_service.h"
 #include "spdlog/spdlog.h"
@@ -96,9 +97,10 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   };
   set_serving(false);
   (*engine)->Start(set_serving);
-  spdlog::info("listening on {}",
-               IpEndpoint{listen->address, static_cast<uint16_t>((*server)->port())}.ToString());
-  stop.Wait();
+  const std::string address =
+      IpEndpoint{listen->address, static_cast<uint16_t>((*server)->port())}.ToString();
+  spdlog::info("listening on {}", address);
+  ServeUntilStopped(stop, "listening on " + address);
   spdlog::info("stopping");
   (*engine)->Stop();
   return absl::OkStatus();

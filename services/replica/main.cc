@@ -7,6 +7,8 @@
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
+#include "lib/service/privileges.h"
+#include "lib/service/service_manager.h"
 #include "services/replica/control/replica_service.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/settings.h"
@@ -30,22 +32,26 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   if (!settings.ok()) return settings.status();
   RaiseDescriptorLimit();
 
+  auto listening = Server::Listen(settings->server);
+  if (!listening.ok()) return listening.status();
+  if (absl::Status status = BecomeUser(flags.user, flags.group); !status.ok()) return status;
+
   const SystemClock clock;
   auto cache = Cache::Open(settings->cache, clock);
   if (!cache.ok()) return cache.status();
-  auto server = Server::Start(settings->server, **cache, clock);
-  if (!server.ok()) return server.status();
-  ReplicaService service(**server, **cache, clock);
+  const auto server = Server::Serve(settings->server, *std::move(listening), **cache, clock);
+  ReplicaService service(*server, **cache, clock);
   auto control = ControlServer::Start(settings->control, settings->security, {&service});
   if (!control.ok()) return control.status();
   (*control)->SetServing(kServiceName, true);
-  spdlog::info("serving {} on port {}, control port {}", settings->server.origin.base, (*server)->port(),
+  spdlog::info("serving {} on port {}, control port {}", settings->server.origin.base, server->port(),
                (*control)->port());
 
-  spdlog::info("signal {}: finishing requests under way", stop.Wait());
+  const int signal = ServeUntilStopped(stop, "serving on port " + std::to_string(server->port()));
+  spdlog::info("signal {}: finishing requests under way", signal);
   (*control)->SetServing(kServiceName, false);
   (*control)->SetServing("", false);
-  (*server)->Drain(flags.grace);
+  server->Drain(flags.grace);
   service.EndWatches();
   return absl::OkStatus();
 }

@@ -1,11 +1,8 @@
 #include "services/replica/server.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <thread>
 
-#include "services/replica/session/listener.h"
 #include "services/replica/session/worker.h"
 
 namespace perigee::replica {
@@ -35,40 +32,29 @@ Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
           .clock = clock,
           .resolver = options_.resolver}) {}
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Cache& cache,
-                                                      const Clock& clock) {
-  options.threads = std::max(1, options.threads);
+absl::StatusOr<Listening> Server::Listen(const ServerOptions& options) {
+  return ListenOnAll(options.listen, std::max(1, options.threads));
+}
+
+std::unique_ptr<Server> Server::Serve(ServerOptions options, Listening listening, Cache& cache,
+                                      const Clock& clock) {
+  options.threads = static_cast<int>(listening.of_workers.size());
   std::unique_ptr<Server> server(new Server(std::move(options), cache, clock));
-  if (absl::Status status = server->Listen(); !status.ok()) return status;
+  server->port_ = listening.port;
+  for (auto& sockets : listening.of_workers) {
+    std::vector<int> taken;
+    for (perigee::Socket& socket : sockets) taken.push_back(socket.Release());
+    server->workers_.push_back(std::make_unique<Worker>(*server->shared_, taken));
+  }
   for (const auto& worker : server->workers_) worker->Start();
   return server;
 }
 
-absl::Status Server::Listen() {
-  for (IpEndpoint& endpoint : options_.listen) {
-    if (endpoint.port == 0) endpoint.port = port_;
-    if (absl::Status status = CheckUnused(endpoint); !status.ok()) return status;
-    if (port_ != 0 || endpoint.port != 0) continue;
-    // The port that the kernel gives is for all addresses and Workers: take it once to learn it.
-    auto fd = ListenOn(endpoint);
-    if (!fd.ok()) return fd.status();
-    endpoint.port = port_ = PortOf(*fd);
-    ::close(*fd);
-  }
-  port_ = options_.listen.front().port;
-  for (int i = 0; i < options_.threads; ++i) {
-    std::vector<int> listening;
-    for (const IpEndpoint& endpoint : options_.listen) {
-      auto fd = ListenOn(endpoint);
-      if (!fd.ok()) {
-        for (const int open : listening) ::close(open);
-        return fd.status();
-      }
-      listening.push_back(*fd);
-    }
-    workers_.push_back(std::make_unique<Worker>(*shared_, listening));
-  }
-  return absl::OkStatus();
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Cache& cache,
+                                                      const Clock& clock) {
+  auto listening = Listen(options);
+  if (!listening.ok()) return listening.status();
+  return Serve(std::move(options), *std::move(listening), cache, clock);
 }
 
 Server::~Server() {

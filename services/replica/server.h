@@ -11,6 +11,7 @@
 #include "services/replica/fetch/origin_address.h"
 #include "services/replica/fetch/resolver.h"
 #include "services/replica/limits.h"
+#include "services/replica/session/listener.h"
 
 namespace perigee::replica {
 
@@ -46,6 +47,11 @@ class Server {
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, Cache& cache,
                                                        const Clock& clock);
 
+  // The same in two steps, with time between them to give up root: opens the ports, then serves them.
+  static absl::StatusOr<Listening> Listen(const ServerOptions& options);
+  static std::unique_ptr<Server> Serve(ServerOptions options, Listening listening, Cache& cache,
+                                       const Clock& clock);
+
   // Cuts off what is still under way.
   ~Server();
 
@@ -57,7 +63,6 @@ class Server {
 
  private:
   Server(ServerOptions options, Cache& cache, const Clock& clock);
-  absl::Status Listen();
 
   ServerOptions options_;
   Limits worker_limits_;

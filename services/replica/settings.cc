@@ -6,6 +6,7 @@
 
 #include "lib/config/fleet_parts.h"
 #include "lib/program/program.h"
+#include "lib/service/privileges.h"
 
 namespace perigee::replica {
 namespace {
@@ -122,6 +123,10 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
   app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
   app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
+  AddUserFlags(
+      *app, flags->user, flags->group,
+      "once the HTTP ports are open. It must be able to read the certificates and to write the cache's "
+      "folder");
   AddLogLevelFlag(*app, flags->log_level);
   AddLimitFlags(app, flags);
 }

@@ -28,6 +28,7 @@ struct Flags {
   uint64_t memory_bytes = 0;
   int threads = 0;
   uint64_t max_object_bytes = 0;
+  std::string user, group;
   std::string log_level = "info";
   std::chrono::milliseconds grace{10'000};
   Limits limits;

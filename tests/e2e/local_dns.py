@@ -37,6 +37,9 @@ def free_port():
 class LocalDns:
     """`fleet` is text for the fleet file beside what is always in it; `files` are written beside it."""
 
+    listen = ["--listen", "127.0.0.1"]
+    pass_fds = ()
+
     def __init__(self, folder, fleet="", files=(), flags=(), probers=False, domain=DOMAIN, steering="hold_ms: 50"):
         self.folder = pathlib.Path(folder)
         self.port, self.metrics_port = free_port(), free_port()
@@ -67,14 +70,14 @@ class LocalDns:
         fresh.rename(self.folder / name)
 
     def command(self):
-        return [BIN / "dnsserver", "-p", str(self.port), "--listen", "127.0.0.1", "--control", "127.0.0.1:0",
+        return [BIN / "dnsserver", "-p", str(self.port), *self.listen, "--control", "127.0.0.1:0",
                 "--config", "cdn.textproto", *self.flags]
 
     def start(self):
         self.log_start = len(self.log())
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, pass_fds=self.pass_fds)
         wait_until("dnsserver listens", self._control_port)
         return self
 

@@ -1,8 +1,8 @@
 #include "services/dns/listener/socket.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -72,9 +72,23 @@ bool SetUdpOptions(const Socket& socket, const IpAddress& address) {
     return SetOption(socket, IPPROTO_IP, IP_PKTINFO, wildcard) &&
            SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
   }
-  return SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
-         SetOption(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, wildcard) &&
+  return SetOption(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, wildcard) &&
          SetOption(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+}
+
+bool SetV6Only(const Socket& socket, const IpAddress& address) {
+  return address.is_v4() || SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+}
+
+bool SetBlocking(const Socket& socket, bool blocking) {
+  const int flags = fcntl(socket.fd(), F_GETFL);
+  return flags >= 0 && fcntl(socket.fd(), F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0;
+}
+
+// A dual-stack socket sends IPv4 too, with IPv4's options.
+bool AdoptUdp(const Socket& socket, const IpEndpoint& bound) {
+  if (!SetBlocking(socket, true) || !SetUdpOptions(socket, bound.address)) return false;
+  return bound.address.is_v4() || SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
 }
 
 // SO_REUSEPORT alone would let a second server of the same user share the port in silence. So the first
@@ -90,13 +104,10 @@ int Family(const IpEndpoint& address) { return address.address.is_v4() ? AF_INET
 
 }  // namespace
 
-Socket::~Socket() {
-  if (fd_ >= 0) close(fd_);
-}
-
 absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing) {
   Socket socket(::socket(Family(address), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (socket.fd() < 0 || !SetUdpOptions(socket, address.address) || !BindShared(socket, address, sharing)) {
+  if (socket.fd() < 0 || !SetV6Only(socket, address.address) || !SetUdpOptions(socket, address.address) ||
+      !BindShared(socket, address, sharing)) {
     return ListenError("UDP", address, errno);
   }
   return socket;
@@ -105,25 +116,44 @@ absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing) {
 absl::StatusOr<Socket> ListenTcp(const IpEndpoint& address) {
   Socket socket(::socket(Family(address), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.fd() < 0 || !SetOption(socket, SOL_SOCKET, SO_REUSEADDR, 1) ||
-      (address.address.is_v6() && !SetOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
-      !Bind(socket, address) || listen(socket.fd(), kTcpBacklog) != 0) {
+      !SetV6Only(socket, address.address) || !Bind(socket, address) ||
+      listen(socket.fd(), kTcpBacklog) != 0) {
     return ListenError("TCP", address, errno);
   }
   return socket;
 }
 
-absl::StatusOr<IpEndpoint> BoundEndpoint(const Socket& socket) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof(storage);
-  if (getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
-    return absl::InternalError(fmt::format("getsockname: {}", std::strerror(errno)));
+absl::StatusOr<OpenPort> OpenUdpPort(const PortPlan& plan, int sockets) {
+  OpenPort port{.endpoint = plan.endpoint, .passed = !plan.passed_fds.empty()};
+  for (const int fd : plan.passed_fds) {
+    port.sockets.emplace_back(fd);
+    if (!AdoptUdp(port.sockets.back(), plan.endpoint)) return ListenError("UDP", plan.endpoint, errno);
   }
-  const auto address = IpAddress::FromSockaddr(reinterpret_cast<const sockaddr*>(&storage));
-  if (!address.ok()) return address.status();
-  const uint16_t port = storage.ss_family == AF_INET
-                            ? reinterpret_cast<const sockaddr_in&>(storage).sin_port
-                            : reinterpret_cast<const sockaddr_in6&>(storage).sin6_port;
-  return IpEndpoint{*address, ntohs(port)};
+  while (!port.passed && static_cast<int>(port.sockets.size()) < sockets) {
+    auto socket = BindUdp(port.endpoint, port.sockets.empty() ? Sharing::kFirst : Sharing::kJoin);
+    if (!socket.ok()) return socket.status();
+    const auto bound = BoundEndpoint(socket->fd());
+    if (!bound.ok()) return bound.status();
+    port.endpoint = *bound;
+    port.sockets.push_back(*std::move(socket));
+  }
+  return port;
+}
+
+absl::StatusOr<OpenPort> OpenTcpPort(const PortPlan& plan) {
+  OpenPort port{.endpoint = plan.endpoint, .passed = !plan.passed_fds.empty()};
+  for (const int fd : plan.passed_fds) {
+    port.sockets.emplace_back(fd);
+    if (!SetBlocking(port.sockets.back(), false)) return ListenError("TCP", plan.endpoint, errno);
+  }
+  if (port.passed) return port;
+  auto socket = ListenTcp(plan.endpoint);
+  if (!socket.ok()) return socket.status();
+  const auto bound = BoundEndpoint(socket->fd());
+  if (!bound.ok()) return bound.status();
+  port.endpoint = *bound;
+  port.sockets.push_back(*std::move(socket));
+  return port;
 }
 
 }  // namespace perigee::dns

@@ -1,32 +1,15 @@
 // Bound sockets for the listeners, and the words for why one could not be had.
 #pragma once
 
-#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/net/socket.h"
+#include "lib/service/passed_sockets.h"
 
 namespace perigee::dns {
-
-// Owns a file descriptor.
-class Socket {
- public:
-  Socket() = default;
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Socket();
-
-  int fd() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_ = -1;
-};
 
 enum class Sharing {
   kFirst,  // refuses a port that anybody has already; later sockets of ours may join it
@@ -43,7 +26,18 @@ absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing);
 // A listening, non-blocking TCP socket. Errors as above.
 absl::StatusOr<Socket> ListenTcp(const IpEndpoint& address);
 
-// What the socket is bound to; its port is the real one when 0 was asked for.
-absl::StatusOr<IpEndpoint> BoundEndpoint(const Socket& socket);
+// A port that is ready to be served; whoever holds it owns its sockets.
+struct OpenPort {
+  IpEndpoint endpoint;          // with its real port
+  std::vector<Socket> sockets;  // at least one
+  // By a parent that keeps them: close them, but never shut them down, for the next process gets them too.
+  bool passed = false;
+};
+
+// Opens what is planned: `sockets` bound sockets that share the port, or those that were passed, made to
+// behave as ours do (blocking, path MTU, where each query came to). Errors as above.
+absl::StatusOr<OpenPort> OpenUdpPort(const PortPlan& plan, int sockets);
+// The same; a single listening socket, or those that were passed.
+absl::StatusOr<OpenPort> OpenTcpPort(const PortPlan& plan);
 
 }  // namespace perigee::dns

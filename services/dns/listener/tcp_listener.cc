@@ -12,7 +12,6 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "services/dns/listener/connection_table.h"
-#include "services/dns/listener/socket.h"
 #include "services/dns/listener/tcp_connection.h"
 
 namespace perigee::dns {
@@ -133,16 +132,24 @@ class TcpServer {
 
 absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Start(const TcpOptions& options,
                                                                 const ResponderFactory& responders) {
+  std::vector<OpenPort> ports;
+  for (const IpEndpoint& address : options.addresses) {
+    auto port = OpenTcpPort({Protocol::kTcp, address});
+    if (!port.ok()) return port.status();
+    ports.push_back(*std::move(port));
+  }
+  return Serve(std::move(ports), options, responders);
+}
+
+std::unique_ptr<TcpListener> TcpListener::Serve(std::vector<OpenPort> ports, const TcpOptions& options,
+                                                const ResponderFactory& responders) {
   std::unique_ptr<TcpListener> listener(new TcpListener);
   listener->server_ = std::make_shared<TcpServer>(options, responders());
   listener->server_->set_self(listener->server_);
-  for (const IpEndpoint& address : options.addresses) {
-    auto socket = ListenTcp(address);
-    if (!socket.ok()) return socket.status();
-    const auto endpoint = BoundEndpoint(*socket);
-    if (!endpoint.ok()) return endpoint.status();
-    listener->endpoints_.push_back(*endpoint);
-    listener->server_->Listen(*std::move(socket), address.address.is_v4());
+  for (OpenPort& port : ports) {
+    listener->endpoints_.push_back(port.endpoint);
+    for (Socket& socket : port.sockets)
+      listener->server_->Listen(std::move(socket), port.endpoint.address.is_v4());
   }
   listener->thread_ = std::thread([server = listener->server_.get()] { server->Run(); });
   return listener;

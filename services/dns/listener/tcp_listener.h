@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "services/dns/listener/socket.h"
 #include "services/dns/responder/responder.h"
 
 namespace perigee::dns {
@@ -34,6 +35,10 @@ class TcpListener {
   // addresses or none.
   static absl::StatusOr<std::unique_ptr<TcpListener>> Start(const TcpOptions& options,
                                                             const ResponderFactory& responders);
+
+  // Serves ports that are open already, in place of those of `options`.
+  static std::unique_ptr<TcpListener> Serve(std::vector<OpenPort> ports, const TcpOptions& options,
+                                            const ResponderFactory& responders);
 
   // Closes every connection and ends the thread. Answers still parked are dropped.
   ~TcpListener();

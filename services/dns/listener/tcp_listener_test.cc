@@ -208,5 +208,21 @@ TEST(TcpListener, NamesThePortThatIsInUse) {
               HasSubstr("cannot listen on TCP " + server.endpoint().ToString()));
 }
 
+TEST(TcpListener, APassedSocketIsServedByTheNextListenerToo) {
+  const Socket parent = ListenTcp(At("127.0.0.1:0")).value();
+  FakeSteering steering(AnswerV4("198.18.0.7"));
+  testing::Desk desk(&steering);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<OpenPort> ports;
+    const IpEndpoint bound = BoundEndpoint(parent.fd()).value();
+    ports.push_back(OpenTcpPort({Protocol::kTcp, bound, {dup(parent.fd())}}).value());
+    const auto listener = TcpListener::Serve(std::move(ports), {}, desk.factory());
+    EXPECT_EQ(listener->endpoints().at(0), bound);
+    TcpClient client(bound);
+    client.Send(MakeQuery({.name = "cdn.example.org"}));
+    EXPECT_TRUE(client.Receive().has_value()) << "round " << round;
+  }
+}
+
 }  // namespace
 }  // namespace perigee::dns

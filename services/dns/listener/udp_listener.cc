@@ -7,7 +7,6 @@
 #include <thread>
 #include <utility>
 
-#include "services/dns/listener/socket.h"
 #include "services/dns/listener/udp_batch.h"
 
 namespace perigee::dns {
@@ -27,14 +26,19 @@ void SendParked(const Socket& socket, ReplyPath& path, std::span<const uint8_t> 
 
 class UdpListener::Worker {
  public:
-  Worker(Socket socket, std::unique_ptr<Responder> responder)
-      : socket_(std::make_shared<Socket>(std::move(socket))), responder_(std::move(responder)) {}
+  Worker(std::shared_ptr<Socket> socket, bool passed, std::unique_ptr<Responder> responder)
+      : socket_(std::move(socket)), passed_(passed), responder_(std::move(responder)) {}
+
+  void AskToStop() {
+    stopping_ = true;
+    // Wakes recvmmsg at once and for good, though the socket is not connected. For good is also why a passed
+    // socket is not shut down: its thread ends with its next time-out.
+    if (!passed_) shutdown(socket_->fd(), SHUT_RD);
+  }
 
   ~Worker() {
     if (!thread_.joinable()) return;
-    stopping_ = true;
-    // Wakes recvmmsg at once and for good, though the socket is not connected.
-    shutdown(socket_->fd(), SHUT_RD);
+    AskToStop();
     thread_.join();
   }
 
@@ -84,6 +88,7 @@ class UdpListener::Worker {
 
   // Shared for as long as a parked answer is being sent, and no longer.
   const std::shared_ptr<Socket> socket_;
+  const bool passed_;
   const std::unique_ptr<Responder> responder_;
   UdpBatch batch_;
   std::atomic<bool> stopping_ = false;
@@ -91,25 +96,39 @@ class UdpListener::Worker {
 };
 
 UdpListener::UdpListener() = default;
-UdpListener::~UdpListener() = default;
+UdpListener::~UdpListener() {
+  for (const auto& worker : workers_) worker->AskToStop();
+}
+
+int ThreadsPerAddress(int threads_per_address) {
+  if (threads_per_address > 0) return threads_per_address;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
 
 absl::StatusOr<std::unique_ptr<UdpListener>> UdpListener::Start(const UdpOptions& options,
                                                                 const ResponderFactory& responders) {
-  std::unique_ptr<UdpListener> listener(new UdpListener);
-  const int threads = options.threads_per_address > 0
-                          ? options.threads_per_address
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  std::vector<OpenPort> ports;
   for (const IpEndpoint& address : options.addresses) {
-    IpEndpoint bound = address;
-    for (int i = 0; i < threads; ++i) {
-      auto socket = BindUdp(bound, i == 0 ? Sharing::kFirst : Sharing::kJoin);
-      if (!socket.ok()) return socket.status();
-      const auto endpoint = BoundEndpoint(*socket);
-      if (!endpoint.ok()) return endpoint.status();
-      bound = *endpoint;
-      listener->workers_.push_back(std::make_unique<Worker>(*std::move(socket), responders()));
+    auto port = OpenUdpPort({Protocol::kUdp, address}, ThreadsPerAddress(options.threads_per_address));
+    if (!port.ok()) return port.status();
+    ports.push_back(*std::move(port));
+  }
+  return Serve(std::move(ports), options.threads_per_address, responders);
+}
+
+std::unique_ptr<UdpListener> UdpListener::Serve(std::vector<OpenPort> ports, int threads_per_address,
+                                                const ResponderFactory& responders) {
+  std::unique_ptr<UdpListener> listener(new UdpListener);
+  for (OpenPort& port : ports) {
+    listener->endpoints_.push_back(port.endpoint);
+    std::vector<std::shared_ptr<Socket>> sockets;
+    for (Socket& socket : port.sockets) sockets.push_back(std::make_shared<Socket>(std::move(socket)));
+    const size_t threads =
+        std::max(sockets.size(), static_cast<size_t>(ThreadsPerAddress(threads_per_address)));
+    for (size_t i = 0; i < threads; ++i) {
+      listener->workers_.push_back(
+          std::make_unique<Worker>(sockets[i % sockets.size()], port.passed, responders()));
     }
-    listener->endpoints_.push_back(bound);
   }
   for (const auto& worker : listener->workers_) worker->Start();
   return listener;

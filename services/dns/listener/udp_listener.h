@@ -1,4 +1,5 @@
-// DNS over UDP: one thread and one SO_REUSEPORT socket per core and listen address.
+// DNS over UDP: one thread and one SO_REUSEPORT socket per core and listen address. A socket that was passed
+// on by systemd is shared by as many threads instead: the kernel hands each datagram to one of them.
 //
 // The warm path is two system calls a batch, recvmmsg and sendmmsg, without a lock or an allocation. An
 // answer leaves from the address that its query came to, also on a wildcard address. Parked answers are sent
@@ -11,9 +12,13 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "services/dns/listener/socket.h"
 #include "services/dns/responder/responder.h"
 
 namespace perigee::dns {
+
+// What `threads_per_address` means: 0 is as many as there are cores.
+int ThreadsPerAddress(int threads_per_address);
 
 struct UdpOptions {
   std::vector<IpEndpoint> addresses;  // port 0 takes a free one
@@ -27,7 +32,13 @@ class UdpListener {
   static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options,
                                                             const ResponderFactory& responders);
 
-  // Ends the threads and closes the sockets. Answers still parked are dropped.
+  // Serves ports that are open already, with `threads_per_address` threads each (0 as above), or one per
+  // socket where there are more.
+  static std::unique_ptr<UdpListener> Serve(std::vector<OpenPort> ports, int threads_per_address,
+                                            const ResponderFactory& responders);
+
+  // Ends the threads and closes the sockets. Answers still parked are dropped. Threads on passed sockets take
+  // up to a second to notice.
   ~UdpListener();
 
   // As asked for, in order, with real ports.

@@ -1,5 +1,8 @@
 #include "services/dns/listener/udp_listener.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include <random>
 #include <thread>
 
@@ -132,6 +135,48 @@ TEST(UdpListener, FreesItsPortAtItsEnd) {
   const IpEndpoint endpoint = server->endpoint();
   server.reset();
   EXPECT_NO_THROW(Server({endpoint}));
+}
+
+// As systemd passes it on: not blocking, and its own copy stays open.
+struct Parent {
+  Parent() : socket(BindUdp(At("127.0.0.1:0"), Sharing::kFirst).value()) {
+    fcntl(socket.fd(), F_SETFL, fcntl(socket.fd(), F_GETFL) | O_NONBLOCK);
+  }
+  OpenPort Pass() const {
+    const PortPlan plan{Protocol::kUdp, BoundEndpoint(socket.fd()).value(), {dup(socket.fd())}};
+    return OpenUdpPort(plan, 2).value();
+  }
+  std::unique_ptr<UdpListener> Serve(const ResponderFactory& responders) const {
+    std::vector<OpenPort> ports;
+    ports.push_back(Pass());
+    return UdpListener::Serve(std::move(ports), 2, responders);
+  }
+
+  Socket socket;
+};
+
+TEST(UdpListener, APassedSocketIsServedByTheNextListenerToo) {
+  const Parent parent;
+  FakeSteering steering(AnswerV4("198.18.0.7"));
+  testing::Desk desk(&steering);
+  for (int round = 0; round < 2; ++round) {
+    const auto listener = parent.Serve(desk.factory());
+    UdpClient client(listener->endpoints().at(0));
+    client.Send(MakeQuery({.name = "cdn.example.org"}));
+    EXPECT_TRUE(client.Receive().has_value()) << "round " << round;
+  }
+  // Were it shut down, a read would return at once, and whoever has it next would spin.
+  const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
+  setsockopt(parent.socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+  char octet = 0;
+  EXPECT_EQ(recv(parent.socket.fd(), &octet, 1, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST(UdpListener, APassedSocketIsMadeToBlock) {
+  const OpenPort port = Parent().Pass();
+  EXPECT_EQ(port.sockets.size(), 1u);
+  EXPECT_EQ(fcntl(port.sockets.at(0).fd(), F_GETFL) & O_NONBLOCK, 0) << "its thread would spin";
 }
 
 }  // namespace

@@ -22,6 +22,19 @@ constexpr char kSchema[] = R"(
   CREATE TABLE operator_state(replica TEXT PRIMARY KEY, state INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
+// SQLite opens what it can't write as read-only in silence, and would fail at the first save.
+absl::Status CheckWritable(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    const std::string file = path + suffix;
+    if (access(file.c_str(), R_OK | W_OK) == 0 || errno == ENOENT) continue;
+    return absl::PermissionDeniedError(fmt::format(
+        "state file: can't write \"{}\": {}; it must belong to the user that dnsserver runs as (--user): "
+        "chown it, with those beside it, \"{}*\"",
+        file, std::strerror(errno), path));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> Lock(const std::string& path) {
   const std::string lock = path + ".lock";
   const int fd = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -91,6 +104,7 @@ absl::Status StateFile::SetAside(const std::string& why) {
 }
 
 absl::StatusOr<std::unique_ptr<StateFile>> StateFile::Open(const std::string& path) {
+  if (absl::Status status = CheckWritable(path); !status.ok()) return status;
   const auto lock = Lock(path);
   if (!lock.ok()) return lock.status();
   std::unique_ptr<StateFile> file(new StateFile(path, *lock));

@@ -66,4 +66,28 @@ uint16_t PortOf(int fd) {
                                              : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
 }
 
+absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int workers) {
+  Listening all;
+  for (IpEndpoint& endpoint : endpoints) {
+    if (endpoint.port == 0) endpoint.port = all.port;
+    if (absl::Status status = CheckUnused(endpoint); !status.ok()) return status;
+    if (all.port != 0 || endpoint.port != 0) continue;
+    // The port that the kernel gives is for all addresses and Workers: take it once to learn it.
+    auto fd = ListenOn(endpoint);
+    if (!fd.ok()) return fd.status();
+    endpoint.port = all.port = PortOf(*fd);
+    ::close(*fd);
+  }
+  all.port = endpoints.front().port;
+  for (int i = 0; i < workers; ++i) {
+    std::vector<perigee::Socket>& sockets = all.of_workers.emplace_back();
+    for (const IpEndpoint& endpoint : endpoints) {
+      auto fd = ListenOn(endpoint);
+      if (!fd.ok()) return fd.status();
+      sockets.emplace_back(*fd);
+    }
+  }
+  return all;
+}
+
 }  // namespace perigee::replica

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/net/socket.h"
 #include "services/replica/io/asio.h"
 
 namespace perigee::replica {
@@ -20,5 +21,15 @@ absl::Status CheckUnused(const IpEndpoint& endpoint);
 
 // The port that a listening socket has got.
 uint16_t PortOf(int fd);
+
+// For each Worker, one listening socket per address.
+struct Listening {
+  uint16_t port = 0;  // of the first address
+  std::vector<std::vector<perigee::Socket>> of_workers;
+};
+
+// Takes addresses that nobody listens on; those with port 0 share one that the kernel chooses. No thread is
+// started. Errors as above.
+absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int workers);
 
 }  // namespace perigee::replica

@@ -1,0 +1,79 @@
+#include "lib/service/service_manager.h"
+
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "fmt/format.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee {
+namespace {
+
+// A newline would begin another assignment.
+std::string OneLine(std::string_view text) {
+  std::string line(text);
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
+      ' ');
+  return line;
+}
+
+std::chrono::microseconds MonotonicNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::chrono::seconds(now.tv_sec) +
+         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::nanoseconds(now.tv_nsec));
+}
+
+std::string Reloaded(const absl::Status& status, const std::string& ready) {
+  if (status.ok()) return ready;
+  return fmt::format("{}; the last reload was refused: {}", ready, std::string(status.message()));
+}
+
+}  // namespace
+
+std::string ReadyMessage(std::string_view status) {
+  return fmt::format("READY=1\nSTATUS={}\n", OneLine(status));
+}
+
+std::string ReloadingMessage(std::chrono::microseconds monotonic) {
+  return fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading\n", monotonic.count());
+}
+
+std::string StoppingMessage(std::string_view status) {
+  return fmt::format("STOPPING=1\nSTATUS={}\n", OneLine(status));
+}
+
+std::string AliveMessage() { return "WATCHDOG=1\n"; }
+
+void TellServiceManager(const std::string& message) {
+  const int result = sd_notify(/*unset_environment=*/0, message.c_str());
+  if (result < 0) spdlog::warn("can't tell the service manager: {}", std::strerror(-result));
+}
+
+std::chrono::microseconds WatchdogInterval() {
+  uint64_t timeout = 0;
+  if (sd_watchdog_enabled(/*unset_environment=*/0, &timeout) <= 0) return {};
+  return std::chrono::microseconds(timeout / 2);
+}
+
+int ServeUntilStopped(StopSignal& stop, const std::string& status,
+                      const std::function<absl::Status()>& reload) {
+  TellServiceManager(ReadyMessage(status));
+  std::function<void()> on_reload;
+  if (reload) {
+    on_reload = [&] {
+      TellServiceManager(ReloadingMessage(MonotonicNow()));
+      const absl::Status result = reload();
+      TellServiceManager(ReadyMessage(Reloaded(result, status)));
+    };
+  }
+  const int signal = stop.Wait(on_reload, {WatchdogInterval(), [] { TellServiceManager(AliveMessage()); }});
+  TellServiceManager(StoppingMessage(fmt::format("stopping on signal {}", signal)));
+  return signal;
+}
+
+}  // namespace perigee

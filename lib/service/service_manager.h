@@ -1,0 +1,34 @@
+// What systemd, or whoever gave NOTIFY_SOCKET, is told of this process: sd_notify(3), Type=notify and
+// notify-reload, WatchdogSec=. Without NOTIFY_SOCKET in the environment nothing happens; what cannot be told
+// is logged and is no error. Any thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "lib/program/program.h"
+
+namespace perigee {
+
+// Pure: the messages. `status` is a free text for people, of which control characters become spaces.
+std::string ReadyMessage(std::string_view status);
+std::string ReloadingMessage(std::chrono::microseconds monotonic);  // CLOCK_MONOTONIC's
+std::string StoppingMessage(std::string_view status);
+std::string AliveMessage();
+
+// Sends one of them.
+void TellServiceManager(const std::string& message);
+
+// How often it wants to hear that all is alive: half of WatchdogSec=. Zero when it doesn't.
+std::chrono::microseconds WatchdogInterval();
+
+// The life of a server after its start, as the service manager sees it: ready, with `status`; reloading and
+// ready again at each SIGHUP, with what `reload` said; alive as long as this thread is not stuck in a reload;
+// stopping. Returns the number of the signal that ends the program.
+int ServeUntilStopped(StopSignal& stop, const std::string& status,
+                      const std::function<absl::Status()>& reload = nullptr);
+
+}  // namespace perigee
