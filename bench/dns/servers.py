@@ -6,9 +6,13 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+from dns_raw import free_port  # noqa: E402
+
 BIN = ROOT / "build" / "release" / "bin"
 ZONE, NAME = "example.org", "cdn.example.org"
 SERVER_CORE, LOAD_CORE = "0", "1"
@@ -27,17 +31,6 @@ ns1 A 127.0.0.1
 
 def pinned(core, *command):
     return ["taskset", "-c", core, *map(str, command)]
-
-
-def free_port():
-    """One that is free for UDP and TCP alike."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
 
 
 def networks(count):

@@ -1,5 +1,6 @@
 #include "lib/base/published.h"
 
+#include <array>
 #include <thread>
 #include <vector>
 
@@ -31,9 +32,9 @@ TEST(Published, AValueStaysUntilEveryReaderHasMovedOn) {
 TEST(Published, ManyReadersDuringManyChangesSeeWholeValuesInOrder) {
   constexpr int kChanges = 10'000;
   Published<std::vector<int>> published(std::make_shared<const std::vector<int>>(8, 0));
-  std::vector<std::thread> readers;
-  for (int i = 0; i < 3; ++i) {
-    readers.emplace_back([&published] {
+  std::array<std::thread, 3> readers;
+  for (std::thread& thread : readers) {
+    thread = std::thread([&published] {
       Published<std::vector<int>>::Reader reader(published);
       int last = 0;
       while (last < kChanges) {

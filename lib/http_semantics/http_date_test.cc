@@ -39,7 +39,7 @@ TEST(HttpDate, RefusesWhatIsNoDate) {
 TEST(HttpDate, FormatsImfFixdateAndComesBack) {
   EXPECT_EQ(FormatHttpDate(kExample), "Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(FormatHttpDate(WallTime(std::chrono::seconds(-1))), "Wed, 31 Dec 1969 23:59:59 GMT");
-  for (int64_t t = 0; t < 4'000'000'000; t += 86'399 * 97) {
+  for (int64_t t = 0; t < 4'000'000'000; t += int64_t{86'399} * 97) {
     const WallTime time{std::chrono::seconds(t)};
     ASSERT_EQ(ParseHttpDate(FormatHttpDate(time), kNow), time) << t;
   }

@@ -17,17 +17,7 @@
 namespace perigee::replica {
 namespace {
 
-using testing::Answer;
-using testing::Gate;
-using testing::Get;
-using ::testing::HasSubstr;
-using testing::kPrivate;
-using testing::NameServer;
-using testing::Ok;
-using testing::ReadResponse;
-using testing::ServerTest;
-using testing::TestResponse;
-using testing::TestSocket;
+using namespace testing;
 
 MonoTime Now() { return std::chrono::steady_clock::now(); }
 

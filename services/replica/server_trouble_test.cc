@@ -10,22 +10,7 @@
 namespace perigee::replica {
 namespace {
 
-using testing::Answer;
-using ::testing::AnyOf;
-using testing::Ask;
-using testing::Gate;
-using testing::Get;
-using ::testing::HasSubstr;
-using testing::kAlwaysValidate;
-using testing::kPrivate;
-using ::testing::Not;
-using testing::Ok;
-using testing::ReadResponse;
-using testing::ScriptedOrigin;
-using testing::ServerTest;
-using ::testing::StartsWith;
-using testing::TestResponse;
-using testing::TestSocket;
+using namespace testing;
 
 // --- An origin in trouble ---
 

@@ -1,5 +1,6 @@
 """DNS messages by the byte: what a test sends may be as wrong as it likes, what comes back is read strictly."""
 
+import contextlib
 import dataclasses
 import re
 import socket
@@ -178,6 +179,17 @@ def udp(port, message, source="127.0.0.1", timeout=TIMEOUT_S):
             return parse(s.recv(65535))
         except TimeoutError:
             return None
+
+
+def free_port():
+    """One that is free for UDP and TCP alike."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                return tcp.getsockname()[1]
 
 
 class Tcp:

@@ -1,17 +1,16 @@
 """A dnsserver on loopback, without a world: for what a query is answered, whatever the distance."""
 
-import contextlib
 import json
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 
 import dns_raw
 from cdn import BIN, resident_kib, wait_until
+from dns_raw import free_port
 
 HERE = pathlib.Path(__file__).parent
 DOMAIN = "cdn.example.org"
@@ -21,17 +20,6 @@ RTTS_US = {"near": 2_000, "far": 8_000}
 CLIENT = "127.9.9.9"
 # Nobody listens there.
 UNREACHABLE_PORT = 1
-
-
-def free_port():
-    """One that is free for UDP and TCP alike."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
 
 
 class LocalDns:

@@ -76,9 +76,9 @@ std::string FormatRate(uint64_t bps) {
   if (bps == 0) return "unlimited";
   for (auto unit = kRateUnits.rbegin(); unit != kRateUnits.rend(); ++unit) {
     if (bps >= unit->second)
-      return fmt::format("{:g}{}", static_cast<double>(bps) / unit->second, unit->first);
+      return fmt::format("{:g}{}", static_cast<double>(bps) / static_cast<double>(unit->second), unit->first);
   }
-  return fmt::format("{:g}kbit", static_cast<double>(bps) / kRateUnits[0].second);
+  return fmt::format("{:g}kbit", static_cast<double>(bps) / static_cast<double>(kRateUnits[0].second));
 }
 
 }  // namespace perigee::world

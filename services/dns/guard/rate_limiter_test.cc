@@ -222,9 +222,9 @@ TEST(RateLimiterTest, ThreadsShareOneLimit) {
   RateLimiter limiter(Options(kRate, 3));
   std::array<Tally, kThreads> tallies;
   {
-    std::vector<std::jthread> threads;
-    for (Tally& tally : tallies) {
-      threads.emplace_back([&] { tally = CountMany(&limiter, kEach, kStart, nanoseconds(0)); });
+    std::array<std::jthread, kThreads> threads;
+    for (size_t i = 0; i < kThreads; ++i) {
+      threads[i] = std::jthread([&, i] { tallies[i] = CountMany(&limiter, kEach, kStart, nanoseconds(0)); });
     }
   }
   Tally sum;

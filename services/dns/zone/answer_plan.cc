@@ -54,7 +54,10 @@ NameView NameOf(Rdata rdata) {
 
 class Planner {
  public:
-  Planner(const ZoneSet& zones, RrType qtype, AnswerPlan& plan) : zones_(zones), qtype_(qtype), plan_(plan) {}
+  Planner(const ZoneSet& zones, RrType qtype, AnswerPlan& plan) : zones_(zones), qtype_(qtype), plan_(plan) {
+    plan_.authoritative_ = false;
+    plan_.size_ = plan_.synthesized_ = 0;
+  }
 
   void Refuse(Rcode rcode) {
     plan_.kind_ = PlanKind::kRefused;

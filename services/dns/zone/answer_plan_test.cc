@@ -194,6 +194,19 @@ TEST(PlanAnswer, SaysYxdomainWhenTheMadeNameIsTooLong) {
   EXPECT_THAT(Ask(zones, label + ".d.x", kA), HasSubstr("NXDOMAIN aa"));
 }
 
+TEST(PlanAnswer, FillsAPlanAnewAsOftenAsItIsAsked) {
+  const ZoneSet zones = SetOf(ZoneOf("x.org", Text("d DNAME e\n")));
+  const Name below = N("a.d.x.org"), other = N("y.org");
+  AnswerPlan plan;
+  for (size_t i = 0; i <= kMaxPlannedSets; ++i) {
+    PlanAnswer(zones, below, kA, RrClass::kIn, &plan);
+    ASSERT_EQ(plan.sets().size(), 3U);  // the DNAME, the CNAME that it makes, and no e.x.org
+  }
+  PlanAnswer(zones, other, kA, RrClass::kIn, &plan);
+  EXPECT_TRUE(plan.sets().empty());
+  EXPECT_FALSE(plan.authoritative());
+}
+
 TEST(PlanAnswer, ReferralsCarryGlueAndAreNotAuthoritative) {
   const ZoneSet zones = SetOf(
       ZoneOf("x", Text("sub NS ns.sub\nsub NS ns.sib\nsub NS ns.far.\nsub DS 1 8 2 00\nsub TXT "

@@ -10,7 +10,7 @@ namespace perigee::dns {
 bool IsWildcard(NameView name) { return name.size() > 2 && name.bytes()[0] == 1 && name.bytes()[1] == '*'; }
 
 absl::Status ZoneChecks::Run() const {
-  const absl::Status apex = CheckApex();
+  absl::Status apex = CheckApex();
   if (!apex.ok()) return apex;
   std::vector<const ZoneBuilder::Entries::value_type*> entries;
   entries.reserve(zone_.entries_.size());
@@ -20,7 +20,7 @@ absl::Status ZoneChecks::Run() const {
            std::tuple(b->second.where.file, b->second.where.line);
   });
   for (const auto* entry : entries) {
-    const absl::Status status = CheckEntry(entry->first, entry->second);
+    absl::Status status = CheckEntry(entry->first, entry->second);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -72,7 +72,7 @@ absl::Status ZoneChecks::CheckSet(NameView name, const Entry& entry, const Set& 
       for (const RdataBuffer& rdata : set.rdatas) {
         NameView target;
         if (!ReadTarget(set.type, rdata, name, &target)) continue;
-        const absl::Status status = CheckTarget(name, set, target);
+        absl::Status status = CheckTarget(name, set, target);
         if (!status.ok()) return status;
       }
       return absl::OkStatus();

@@ -131,7 +131,7 @@ absl::Status ZoneReader::Read(std::string_view text, const std::string& file_nam
     if (result == ZoneScanner::Result::kEnd) return absl::OkStatus();
     if (result == ZoneScanner::Result::kError) return Bad(file, scanner.error_line(), scanner.error());
     const bool control = !entry.tokens[0].quoted && entry.tokens[0].text.starts_with('$');
-    const absl::Status status = control ? TakeControl(&file, entry.tokens) : TakeRecord(&file, entry);
+    absl::Status status = control ? TakeControl(&file, entry.tokens) : TakeRecord(&file, entry);
     if (!status.ok()) return status;
   }
 }
@@ -197,7 +197,7 @@ absl::Status ZoneReader::TakeRecord(File* file, const ZoneEntry& entry) {
   if (!file->owner)
     return Bad(*file, entry.line(), "the first record of a file needs an owner: start its line with one");
   std::optional<seconds> ttl;
-  const absl::Status status = TakeTtlAndClass(*file, &tokens, &ttl);
+  absl::Status status = TakeTtlAndClass(*file, &tokens, &ttl);
   if (!status.ok()) return status;
   if (tokens.empty()) return Bad(*file, entry.line(), "the record has no type");
   return AddRecord(*file, entry.line(), ttl, tokens);

@@ -15,7 +15,7 @@
 
 namespace perigee::dns {
 
-inline constexpr size_t kMaxZoneText = 64 * 1024 * 1024;  // octets, of a file and all that it includes
+inline constexpr size_t kMaxZoneText = size_t{64} * 1024 * 1024;  // octets, of a file and all that it includes
 inline constexpr size_t kMaxZoneRecords = 1'000'000;
 inline constexpr size_t kMaxIncludeDepth = 8;
 inline constexpr size_t kMaxIncludes = 1'000;  // of one zone

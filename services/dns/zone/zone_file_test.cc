@@ -94,7 +94,12 @@ TEST(ReadZone, WritesRdataUncompressed) {
            {"HTTPS 1 . ipv4hint=192.0.2.1 ipv6hint=2001:db8::1",
             "00010000040004c00002010006001020010db8000000000000000000000001"},
            {"TLSA 3 1 1 aabb ccdd", "030101aabbccdd"},
-           {"DS 1 8 2 00ff", "0001080200ff"}}) {
+           {"DS 1 8 2 00ff", "0001080200ff"},
+           {"IPSECKEY 10 0 0 .", "0a0000"},
+           {"IPSECKEY 10 0 2 . AQ ID", "0a0002010203"},
+           {"IPSECKEY 10 1 2 192.0.2.1 AQID", "0a0102c0000201010203"},
+           {"IPSECKEY 10 2 2 2001:db8::1 AQID", "0a020220010db8000000000000000000000001010203"},
+           {"IPSECKEY 10 3 2 gate AQI=", "0a0302046761746501780 36f7267000102"}}) {
     std::string hex = row.hex;
     std::erase(hex, ' ');
     EXPECT_EQ(HexOf(row.text), hex) << row.text;
@@ -194,6 +199,14 @@ TEST(ReadZone, NamesTheLineOfWhatCannotBeRead) {
            {"a TYPE65280 \\# 1 0g\n", "z/db:4: TYPE65280: \"0g\" is not hexadecimal"},
            {"a TYPE65280 x\n", "z/db:4: TYPE65280: "},
            {"a A \\# 3 000000\n", "z/db:4: a.x.org.: the record's data is not what its type asks for"},
+           {"a IPSECKEY 1 0 0\n", "z/db:4: IPSECKEY: takes precedence, gateway type, algorithm, gateway"},
+           {"a IPSECKEY 256 0 0 .\n", "z/db:4: IPSECKEY: \"256\" is not a number up to 255"},
+           {"a IPSECKEY 1 0 0 x\n", "z/db:4: IPSECKEY: \"x\" is no gateway of type 0"},
+           {"a IPSECKEY 1 1 0 ::1\n", "z/db:4: IPSECKEY: \"::1\" is no gateway of type 1"},
+           {"a IPSECKEY 1 2 0 1.2.3.4\n", "z/db:4: IPSECKEY: \"1.2.3.4\" is no gateway of type 2"},
+           {"a IPSECKEY 1 3 0 a..b\n", "z/db:4: IPSECKEY: not a domain name: \"a..b\""},
+           {"a IPSECKEY 1 4 0 .\n", "z/db:4: IPSECKEY: \".\" is no gateway of type 4"},
+           {"a IPSECKEY 1 0 0 . !\n", "z/db:4: IPSECKEY: the key \"!\" is not base64"},
            {"a OPT \\# 0\n", "z/db:4: a zone cannot hold records of this type"},
            {"a TYPE255 \\# 0\n", "z/db:4: a zone cannot hold records of this type"},
            {"a RRSIG \\# 0\n", "z/db:4: the zone is signed, and signatures are not served"},

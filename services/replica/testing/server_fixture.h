@@ -1,4 +1,5 @@
-// A server on loopback before a scripted origin: the fixture of the tests of the whole HTTP side.
+// A server on loopback before a scripted origin: the fixture of the tests of the whole HTTP side, who take
+// all the names of this namespace.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,6 +13,11 @@
 #include "services/replica/testing/scripted_origin.h"
 
 namespace perigee::replica::testing {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 inline constexpr std::string_view kPrivate = "Cache-Control: private\r\n";
 inline constexpr std::string_view kAlwaysValidate = "Cache-Control: max-age=0\r\nETag: \"v1\"\r\n";
