@@ -21,9 +21,17 @@ struct QueryContext {
   EdnsReply edns;
   // The client's own network when its resolver told it and is believed, else the asker.
   ClientKey client;
-  bool uses_subnet = false;
+  SubnetUse subnet = SubnetUse::kNone;
+  // With SubnetUse::kSpecial: that of a steered answer, which is the asker's.
+  uint8_t special_scope = 0;
   bool valid_cookie = false;
 
+  // Of a steered answer, given what steering said of its client; only with a client subnet that is believed.
+  void SetSteeredScope(int scope_length, EdnsReply* reply) const {
+    if (!reply->client_subnet_scope) return;
+    reply->client_subnet_scope =
+        subnet == SubnetUse::kSpecial ? special_scope : static_cast<uint8_t>(scope_length);
+  }
   // The most octets that the answer may have.
   size_t limit() const { return transport == Transport::kUdp ? UdpLimit(query) : kTcpLimit; }
 };

@@ -54,14 +54,14 @@ Rcode SteeredRcode(std::span<const uint8_t> answer) { return static_cast<Rcode>(
 void CountQuery(const QueryContext& context, QueryCounters& counters) {
   counters.by_protocol[static_cast<size_t>(context.transport)].Add();
   counters.CountType(context.query.qtype);
-  if (context.uses_subnet) counters.client_subnet.Add();
+  if (context.subnet != SubnetUse::kNone) counters.by_subnet[context.subnet].Add();
   if (context.edns.cookie) (context.valid_cookie ? counters.cookies_valid : counters.cookies_invalid).Add();
 }
 
 size_t Steer(const QueryContext& context, const AnswerPlan& plan, const SteeredAnswer& answer,
              Recorder& recorder, std::span<uint8_t> out) {
   EdnsReply edns = context.edns;
-  if (context.uses_subnet) edns.client_subnet_scope = static_cast<uint8_t>(answer.scope_length);
+  context.SetSteeredScope(answer.scope_length, &edns);
   recorder.Steered(context.client, plan.steered_owner(), context.query.qtype, context.transport, answer);
   return WriteSteered(context.query, plan, answer, edns, out);
 }
