@@ -1,6 +1,7 @@
 #include "lib/base/address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -19,20 +20,13 @@ absl::Status Bad(std::string_view what, std::string_view text) {
   return absl::InvalidArgumentError(fmt::format("not {}: \"{}\"", what, text));
 }
 
+// The first `count` bits of eight octets as they lie in memory; none below 0, all above 64.
+uint64_t LeadingBits(int count) {
+  if (count <= 0) return 0;
+  return count >= 64 ? ~uint64_t{0} : htobe64(~uint64_t{0} << (64 - count));
+}
+
 }  // namespace
-
-IpAddress IpAddress::V4(std::span<const uint8_t, 4> bytes) {
-  IpAddress a;
-  std::copy(bytes.begin(), bytes.end(), a.bytes_.begin());
-  return a;
-}
-
-IpAddress IpAddress::V6(std::span<const uint8_t, 16> bytes) {
-  IpAddress a;
-  a.v4_ = false;
-  std::copy(bytes.begin(), bytes.end(), a.bytes_.begin());
-  return a;
-}
 
 absl::StatusOr<IpAddress> IpAddress::Parse(std::string_view text) {
   const std::string terminated(text);
@@ -56,6 +50,17 @@ absl::StatusOr<IpAddress> IpAddress::FromSockaddr(const sockaddr* address) {
     return V6(std::span<const uint8_t, 16>(b, 16));
   }
   return absl::InvalidArgumentError(fmt::format("address family {} is not IP", address->sa_family));
+}
+
+IpAddress IpAddress::Masked(int length) const {
+  // An IPv4 address is the first of these words, and followed by zeros.
+  std::array<uint64_t, 2> words;
+  std::memcpy(words.data(), bytes_.data(), sizeof(words));
+  words[0] &= LeadingBits(length);
+  words[1] &= LeadingBits(length - 64);
+  IpAddress masked = *this;
+  std::memcpy(masked.bytes_.data(), words.data(), sizeof(words));
+  return masked;
 }
 
 uint32_t IpAddress::ToSockaddr(uint16_t port, sockaddr_storage* out) const {
@@ -87,19 +92,6 @@ std::string IpAddress::ToString() const {
 
 std::string IpAddress::ToString(uint16_t port) const {
   return v4_ ? fmt::format("{}:{}", ToString(), port) : fmt::format("[{}]:{}", ToString(), port);
-}
-
-IpPrefix::IpPrefix(const IpAddress& address, int length)
-    : length_(std::clamp(length, 0, address.bit_length())) {
-  std::array<uint8_t, 16> kept{};
-  const auto from = address.bytes();
-  std::copy(from.begin(), from.end(), kept.begin());
-  const size_t whole = static_cast<size_t>(length_) / 8;
-  const int rest = length_ % 8;
-  if (rest != 0) kept[whole] &= static_cast<uint8_t>(0xff00u >> rest);
-  std::fill(kept.begin() + static_cast<std::ptrdiff_t>(whole) + (rest != 0), kept.end(), uint8_t{0});
-  address_ =
-      address.is_v4() ? IpAddress::V4(std::span<const uint8_t, 4>(kept.data(), 4)) : IpAddress::V6(kept);
 }
 
 absl::StatusOr<IpPrefix> IpPrefix::Parse(std::string_view text) {

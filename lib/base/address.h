@@ -4,9 +4,11 @@
 // All types are plain values and may be used from any thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,8 +25,17 @@ class IpAddress {
   // The unspecified IPv4 address, 0.0.0.0.
   IpAddress() = default;
 
-  static IpAddress V4(std::span<const uint8_t, 4> bytes);
-  static IpAddress V6(std::span<const uint8_t, 16> bytes);
+  static IpAddress V4(std::span<const uint8_t, 4> bytes) {
+    IpAddress a;
+    std::memcpy(a.bytes_.data(), bytes.data(), bytes.size());
+    return a;
+  }
+  static IpAddress V6(std::span<const uint8_t, 16> bytes) {
+    IpAddress a;
+    a.v4_ = false;
+    std::memcpy(a.bytes_.data(), bytes.data(), bytes.size());
+    return a;
+  }
 
   // "198.18.0.7" or "fd00::7"; InvalidArgument names the text otherwise.
   static absl::StatusOr<IpAddress> Parse(std::string_view text);
@@ -42,6 +53,9 @@ class IpAddress {
   // 4 or 16 bytes in network order.
   std::span<const uint8_t> bytes() const { return {bytes_.data(), v4_ ? size_t{4} : size_t{16}}; }
   int bit_length() const { return v4_ ? 32 : 128; }
+
+  // With only its first `length` bits; the others are zero.
+  IpAddress Masked(int length) const;
 
   // Fills `out` and returns the length of the sockaddr.
   uint32_t ToSockaddr(uint16_t port, sockaddr_storage* out) const;
@@ -67,7 +81,8 @@ class IpPrefix {
  public:
   IpPrefix() = default;
   // Clears the host bits. `length` is clamped to the family's width.
-  IpPrefix(const IpAddress& address, int length);
+  IpPrefix(const IpAddress& address, int length)
+      : address_(address.Masked(length)), length_(std::clamp(length, 0, address.bit_length())) {}
 
   // "198.18.0.0/15"; a lone address is a host prefix. InvalidArgument when host bits are set.
   static absl::StatusOr<IpPrefix> Parse(std::string_view text);

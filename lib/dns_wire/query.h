@@ -46,6 +46,8 @@ struct Edns {
 
 // Views into the query's bytes, which must outlive it.
 struct ParsedQuery {
+  ParsedQuery() {}  // spares the clearing of options that are not there
+
   uint16_t id = 0;
   uint16_t flags = 0;  // the whole second word of the header: see kFlag…
   Opcode opcode = Opcode::kQuery;

@@ -50,7 +50,7 @@ size_t SubnetSize(const ClientSubnet& subnet) { return (subnet.source_prefix + 7
 // What of `reply` this query gets.
 EdnsReply Applicable(const ParsedQuery& query, EdnsReply reply) {
   reply.nsid = reply.nsid.first(std::min(reply.nsid.size(), kMaxNsidSize));
-  if (!query.edns || !query.edns->client_subnet) reply.client_subnet_scope.reset();
+  if (!query.edns->client_subnet) reply.client_subnet_scope.reset();
   return reply;
 }
 
@@ -104,7 +104,7 @@ size_t UdpLimit(const ParsedQuery& query) {
 ResponseWriter::ResponseWriter(const ParsedQuery& query, std::span<uint8_t> out, const EdnsReply& edns)
     : query_(query),
       out_(out),
-      edns_(Applicable(query, edns)),
+      edns_(query.edns ? Applicable(query, edns) : EdnsReply()),
       options_size_(query.edns ? OptionsSize(query, edns_) : 0),
       writer_(out.first(out.size() - (query.edns ? kOptSize + options_size_ : 0))),
       suffixes_(out),

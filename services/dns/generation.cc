@@ -176,7 +176,7 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
           surroundings.counters),
       probers_(probers_at_),
       survey_(surroundings.loop, fleet_, probers_),
-      clients_(*map_, fleet_, surroundings.clock, options()),
+      clients_(*map_, fleet_, options()),
       steering_(clients_, fleet_, measurement_, options()),
       authority_(MakeAuthority(surroundings)) {
   if (previous != nullptr) fleet_.Inherit(previous->fleet_);

@@ -141,7 +141,7 @@ std::shared_ptr<Generation> Generations::current() const {
 DirectorView Generations::View() const {
   auto generation = current();
   const Generation& g = *generation;
-  return {g.clients(), generation->fleet(), g.options(), std::move(generation)};
+  return {g.clients(), generation->fleet(), g.options(), clock_.Now(), std::move(generation)};
 }
 
 absl::StatusOr<v1::SetReplicaStateResponse> Generations::SetReplicaState(

@@ -5,21 +5,21 @@
 
 namespace perigee::dns {
 
-absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const KnownClients& clients,
-                                            const FleetState& fleet, const SteeringOptions& options) {
+absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const DirectorView& view) {
   const auto address = IpAddress::Parse(client);
   if (!address.ok()) return address.status();
   const ClientKey key = KeyOf(*address);
+  const FleetState& fleet = view.fleet;
   v1::ExplainResponse response;
   response.set_prefix(key.prefix.ToString());
   KnownClient known;
   MapRow row;
-  if (clients.Find(key, &known, &row)) {
+  if (view.clients.Find(key, view.now, &known, &row)) {
     response.set_known(known.in_map);
-    if (!options.Fails(known.decision)) response.set_replica(fleet.info(known.decision.replica).name);
+    if (!view.options.Fails(known.decision)) response.set_replica(fleet.info(known.decision.replica).name);
     response.set_reason(static_cast<v1::Reason>(known.decision.reason));
     response.set_age_seconds(static_cast<uint64_t>(known.age.count()));
-    response.set_ttl_seconds(static_cast<uint32_t>(options.ttl(known.decision.reason).count()));
+    response.set_ttl_seconds(static_cast<uint32_t>(view.options.ttl(known.decision.reason).count()));
     response.set_scope_length(static_cast<uint32_t>(known.scope_length));
     response.set_stale(known.stale);
   }
@@ -77,14 +77,14 @@ grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, absl::Sta
 grpc::ServerUnaryReactor* DirectorService::Explain(grpc::CallbackServerContext* context,
                                                    const v1::ExplainRequest* request,
                                                    v1::ExplainResponse* response) {
-  const DirectorView now = backend_.View();
-  return Finish(context, dns::Explain(request->client(), now.clients, now.fleet, now.options), response);
+  return Finish(context, dns::Explain(request->client(), backend_.View()), response);
 }
 
 grpc::ServerUnaryReactor* DirectorService::ListReplicas(grpc::CallbackServerContext* context,
                                                         const v1::ListReplicasRequest*,
                                                         v1::ListReplicasResponse* response) {
-  return Finish(context, absl::StatusOr<v1::ListReplicasResponse>(dns::ListReplicas(backend_.View().fleet)), response);
+  return Finish(context, absl::StatusOr<v1::ListReplicasResponse>(dns::ListReplicas(backend_.View().fleet)),
+                response);
 }
 
 grpc::ServerUnaryReactor* DirectorService::SetReplicaState(grpc::CallbackServerContext* context,

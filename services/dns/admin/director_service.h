@@ -10,18 +10,18 @@
 
 namespace perigee::dns {
 
-// Pure: the responses from what is known. InvalidArgument when the client is not an address.
-absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const KnownClients& clients,
-                                            const FleetState& fleet, const SteeringOptions& options);
-v1::ListReplicasResponse ListReplicas(const FleetState& fleet);
-
 // What is served now.
 struct DirectorView {
   const KnownClients& clients;
   const FleetState& fleet;
   const SteeringOptions& options;
+  MonoTime now;
   std::shared_ptr<const void> keep;  // keeps the others alive
 };
+
+// Pure: the responses from what is known. InvalidArgument when the client is not an address.
+absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const DirectorView& view);
+v1::ListReplicasResponse ListReplicas(const FleetState& fleet);
 
 // What the service asks of the server. Thread-safe; errors as director.proto has them.
 class DirectorBackend {

@@ -23,8 +23,9 @@ class DirectorServiceTest : public testing::Test {
     row.samples[2] = {Rtt::zero(), Method::kSilent};
     map_.Put(ClientPrefix(kClient), row);
   }
+  DirectorView View() const { return {clients_, fleet_, options_, clock_.Now(), nullptr}; }
   v1::ExplainResponse ExplainOk(const std::string& client) {
-    auto response = Explain(client, clients_, fleet_, options_);
+    auto response = Explain(client, View());
     EXPECT_TRUE(response.ok()) << response.status();
     return *std::move(response);
   }
@@ -36,7 +37,7 @@ class DirectorServiceTest : public testing::Test {
        {.name = "lima", .ipv4 = *IpAddress::Parse("192.0.2.3"), .ipv6 = *IpAddress::Parse("2001:db8::3")}}};
   RttMap map_{3, 1000, clock_.Now()};
   SteeringOptions options_;
-  KnownClients clients_{map_, fleet_, clock_, options_};
+  KnownClients clients_{map_, fleet_, options_};
 };
 
 TEST_F(DirectorServiceTest, ExplainsAKnownClient) {
@@ -147,8 +148,7 @@ TEST(Reasons, AreThoseOfTheProtoWithTheSameNumbers) {
 
 TEST_F(DirectorServiceTest, WhatIsNotAnAddressIsInvalid) {
   for (const char* client : {"", "dublin", "198.18.7", "198.18.7.0/24", "198.18.7.7:53"}) {
-    EXPECT_EQ(Explain(client, clients_, fleet_, options_).status().code(), absl::StatusCode::kInvalidArgument)
-        << client;
+    EXPECT_EQ(Explain(client, View()).status().code(), absl::StatusCode::kInvalidArgument) << client;
   }
 }
 

@@ -4,13 +4,8 @@
 
 namespace perigee::dns {
 
-KnownClients::KnownClients(RttMap& map, const FleetState& fleet, const Clock& clock,
-                           const SteeringOptions& options)
-    : map_(map),
-      fleet_(fleet),
-      clock_(clock),
-      options_(options),
-      rules_fingerprint_(options.rules.Fingerprint()) {}
+KnownClients::KnownClients(RttMap& map, const FleetState& fleet, const SteeringOptions& options)
+    : map_(map), fleet_(fleet), options_(options), rules_fingerprint_(options.rules.Fingerprint()) {}
 
 const Override* KnownClients::SetByOperator(const ClientKey& client, ReplicaSet healthy) const {
   if (options_.overrides.empty()) return nullptr;
@@ -25,9 +20,9 @@ int KnownClients::ScopeFor(const ClientKey& client, const Decision& decision) co
 }
 
 // Fills in how old the row is; false when it is too old.
-bool KnownClients::Date(const Decision& remembered, MonoTime measured_at, KnownClient* known) const {
+bool KnownClients::Date(const Decision& remembered, std::chrono::nanoseconds age, KnownClient* known) const {
   known->in_map = true;
-  known->age = std::chrono::duration_cast<std::chrono::seconds>(clock_.Now() - measured_at);
+  known->age = std::chrono::duration_cast<std::chrono::seconds>(age);
   const auto soft = remembered.reason == Reason::kHashed ? std::min(options_.ages.soft, kSilentSoftAge)
                                                          : options_.ages.soft;
   known->stale = known->age > soft;
@@ -39,7 +34,7 @@ void KnownClients::SetOverride(const ClientKey& client, const Override& found, K
   known->scope_length = ScopeFor(client, known->decision);
 }
 
-bool KnownClients::Find(const ClientKey& client, KnownClient* known) const {
+bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* known) const {
   const ReplicaSet healthy = fleet_.healthy();
   if (const Override* found = SetByOperator(client, healthy)) {
     SetOverride(client, *found, known);
@@ -49,9 +44,9 @@ bool KnownClients::Find(const ClientKey& client, KnownClient* known) const {
   if (!map_.Find(client.prefix, &hit)) return false;
   if (!HomeIsUsable(hit.decision.replica, fleet_.size(), healthy, fleet_.overloaded()) ||
       !HomeHolds(hit.decision, hit.rules, options_.rules, rules_fingerprint_)) {
-    return Anew(client, known);
+    return Anew(client, now, known);
   }
-  if (!Date(hit.decision, hit.measured_at, known)) return false;
+  if (!Date(hit.decision, now - hit.measured_at, known)) return false;
   known->decision = hit.decision;
   known->sample = hit.sample;
   known->scope_length = ScopeFor(client, hit.decision);
@@ -59,9 +54,9 @@ bool KnownClients::Find(const ClientKey& client, KnownClient* known) const {
 }
 
 // Kept out of the way of most queries, for it takes a kilobyte of stack.
-[[gnu::noinline]] bool KnownClients::Anew(const ClientKey& client, KnownClient* known) const {
+[[gnu::noinline]] bool KnownClients::Anew(const ClientKey& client, MonoTime now, KnownClient* known) const {
   MapRow row;
-  return Find(client, known, &row);
+  return Find(client, now, known, &row);
 }
 
 ChoiceInputs KnownClients::InputsFor(const ClientKey& client, const MapRow& row) const {
@@ -71,10 +66,10 @@ ChoiceInputs KnownClients::InputsFor(const ClientKey& client, const MapRow& row)
           .prefix = client.prefix};
 }
 
-bool KnownClients::Find(const ClientKey& client, KnownClient* known, MapRow* row) const {
+bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const {
   *known = {};
   *row = {};
-  const bool in_map = map_.Find(client.prefix, row) && Date(row->decision, row->measured_at, known);
+  const bool in_map = map_.Find(client.prefix, row) && Date(row->decision, now - row->measured_at, known);
   if (!in_map) {
     *known = {};
     *row = {};
@@ -94,8 +89,8 @@ bool KnownClients::Find(const ClientKey& client, KnownClient* known, MapRow* row
   return true;
 }
 
-bool KnownClients::AskRefresh(const ClientKey& client) const {
-  return map_.AskRefresh(client.prefix, clock_.Now(), kRefreshInterval);
+bool KnownClients::AskRefresh(const ClientKey& client, MonoTime now) const {
+  return map_.AskRefresh(client.prefix, now, kRefreshInterval);
 }
 
 }  // namespace perigee::dns

@@ -37,16 +37,16 @@ struct KnownClient {
 class KnownClients {
  public:
   // The references must outlive this.
-  KnownClients(RttMap& map, const FleetState& fleet, const Clock& clock, const SteeringOptions& options);
+  KnownClients(RttMap& map, const FleetState& fleet, const SteeringOptions& options);
 
   // False when nothing is known of the client's prefix, or it is too old, and no operator set a replica for
   // it.
-  bool Find(const ClientKey& client, KnownClient* known) const;
+  bool Find(const ClientKey& client, MonoTime now, KnownClient* known) const;
   // The same, and all samples; they are cleared when there are none.
-  bool Find(const ClientKey& client, KnownClient* known, MapRow* row) const;
+  bool Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const;
 
   // True for one of many that find the same client stale: that one is to have it measured again.
-  bool AskRefresh(const ClientKey& client) const;
+  bool AskRefresh(const ClientKey& client, MonoTime now) const;
 
   // How long a prefix of the client's any decision about it is good for.
   int ScopeFor(const ClientKey& client, const Decision& decision) const;
@@ -54,13 +54,12 @@ class KnownClients {
  private:
   const Override* SetByOperator(const ClientKey& client, ReplicaSet healthy) const;
   ChoiceInputs InputsFor(const ClientKey& client, const MapRow& row) const;
-  bool Date(const Decision& remembered, MonoTime measured_at, KnownClient* known) const;
-  bool Anew(const ClientKey& client, KnownClient* known) const;
+  bool Date(const Decision& remembered, std::chrono::nanoseconds age, KnownClient* known) const;
+  bool Anew(const ClientKey& client, MonoTime now, KnownClient* known) const;
   void SetOverride(const ClientKey& client, const Override& found, KnownClient* known) const;
 
   RttMap& map_;
   const FleetState& fleet_;
-  const Clock& clock_;
   const SteeringOptions& options_;
   const uint16_t rules_fingerprint_;
 };

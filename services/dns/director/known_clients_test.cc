@@ -26,29 +26,29 @@ class KnownClientsTest : public testing::Test {
   FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
   RttMap map_{3, 1000, clock_.Now()};
   SteeringOptions options_{.ages = {.soft = seconds(3600), .hard = seconds(86'400)}};
-  KnownClients clients_{map_, fleet_, clock_, options_};
+  KnownClients clients_{map_, fleet_, options_};
   KnownClient known_;
 };
 
-TEST_F(KnownClientsTest, AStrangerIsUnknown) { EXPECT_FALSE(clients_.Find(kClient, &known_)); }
+TEST_F(KnownClientsTest, AStrangerIsUnknown) { EXPECT_FALSE(clients_.Find(kClient, clock_.Now(), &known_)); }
 
 TEST_F(KnownClientsTest, AnswersFromTheMapUntilTheHardAgeAndIsStaleFromTheSoftAge) {
   Put();
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
   EXPECT_FALSE(known_.stale);
   clock_.Advance(seconds(3601));
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_TRUE(known_.stale);
   EXPECT_EQ(known_.age, seconds(3601));
   clock_.Advance(seconds(86'400));
-  EXPECT_FALSE(clients_.Find(kClient, &known_));
+  EXPECT_FALSE(clients_.Find(kClient, clock_.Now(), &known_));
 }
 
 TEST_F(KnownClientsTest, ALostReplicaGivesItsClientsToTheNextNearest) {
   Put();
   fleet_.SetUp(Part::kServer, ToReplicaId(1), false);
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_NE(known_.decision.replica, ToReplicaId(1));
   EXPECT_EQ(known_.decision.reason, Reason::kMeasuredBest);
 }
@@ -56,30 +56,30 @@ TEST_F(KnownClientsTest, ALostReplicaGivesItsClientsToTheNextNearest) {
 TEST_F(KnownClientsTest, ALostProberKeepsItsReplicasClients) {
   Put();
   fleet_.SetUp(Part::kProber, ToReplicaId(1), false);
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
 }
 
 TEST_F(KnownClientsTest, ASilentClientIsTriedAgainAfterAMinute) {
   Put(Reason::kHashed);
   clock_.Advance(seconds(61));
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_TRUE(known_.stale);
 }
 
 TEST_F(KnownClientsTest, ClientsFollowADrainAndAnOverloadAtOnceAndComeBackAfterIt) {
   Put();
   fleet_.SetOverloaded(ToReplicaId(1), true);
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
   EXPECT_EQ(known_.decision.reason, Reason::kShed);
   EXPECT_EQ(known_.sample.rtt, milliseconds(30));
   fleet_.SetUp(Part::kServer, ToReplicaId(0), false);
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(2));
   fleet_.SetUp(Part::kServer, ToReplicaId(0), true);
   fleet_.SetOverloaded(ToReplicaId(1), false);
-  ASSERT_TRUE(clients_.Find(kClient, &known_));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
   EXPECT_EQ(known_.decision.reason, Reason::kMeasuredBest);
 }
@@ -88,19 +88,19 @@ TEST_F(KnownClientsTest, ClientsFollowOtherWeightsAndTheBandWithTheirNextQuery) 
   Put(Reason::kHashed);  // by the weights of before
   SteeringOptions heavy = options_;
   heavy.rules.weights = {10'000, 1, 1};
-  const KnownClients reloaded(map_, fleet_, clock_, heavy);
-  ASSERT_TRUE(reloaded.Find(kClient, &known_));
+  const KnownClients reloaded(map_, fleet_, heavy);
+  ASSERT_TRUE(reloaded.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
 
   Put();
-  ASSERT_TRUE(reloaded.Find(kClient, &known_));
+  ASSERT_TRUE(reloaded.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(1)) << "the nearest is so whatever it weighs";
   heavy.rules.band = true;
   MapRow near{.decision = {ToReplicaId(1), Reason::kMeasuredBest}, .measured_at = clock_.Now()};
   near.samples.fill({milliseconds(20), Method::kIcmpEcho});
   map_.Put(kClient.prefix, near);
-  const KnownClients banded(map_, fleet_, clock_, heavy);
-  ASSERT_TRUE(banded.Find(kClient, &known_));
+  const KnownClients banded(map_, fleet_, heavy);
+  ASSERT_TRUE(banded.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
   EXPECT_EQ(known_.decision.reason, Reason::kBand);
 }

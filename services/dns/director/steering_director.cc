@@ -6,27 +6,28 @@
 
 namespace perigee::dns {
 
-bool SteeringDirector::Find(const ClientKey& client, SteeredAnswer* answer) {
-  if (options_.addresses_per_answer > 1) return FindSeveral(client, answer);
+bool SteeringDirector::Find(const ClientKey& client, MonoTime now, SteeredAnswer* answer) {
+  if (options_.addresses_per_answer > 1) return FindSeveral(client, now, answer);
   KnownClient known;
-  if (!clients_.Find(client, &known)) return false;
-  RefreshIfStale(client, known);
+  if (!clients_.Find(client, now, &known)) return false;
+  RefreshIfStale(client, now, known);
   Fill(known, answer);
   return true;
 }
 
-[[gnu::noinline]] bool SteeringDirector::FindSeveral(const ClientKey& client, SteeredAnswer* answer) const {
+[[gnu::noinline]] bool SteeringDirector::FindSeveral(const ClientKey& client, MonoTime now,
+                                                     SteeredAnswer* answer) const {
   KnownClient known;
   MapRow row;
-  if (!clients_.Find(client, &known, &row)) return false;
-  RefreshIfStale(client, known);
+  if (!clients_.Find(client, now, &known, &row)) return false;
+  RefreshIfStale(client, now, known);
   Fill(known, answer);
   AddFurther(client, known.decision, {row.samples.data(), fleet_.size()}, answer);
   return true;
 }
 
-void SteeringDirector::RefreshIfStale(const ClientKey& client, const KnownClient& known) const {
-  if (known.stale && clients_.AskRefresh(client)) measurement_.Refresh(client);
+void SteeringDirector::RefreshIfStale(const ClientKey& client, MonoTime now, const KnownClient& known) const {
+  if (known.stale && clients_.AskRefresh(client, now)) measurement_.Refresh(client);
 }
 
 void SteeringDirector::Park(const ClientKey& client, Done done) {

@@ -18,17 +18,17 @@ class SteeringDirector final : public Steering {
                    const SteeringOptions& options)
       : clients_(clients), fleet_(fleet), measurement_(measurement), options_(options) {}
 
-  bool Find(const ClientKey& client, SteeredAnswer* answer) override;
+  bool Find(const ClientKey& client, MonoTime now, SteeredAnswer* answer) override;
   void Park(const ClientKey& client, Done done) override;
 
  private:
-  bool FindSeveral(const ClientKey& client, SteeredAnswer* answer) const;
+  bool FindSeveral(const ClientKey& client, MonoTime now, SteeredAnswer* answer) const;
   void Fill(const KnownClient& known, SteeredAnswer* answer) const;
   void AddAddresses(ReplicaId replica, SteeredAnswer* answer) const;
   void AddFurther(const ClientKey& client, const Decision& decision, std::span<const Sample> samples,
                   SteeredAnswer* answer) const;
   SteeredAnswer AnswerFor(const ClientKey& client, const FlightOutcome& outcome) const;
-  void RefreshIfStale(const ClientKey& client, const KnownClient& known) const;
+  void RefreshIfStale(const ClientKey& client, MonoTime now, const KnownClient& known) const;
 
   const KnownClients& clients_;
   const FleetState& fleet_;

@@ -32,7 +32,7 @@ class SteeringDirectorTest : public ::testing::Test {
   }
   // After a change of options_.
   void Make() {
-    clients_.emplace(map_, fleet_, clock_, options_);
+    clients_.emplace(map_, fleet_, options_);
     loop_.emplace(io_, FlightOptions{.rules = options_.rules}, fleet_, map_, probers_, clock_,
                   [](const IpAddress&, MonoTime) { return absl::OkStatus(); });
     director_.emplace(*clients_, fleet_, *loop_, options_);
@@ -48,7 +48,7 @@ class SteeringDirectorTest : public ::testing::Test {
   }
   SteeredAnswer Answer(const ClientKey& client = kClient) {
     SteeredAnswer answer;
-    EXPECT_TRUE(director_->Find(client, &answer));
+    EXPECT_TRUE(director_->Find(client, clock_.Now(), &answer));
     return answer;
   }
   static std::vector<std::string> Texts(const AddressList& list) {
@@ -90,12 +90,13 @@ TEST_F(SteeringDirectorTest, ANetworkThatAResolverToldIsKnownByItsOwnLengthAlone
   Know(wide);
   EXPECT_EQ(Answer(wide).scope_length, 20);
   SteeredAnswer answer;
-  EXPECT_FALSE(director_->Find(kClient, &answer)) << "what is known of the /20 was measured elsewhere in it";
+  EXPECT_FALSE(director_->Find(kClient, clock_.Now(), &answer))
+      << "what is known of the /20 was measured elsewhere in it";
 }
 
 TEST_F(SteeringDirectorTest, AnUnknownClientIsParkedAndAnsweredByTheFallback) {
   SteeredAnswer answer;
-  EXPECT_FALSE(director_->Find(kClient, &answer));
+  EXPECT_FALSE(director_->Find(kClient, clock_.Now(), &answer));
   director_->Park(kClient, [&](const SteeredAnswer* given) {
     ASSERT_NE(given, nullptr);
     answer = *given;
@@ -159,9 +160,9 @@ TEST_F(SteeringDirectorTest, OneReplicaAloneIsAnAnswerForEveryone) {
   RttMap map(1, 100, clock_.Now());
   MapRow row{.decision = {ToReplicaId(0), Reason::kMeasuredBest}, .measured_at = clock_.Now()};
   map.Put(kClient.prefix, row);
-  const KnownClients clients(map, one, clock_, options_);
+  const KnownClients clients(map, one, options_);
   KnownClient known;
-  ASSERT_TRUE(clients.Find(kClient, &known));
+  ASSERT_TRUE(clients.Find(kClient, clock_.Now(), &known));
   EXPECT_EQ(known.scope_length, 0);
 }
 
@@ -181,7 +182,7 @@ TEST_F(SteeringDirectorTest, KnownClientsAreAnsweredWithoutAllocation) {
   SteeredAnswer answer;
   const auto count = [&] {
     const size_t before = dns::testing::AllocationCount();
-    EXPECT_TRUE(director_->Find(kClient, &answer));
+    EXPECT_TRUE(director_->Find(kClient, clock_.Now(), &answer));
     return dns::testing::AllocationCount() - before;
   };
   EXPECT_EQ(count(), 0u);

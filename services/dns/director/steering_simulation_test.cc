@@ -43,7 +43,7 @@ class Simulation : public ProberCalls {
   Simulation(uint32_t seed, bool band) : random_(seed), last_home_(kClients) {
     options_.rules.band = band;
     options_.ages.soft = seconds(60);
-    clients_.emplace(map_, fleet_, clock_, options_);
+    clients_.emplace(map_, fleet_, options_);
     board_.emplace(FlightOptions{.rules = options_.rules}, fleet_, map_, *this, clock_,
                    [](const IpAddress&, MonoTime) { return absl::OkStatus(); });
     for (size_t i = 0; i < kFleet; ++i) fleet_.SetControlRtt(ToReplicaId(i), milliseconds(20));
@@ -103,7 +103,7 @@ class Simulation : public ProberCalls {
     const ClientKey client = NthClient(n);
     ++asked_;
     KnownClient known;
-    if (!clients_->Find(client, &known)) {
+    if (!clients_->Find(client, clock_.Now(), &known)) {
       return board_->Park(client, [this, n](const FlightOutcome* outcome) {
         ASSERT_NE(outcome, nullptr);
         Check(n, outcome->decision);
@@ -113,10 +113,10 @@ class Simulation : public ProberCalls {
     Check(n, known.decision);
     KnownClient again;
     MapRow row;
-    EXPECT_TRUE(clients_->Find(client, &again, &row));
+    EXPECT_TRUE(clients_->Find(client, clock_.Now(), &again, &row));
     EXPECT_EQ(again.decision.replica, known.decision.replica) << "the short look and the long one agree";
     EXPECT_EQ(again.decision.reason, known.decision.reason);
-    if (known.stale && clients_->AskRefresh(client)) board_->Refresh(client);
+    if (known.stale && clients_->AskRefresh(client, clock_.Now())) board_->Refresh(client);
   }
 
   void Check(size_t n, const Decision& given) {

@@ -24,7 +24,7 @@ constexpr size_t kKernelShare = 65'536;
 // Knows everybody, and counts who asks.
 class CountingSteering final : public Steering {
  public:
-  bool Find(const ClientKey&, SteeredAnswer* answer) override {
+  bool Find(const ClientKey&, MonoTime, SteeredAnswer* answer) override {
     ++queries;
     *answer = testing::AnswerV4("198.18.0.7");
     return true;

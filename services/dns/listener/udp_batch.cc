@@ -5,6 +5,7 @@
 namespace perigee::dns {
 
 void ReplyPath::FreeInterface() {
+  if (control_size == 0) return;
   msghdr header{};
   header.msg_control = control.data();
   header.msg_controllen = control_size;
@@ -30,23 +31,23 @@ msghdr ReplyPath::Header(iovec* data) {
 }
 
 UdpBatch::UdpBatch() {
-  for (Slot& slot : slots_) {
-    slot.query_io = {slot.query.data(), slot.query.size()};
-    slot.answer_io = {slot.answer.data(), 0};
+  for (size_t i = 0; i < kSize; ++i) {
+    query_io_[i] = {queries_[i].data(), queries_[i].size()};
+    Rearm(i);
   }
 }
 
+// The kernel has overwritten the sizes and the flags.
 void UdpBatch::Rearm(size_t i) {
-  Slot& slot = slots_[i];
-  slot.path.peer_size = sizeof(slot.path.peer);
-  slot.path.control_size = slot.path.control.size();
-  received_[i] = {slot.path.Header(&slot.query_io), 0};
+  ReplyPath& path = paths_[i];
+  path.peer_size = sizeof(path.peer);
+  path.control_size = path.control.size();
+  received_[i].msg_hdr = path.Header(&query_io_[i]);
 }
 
 int UdpBatch::Receive(int fd) {
   for (size_t i = 0; i < used_; ++i) Rearm(i);
-  used_ = 0;
-  answers_ = 0;
+  used_ = answers_ = answered_size_ = 0;
   const int count = recvmmsg(fd, received_.data(), kSize, MSG_WAITFORONE, nullptr);
   for (int i = 0; i < count; ++i, ++used_) {
     path(i).peer_size = received_[used_].msg_hdr.msg_namelen;
@@ -58,13 +59,14 @@ int UdpBatch::Receive(int fd) {
 
 std::span<const uint8_t> UdpBatch::query(int i) const {
   const size_t n = static_cast<size_t>(i);
-  return std::span(slots_[n].query).first(received_[n].msg_len);
+  return std::span(queries_[n]).first(received_[n].msg_len);
 }
 
 void UdpBatch::AddAnswer(int i, size_t size) {
-  Slot& slot = slots_[answers_];
-  slot.answer_io.iov_len = size;
-  to_send_[answers_++] = {path(i).Header(&slot.answer_io), 0};
+  answer_io_[answers_] = {answer_room().data(), size};
+  to_send_[answers_].msg_hdr = path(i).Header(&answer_io_[answers_]);
+  answered_size_ += size;
+  ++answers_;
 }
 
 void UdpBatch::Send(int fd) {

@@ -37,7 +37,8 @@ size_t WritePlan(const ParsedQuery& query, const AnswerPlan& plan, const EdnsRep
 
 size_t WriteSteered(const ParsedQuery& query, const AnswerPlan& plan, const SteeredAnswer& answer,
                     const EdnsReply& edns, std::span<uint8_t> out) {
-  if (answer.v4.empty() && answer.v6.empty()) return WriteError(query, Rcode::kServFail, edns, out);
+  const Rcode rcode = RcodeOf(answer);
+  if (rcode != Rcode::kNoError) return WriteError(query, rcode, edns, out);
   ResponseWriter writer(query, out, edns);
   writer.set_authoritative();
   AddSets(plan, writer);

@@ -24,7 +24,13 @@ size_t WriteTruncated(const ParsedQuery& query, const EdnsReply& edns, std::span
 size_t WritePlan(const ParsedQuery& query, const AnswerPlan& plan, const EdnsReply& edns,
                  std::span<uint8_t> out);
 
-// A kSteered plan with what steering said: SERVFAIL without any address, NODATA without one of the family.
+// SERVFAIL without any address.
+inline Rcode RcodeOf(const SteeredAnswer& answer) {
+  return answer.v4.empty() && answer.v6.empty() ? Rcode::kServFail : Rcode::kNoError;
+}
+
+// A kSteered plan with what steering said: the error, if it is one, or NODATA without an address of the
+// family.
 size_t WriteSteered(const ParsedQuery& query, const AnswerPlan& plan, const SteeredAnswer& answer,
                     const EdnsReply& edns, std::span<uint8_t> out);
 

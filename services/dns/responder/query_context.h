@@ -15,8 +15,10 @@
 namespace perigee::dns {
 
 struct QueryContext {
+  QueryContext(const IpAddress& from, Transport by) : asker(from), transport(by) {}
+
   IpAddress asker;
-  Transport transport = Transport::kUdp;
+  Transport transport;
   ParsedQuery query;
   EdnsReply edns;
   // The client's own network when its resolver told it and is believed, else the asker.
@@ -26,11 +28,10 @@ struct QueryContext {
   uint8_t special_scope = 0;
   bool valid_cookie = false;
 
-  // Of a steered answer, given what steering said of its client; only with a client subnet that is believed.
-  void SetSteeredScope(int scope_length, EdnsReply* reply) const {
-    if (!reply->client_subnet_scope) return;
-    reply->client_subnet_scope =
-        subnet == SubnetUse::kSpecial ? special_scope : static_cast<uint8_t>(scope_length);
+  // What a steered answer's scope is, given what steering said of `client`.
+  void SetSteeredScope(int scope_length) {
+    if (subnet == SubnetUse::kUsed) edns.client_subnet_scope = static_cast<uint8_t>(scope_length);
+    if (subnet == SubnetUse::kSpecial) edns.client_subnet_scope = special_scope;
   }
   // The most octets that the answer may have.
   size_t limit() const { return transport == Transport::kUdp ? UdpLimit(query) : kTcpLimit; }

@@ -48,9 +48,6 @@ void CountSent(std::span<const uint8_t> answer, Rcode rcode, QueryCounters& coun
   if ((answer[2] & kFlagTc >> 8) != 0) counters.truncated.Add();
 }
 
-// A steered answer's is never extended.
-Rcode SteeredRcode(std::span<const uint8_t> answer) { return static_cast<Rcode>(answer[3] & 0xf); }
-
 void CountQuery(const QueryContext& context, QueryCounters& counters) {
   counters.by_protocol[static_cast<size_t>(context.transport)].Add();
   counters.CountType(context.query.qtype);
@@ -58,18 +55,18 @@ void CountQuery(const QueryContext& context, QueryCounters& counters) {
   if (context.edns.cookie) (context.valid_cookie ? counters.cookies_valid : counters.cookies_invalid).Add();
 }
 
-size_t Steer(const QueryContext& context, const AnswerPlan& plan, const SteeredAnswer& answer,
-             Recorder& recorder, std::span<uint8_t> out) {
-  EdnsReply edns = context.edns;
-  context.SetSteeredScope(answer.scope_length, &edns);
+// Writes the steered answer, and writes it down. Returns its size.
+size_t Steer(QueryContext& context, const AnswerPlan& plan, const SteeredAnswer& answer, Recorder& recorder,
+             std::span<uint8_t> out) {
+  context.SetSteeredScope(answer.scope_length);
   recorder.Steered(context.client, plan.steered_owner(), context.query.qtype, context.transport, answer);
-  return WriteSteered(context.query, plan, answer, edns, out);
+  return WriteSteered(context.query, plan, answer, context.edns, out);
 }
 
 std::span<const uint8_t> FinishParked(const SavedQuery& saved, const Authority& authority,
                                       const SteeredAnswer* answer, MonoTime since, SharedRecorder& parked,
                                       std::span<uint8_t> out) {
-  const QueryContext context = saved.Restore();
+  QueryContext context = saved.Restore();
   AnswerPlan plan;
   PlanAnswer(authority.zones, context.query.qname, context.query.qtype, context.query.qclass, &plan);
   const std::lock_guard lock(parked.mutex);
@@ -80,7 +77,7 @@ std::span<const uint8_t> FinishParked(const SavedQuery& saved, const Authority& 
   }
   out = out.first(std::min(out.size(), context.limit()));
   const auto written = out.first(Steer(context, plan, *answer, parked.recorder, out));
-  CountSent(written, SteeredRcode(written), counters);
+  CountSent(written, RcodeOf(*answer), counters);
   counters.CountLatency(parked.recorder.clock().Now() - since);
   return written;
 }
@@ -108,8 +105,23 @@ Outcome Responder::Send(std::span<const uint8_t> answer, Rcode rcode) {
   return {Action::kSend, answer.size()};
 }
 
+// An answer to what is no well-formed question.
+Outcome Responder::Refuse(const QueryContext& context, ParseVerdict verdict, std::span<uint8_t> out) {
+  const Rcode rcode = RcodeFor(verdict, context);
+  return Send(out.first(WriteError(context.query, rcode, context.edns, out)), rcode);
+}
+
+Outcome Responder::Write(const Authority& authority, QueryContext& context, const AnswerPlan& plan,
+                         MonoTime now, std::span<uint8_t> out) {
+  if (plan.kind() != PlanKind::kSteered) {
+    return Send(out.first(WritePlan(context.query, plan, context.edns, out)), plan.rcode());
+  }
+  if (!authority.steering->Find(context.client, now, &steered_)) return {Action::kPark};
+  return Send(out.first(Steer(context, plan, steered_, recorder_, out)), RcodeOf(steered_));
+}
+
 Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out) {
-  QueryContext context{.asker = asker.address, .transport = asker.transport};
+  QueryContext context(asker.address, asker.transport);
   const ParseVerdict verdict = ParseQuery(query, &context.query, asker.transport);
   if (verdict == ParseVerdict::kDrop) {
     recorder_.counters().CountDrop(DropReason::kNotAQuery);
@@ -120,33 +132,24 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, st
   CountQuery(context, recorder_.counters());
 
   AnswerPlan plan;
-  ResponseKind kind = ResponseKind::kError;
-  if (verdict == ParseVerdict::kOk) {
+  const bool well_formed = verdict == ParseVerdict::kOk;
+  if (well_formed) {
     PlanAnswer(authority.zones, context.query.qname, context.query.qtype, context.query.qclass, &plan);
-    kind = KindOf(plan.kind());
   }
-  const RateVerdict allowed = Allow(authority, context, kind, asker.now);
-  if (allowed == RateVerdict::kDrop) return {Action::kDrop};
   out = out.first(context.limit());
-  const auto written = [out](size_t size) { return out.first(size); };
-  if (allowed == RateVerdict::kTruncate) {
-    return Send(written(WriteTruncated(context.query, context.edns, out)), Rcode::kNoError);
+  switch (Allow(authority, context, well_formed ? KindOf(plan.kind()) : ResponseKind::kError, asker.now)) {
+    case RateVerdict::kDrop:
+      return {Action::kDrop};
+    case RateVerdict::kTruncate:
+      return Send(out.first(WriteTruncated(context.query, context.edns, out)), Rcode::kNoError);
+    case RateVerdict::kSend:
+      break;
   }
-  if (verdict != ParseVerdict::kOk) {
-    const Rcode rcode = RcodeFor(verdict, context);
-    return Send(written(WriteError(context.query, rcode, context.edns, out)), rcode);
-  }
-  if (plan.kind() != PlanKind::kSteered) {
-    return Send(written(WritePlan(context.query, plan, context.edns, out)), plan.rcode());
-  }
-  SteeredAnswer answer;
-  if (!authority.steering->Find(context.client, &answer)) return {Action::kPark};
-  const auto steered = written(Steer(context, plan, answer, recorder_, out));
-  return Send(steered, SteeredRcode(steered));
+  return well_formed ? Write(authority, context, plan, asker.now, out) : Refuse(context, verdict, out);
 }
 
 void Responder::Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver) {
-  QueryContext context{.asker = asker.address, .transport = asker.transport};
+  QueryContext context(asker.address, asker.transport);
   if (ParseQuery(query, &context.query, asker.transport) != ParseVerdict::kOk) return deliver({});
   const std::shared_ptr<const Authority> authority = authority_.Current();
   Interpret(*authority, recorder_.clock(), &context);

@@ -16,6 +16,8 @@
 #include "services/dns/responder/authority.h"
 #include "services/dns/responder/query_context.h"
 #include "services/dns/responder/recorder.h"
+#include "services/dns/responder/steering_seam.h"
+#include "services/dns/zone/answer_plan.h"
 
 namespace perigee::dns {
 
@@ -66,11 +68,16 @@ class Responder {
 
  private:
   RateVerdict Allow(const Authority& authority, const QueryContext& context, ResponseKind kind, MonoTime now);
+  Outcome Refuse(const QueryContext& context, ParseVerdict verdict, std::span<uint8_t> out);
+  Outcome Write(const Authority& authority, QueryContext& context, const AnswerPlan& plan, MonoTime now,
+                std::span<uint8_t> out);
   Outcome Send(std::span<const uint8_t> answer, Rcode rcode);
 
   Published<Authority>::Reader authority_;
   Recorder recorder_;
   const std::shared_ptr<SharedRecorder> parked_;
+  SteeredAnswer
+      steered_;  // the last one; here because to clear 300 octets for each costs more than to find it
 };
 
 // Makes one for each thread of a listener.

@@ -11,6 +11,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "lib/base/address.h"
+#include "lib/base/clock.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
 
@@ -52,8 +53,9 @@ class Steering {
 
   virtual ~Steering() = default;
 
-  // True, with *answer filled, when the client is known. Called for every query: no lock, no allocation.
-  virtual bool Find(const ClientKey& client, SteeredAnswer* answer) = 0;
+  // True, with *answer filled, when the client is known at `now`. Called for every query: no lock, no
+  // allocation, no look at the clock.
+  virtual bool Find(const ClientKey& client, MonoTime now, SteeredAnswer* answer) = 0;
 
   // Starts a measurement, or joins the one under way. `done` is called exactly once, from any thread,
   // possibly before Park returns, at the latest when the hold expires. Its answer lives for that call only;

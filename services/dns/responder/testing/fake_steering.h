@@ -31,7 +31,7 @@ class FakeSteering final : public Steering {
     known_[IpAddress::Parse(client).value()] = answer;
   }
 
-  bool Find(const ClientKey& client, SteeredAnswer* answer) override {
+  bool Find(const ClientKey& client, MonoTime, SteeredAnswer* answer) override {
     const auto it = known_.find(client.address);
     if (it == known_.end() && !everybody_) return false;
     *answer = it == known_.end() ? *everybody_ : it->second;
