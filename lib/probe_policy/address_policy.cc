@@ -66,6 +66,8 @@ constexpr Row kRows[] = {
     {"ff00::/8", "multicast, RFC 4291"},
 };
 
+static_assert(std::size(kRows) <= kIsatapRange);
+
 constexpr std::string_view kIsatap = "ISATAP, RFC 5214";
 constexpr std::string_view kNotGlobal = "outside global unicast 2000::/3, RFC 4291";
 
@@ -112,30 +114,49 @@ AddressPolicy::AddressPolicy(const AddressPolicyOptions& options)
       opt_out_(options.opt_out),
       own_(options.own.begin(), options.own.end()) {}
 
-absl::Status AddressPolicy::CheckRange(const IpAddress& address, const SpecialRange& range) const {
-  if (allow_special_.Find(address, range.prefix.length())) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      fmt::format("{} is in {} ({}), which is not probed unless allow_special names it", address.ToString(),
-                  range.prefix.ToString(), range.what));
+bool AddressPolicy::Opens(const IpAddress& address, const IpPrefix& range) const {
+  return allow_special_.Find(address, range.length()).has_value();
+}
+
+std::optional<AddressRefusal> AddressPolicy::Refuse(const IpAddress& address) const {
+  using Kind = AddressRefusal::Kind;
+  if (const auto opted_out = opt_out_.Find(address)) return AddressRefusal{Kind::kOptOut, *opted_out, {}};
+  if (own_.contains(address)) return AddressRefusal{Kind::kOwn, IpPrefix(address, address.bit_length()), {}};
+  bool special = false;
+  const std::span<const SpecialRange> ranges = SpecialRanges();
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (!ranges[i].prefix.Contains(address)) continue;
+    special = true;
+    if (!Opens(address, ranges[i].prefix))
+      return AddressRefusal{Kind::kSpecial, ranges[i].prefix, ranges[i].what, i};
+  }
+  if (IsIsatap(address)) {
+    const IpPrefix range(address, 96);
+    if (Opens(address, range)) return std::nullopt;
+    return AddressRefusal{Kind::kSpecial, range, kIsatap, kIsatapRange};
+  }
+  if (!special && !IsGlobalUnicast(address)) {
+    const IpPrefix range(address, 3);
+    if (!Opens(address, range)) return AddressRefusal{Kind::kSpecial, range, kNotGlobal, kNotGlobalRange};
+  }
+  return std::nullopt;
 }
 
 absl::Status AddressPolicy::Check(const IpAddress& address) const {
-  if (const auto opted_out = opt_out_.Find(address)) {
-    return absl::PermissionDeniedError(
-        fmt::format("{} is in {}, which opted out of probes", address.ToString(), opted_out->ToString()));
+  const auto refusal = Refuse(address);
+  if (!refusal) return absl::OkStatus();
+  switch (refusal->kind) {
+    case AddressRefusal::Kind::kOptOut:
+      return absl::PermissionDeniedError(fmt::format("{} is in {}, which opted out of probes",
+                                                     address.ToString(), refusal->range.ToString()));
+    case AddressRefusal::Kind::kOwn:
+      return absl::PermissionDeniedError(fmt::format("{} is this host's own address", address.ToString()));
+    case AddressRefusal::Kind::kSpecial:
+      break;
   }
-  if (own_.contains(address)) {
-    return absl::PermissionDeniedError(fmt::format("{} is this host's own address", address.ToString()));
-  }
-  bool special = false;
-  for (const SpecialRange& range : SpecialRanges()) {
-    if (!range.prefix.Contains(address)) continue;
-    special = true;
-    if (absl::Status status = CheckRange(address, range); !status.ok()) return status;
-  }
-  if (IsIsatap(address)) return CheckRange(address, {IpPrefix(address, 96), kIsatap});
-  if (!special && !IsGlobalUnicast(address)) return CheckRange(address, {IpPrefix(address, 3), kNotGlobal});
-  return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      fmt::format("{} is in {} ({}), which is not probed unless allow_special names it", address.ToString(),
+                  refusal->range.ToString(), refusal->what));
 }
 
 }  // namespace perigee

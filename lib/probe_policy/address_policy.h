@@ -8,6 +8,8 @@
 
 #include <array>
 #include <bitset>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -53,17 +55,35 @@ struct AddressPolicyOptions {
   std::vector<IpAddress> own;
 };
 
+// Why an address is not probed.
+struct AddressRefusal {
+  enum class Kind : uint8_t { kOptOut, kOwn, kSpecial };
+  Kind kind{};
+  IpPrefix range;         // that opted out, or that is special; the address itself when it is our own
+  std::string_view what;  // of a special range: "benchmarking, RFC 2544"
+  // Of a special range: its place in SpecialRanges(), or kIsatapRange or kNotGlobalRange.
+  size_t special = 0;
+};
+
+// More than there are special ranges. The last two numbers stand for what no prefix describes: ISATAP within
+// any prefix, and IPv6 outside of global unicast that no range names.
+inline constexpr size_t kMaxSpecialRanges = 64;
+inline constexpr size_t kIsatapRange = kMaxSpecialRanges - 2;
+inline constexpr size_t kNotGlobalRange = kMaxSpecialRanges - 1;
+
 // Immutable, so it may be used from any thread.
 class AddressPolicy {
  public:
   AddressPolicy() = default;
   explicit AddressPolicy(const AddressPolicyOptions& options);
 
-  // OK, or PermissionDenied with a message that names the range and what it is for.
+  // Nothing when the address may be probed. Allocates nothing.
+  std::optional<AddressRefusal> Refuse(const IpAddress& address) const;
+  // The same as OK, or PermissionDenied with a message that names the range and what it is for.
   absl::Status Check(const IpAddress& address) const;
 
  private:
-  absl::Status CheckRange(const IpAddress& address, const SpecialRange& range) const;
+  bool Opens(const IpAddress& address, const IpPrefix& range) const;
 
   PrefixSet allow_special_;
   PrefixSet opt_out_;

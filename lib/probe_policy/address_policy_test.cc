@@ -109,6 +109,24 @@ TEST(AddressPolicy, OwnAddressesAreRefused) {
   EXPECT_EQ(Refusal(policy, "1.2.3.5"), "");
 }
 
+TEST(AddressPolicy, ARefusalSaysWhichRangeItIs) {
+  using Kind = AddressRefusal::Kind;
+  const AddressPolicy policy({.allow_special = {},
+                              .opt_out = {*IpPrefix::Parse("8.8.8.0/24")},
+                              .own = {*IpAddress::Parse("9.9.9.9")}});
+  const auto refuse = [&](const char* text) { return policy.Refuse(*IpAddress::Parse(text)); };
+  EXPECT_FALSE(refuse("8.8.4.4"));
+  EXPECT_EQ(refuse("8.8.8.8")->kind, Kind::kOptOut);
+  EXPECT_EQ(refuse("9.9.9.9")->kind, Kind::kOwn);
+  const auto special = refuse("10.1.2.3");
+  ASSERT_TRUE(special);
+  EXPECT_EQ(special->kind, Kind::kSpecial);
+  EXPECT_EQ(SpecialRanges()[special->special].prefix, *IpPrefix::Parse("10.0.0.0/8"));
+  EXPECT_EQ(special->what, "private use, RFC 1918");
+  EXPECT_EQ(refuse("2a00::5efe:1.2.3.4")->special, kIsatapRange);
+  EXPECT_EQ(refuse("4000::1")->special, kNotGlobalRange);
+}
+
 TEST(PrefixSet, FindsTheLongest) {
   const std::vector<IpPrefix> prefixes{Prefix("10.0.0.0/8"), Prefix("10.1.0.0/16")};
   const PrefixSet set(prefixes);

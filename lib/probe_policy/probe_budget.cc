@@ -41,21 +41,27 @@ MonoTime& ProbeBudget::BucketOf(const IpPrefix& prefix) {
   return idle_.back().second;
 }
 
-absl::Status ProbeBudget::Take(const IpAddress& client, uint32_t packets, MonoTime now) {
+ProbeBudget::Attempt ProbeBudget::TryTake(const IpAddress& client, uint32_t packets, MonoTime now) {
   const std::lock_guard lock(mutex_);
-  const IpPrefix prefix = ClientPrefix(client);
-  MonoTime& prefix_full_at = BucketOf(prefix);
+  MonoTime& prefix_full_at = BucketOf(ClientPrefix(client));
   const MonoTime prefix_after = std::max(prefix_full_at, now) + prefix_rate_.per_packet * packets;
   const MonoTime global_after = std::max(global_full_at_, now) + global_rate_.per_packet * packets;
   if (prefix_after > now + prefix_rate_.burst) {
-    return Exhausted("of " + prefix.ToString(), prefix_after - now - prefix_rate_.burst);
+    return {BudgetVerdict::kPrefixEmpty, prefix_after - now - prefix_rate_.burst};
   }
   if (global_after > now + global_rate_.burst) {
-    return Exhausted("of this host", global_after - now - global_rate_.burst);
+    return {BudgetVerdict::kGlobalEmpty, global_after - now - global_rate_.burst};
   }
   prefix_full_at = prefix_after;
   global_full_at_ = global_after;
-  return absl::OkStatus();
+  return {BudgetVerdict::kTaken};
+}
+
+absl::Status ProbeBudget::Take(const IpAddress& client, uint32_t packets, MonoTime now) {
+  const Attempt attempt = TryTake(client, packets, now);
+  if (attempt.verdict == BudgetVerdict::kTaken) return absl::OkStatus();
+  const bool prefix = attempt.verdict == BudgetVerdict::kPrefixEmpty;
+  return Exhausted(prefix ? "of " + ClientPrefix(client).ToString() : "of this host", attempt.wait);
 }
 
 void ProbeBudget::Return(const IpAddress& client, uint32_t packets) {

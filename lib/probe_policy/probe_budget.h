@@ -28,14 +28,22 @@ struct ProbeBudgetOptions {
 // and 4 ports) fits into any budget.
 inline constexpr uint32_t kMinimumBurst = 14;
 
+// What became of an attempt to take from both buckets.
+enum class BudgetVerdict : uint8_t { kTaken, kPrefixEmpty, kGlobalEmpty };
+
 // Thread-safe. `now` may go back between threads; a bucket never does.
 class ProbeBudget {
  public:
   // Rates of 0 count as 1.
   explicit ProbeBudget(const ProbeBudgetOptions& options);
 
-  // Takes `packets` for a client from both buckets, or nothing from either: ResourceExhausted, naming the
-  // bucket that is empty and when it will do.
+  struct Attempt {
+    BudgetVerdict verdict{};
+    std::chrono::nanoseconds wait{};  // until that bucket will do
+  };
+  // Takes `packets` for a client from both buckets, or nothing from either.
+  Attempt TryTake(const IpAddress& client, uint32_t packets, MonoTime now);
+  // The same as OK, or ResourceExhausted naming the bucket that is empty and when it will do.
   absl::Status Take(const IpAddress& client, uint32_t packets, MonoTime now);
 
   // Gives back what was taken and not sent.

@@ -40,6 +40,8 @@ struct DnsServer::Rooms {
   SystemClock clock;
   const MonoTime start_time = clock.Now();
   QueryCounterRegistry counters;
+  ServerCounters server_counters;
+  size_t max_tcp_connections = 0;
   std::unique_ptr<DecisionLog> decisions;
   std::unique_ptr<Generations> generations;
   std::shared_ptr<SharedRecorder> parked;
@@ -73,7 +75,8 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
                                                .start_time = clock.WallNow()},
                                      .insecure_control = options.insecure_control,
                                      .own_addresses = *std::move(own),
-                                     .tcp_idle_timeout = options.tcp.idle_timeout},
+                                     .tcp_idle_timeout = options.tcp.idle_timeout,
+                                     .counters = &server_counters},
                                     std::move(fleet), clock);
   if (!started.ok()) return started.status();
   generations = *std::move(started);
@@ -85,6 +88,9 @@ DnsGauges DnsServer::Rooms::Gauges() const {
   const std::shared_ptr<Generation> now = generations->current();
   DnsGauges gauges{.map_rows = now->map()->size(),
                    .map_capacity = now->map()->capacity(),
+                   .map_evictions = now->map()->evictions(),
+                   .max_flights = now->config().steering().max_flights(),
+                   .max_tcp_connections = max_tcp_connections,
                    .zones = now->authority().zones.zones().size(),
                    .generation = generations->count(),
                    .uptime = std::chrono::duration_cast<std::chrono::seconds>(clock.Now() - start_time)};
@@ -99,7 +105,11 @@ DnsGauges DnsServer::Rooms::Gauges() const {
                                .healthy = fleet.healthy().Contains(id),
                                .overloaded = fleet.overloaded().Contains(id),
                                .drained = fleet.operator_state(id) == OperatorState::kDrain,
-                               .load = static_cast<double>(fleet.load(id))});
+                               .forced_up = fleet.operator_state(id) == OperatorState::kForceUp,
+                               .prober_up = fleet.up(Part::kProber).Contains(id),
+                               .server_up = fleet.up(Part::kServer).Contains(id),
+                               .load = static_cast<double>(fleet.load(id)),
+                               .control_rtt = fleet.control_rtt(id)});
   }
   return gauges;
 }
@@ -108,7 +118,8 @@ absl::Status DnsServer::Rooms::StartMetrics(const std::string& listen) {
   if (listen.empty()) return absl::OkStatus();
   const auto endpoint = IpEndpoint::Parse(listen);
   if (!endpoint.ok()) return endpoint.status();
-  auto server = MetricsServer::Start(*endpoint, [this] { return DnsMetrics(counters, Gauges()); });
+  auto server =
+      MetricsServer::Start(*endpoint, [this] { return DnsMetrics(counters, server_counters, Gauges()); });
   if (!server.ok()) return server.status();
   metrics = *std::move(server);
   return absl::OkStatus();
@@ -129,7 +140,9 @@ void DnsServer::Rooms::StartListening(const DnsServerOptions& options, DnsPorts 
     return std::make_unique<Responder>(generations->authority(), telemetry(), parked);
   };
   udp = UdpListener::Serve(std::move(ports.udp), options.threads_per_address, responders);
-  tcp = TcpListener::Serve(std::move(ports.tcp), options.tcp, responders);
+  TcpOptions tcp_options = options.tcp;
+  tcp_options.counters = &server_counters.tcp;
+  tcp = TcpListener::Serve(std::move(ports.tcp), tcp_options, responders);
 }
 
 DnsServer::DnsServer(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
@@ -146,6 +159,7 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
   const v1::ControlConfig control = fleet->control();
   const std::string metrics_listen = fleet->dns().metrics_listen();
   auto rooms = std::make_unique<Rooms>();
+  rooms->max_tcp_connections = options.tcp.max_connections;
   absl::Status status = rooms->StartDeciding(options, *std::move(fleet));
   if (status.ok()) status = rooms->StartMetrics(metrics_listen);
   if (status.ok()) status = rooms->StartControl(options, control);

@@ -64,6 +64,13 @@ std::vector<IpPrefix> PrefixesFrom(const google::protobuf::RepeatedPtrField<std:
   return prefixes;
 }
 
+// That the operator speaks of by name, so that a special one among them has clients like any other.
+std::vector<IpPrefix> NamedNetworks(const v1::FleetConfig& fleet) {
+  std::vector<IpPrefix> networks = PrefixesFrom(fleet.probe_policy().allow_special());
+  for (const auto& o : fleet.steering().override()) networks.push_back(*IpPrefix::Parse(o.prefix()));
+  return networks;
+}
+
 std::shared_ptr<RateLimiter> LimiterFrom(const v1::RateLimitConfig& config, const CookieSecret& secret) {
   if (config.disabled()) return nullptr;
   uint64_t key = 0;
@@ -158,13 +165,15 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
     : configuration_(std::move(configuration)),
       fleet_(FleetFrom(configuration_.fleet)),
       map_(std::move(map)),
-      policy_(PolicyFrom(configuration_.fleet.probe_policy(), surroundings.own_addresses)),
-      budget_(BudgetFrom(configuration_.fleet.probe_policy())),
+      permit_(PolicyFrom(configuration_.fleet.probe_policy(), surroundings.own_addresses),
+              BudgetFrom(configuration_.fleet.probe_policy()), surroundings.counters),
       probers_at_(ChannelsTo(fleet_, &ReplicaInfo::prober, surroundings.credentials)),
       servers_at_(ChannelsTo(fleet_, &ReplicaInfo::control, surroundings.credentials)),
-      measurement_(surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules),
-                   fleet_, *map_, probers_, surroundings.clock,
-                   [this](const IpAddress& client, MonoTime now) { return Permit(client, now); }),
+      measurement_(
+          surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules), fleet_,
+          *map_, probers_, surroundings.clock,
+          [this](const IpAddress& client, MonoTime now) { return permit_.Ask(client, now); },
+          surroundings.counters),
       probers_(probers_at_),
       survey_(surroundings.loop, fleet_, probers_),
       clients_(*map_, fleet_, options()),
@@ -183,15 +192,10 @@ Authority Generation::MakeAuthority(const Surroundings& surroundings) {
                       .identity = {dns.identity().begin(), dns.identity().end()},
                       .cookies = std::move(configuration_.cookies),
                       .limiter = LimiterFrom(dns.rate_limit(), surroundings.process_secrets.front()),
+                      .special_networks = SpecialNetworks(NamedNetworks(config())),
                       .tcp_idle_timeout = surroundings.tcp_idle_timeout};
   if (!dns.client_subnet().disabled()) authority.subnet_trust = PrefixesFrom(dns.client_subnet().trust());
   return authority;
-}
-
-// One packet from each replica at the least; the probers keep budgets of their own.
-absl::Status Generation::Permit(const IpAddress& client, MonoTime now) {
-  if (absl::Status status = policy_.Check(client); !status.ok()) return status;
-  return budget_.Take(client, 1, now);
 }
 
 void Generation::Stop() {

@@ -13,8 +13,6 @@
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
-#include "lib/probe_policy/address_policy.h"
-#include "lib/probe_policy/probe_budget.h"
 #include "perigee/v1/config.pb.h"
 #include "services/dns/director/known_clients.h"
 #include "services/dns/director/steering_director.h"
@@ -22,6 +20,7 @@
 #include "services/dns/fleet/load_watch.h"
 #include "services/dns/measurement/distance_survey.h"
 #include "services/dns/measurement/measurement_loop.h"
+#include "services/dns/measurement/probe_permit.h"
 #include "services/dns/responder/authority.h"
 #include "services/dns/zone/zone_config.h"
 
@@ -35,6 +34,7 @@ struct Surroundings {
   std::vector<IpAddress> own_addresses;
   std::vector<CookieSecret> process_secrets;  // where no secret file is given
   std::chrono::milliseconds tcp_idle_timeout{};
+  MeasurementCounters* counters = nullptr;  // null: nobody counts
 };
 
 // A fleet file that has been found good in every part.
@@ -78,14 +78,12 @@ class Generation {
 
  private:
   using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
-  absl::Status Permit(const IpAddress& client, MonoTime now);
   Authority MakeAuthority(const Surroundings& surroundings);
 
   Configuration configuration_;
   FleetState fleet_;
   const std::shared_ptr<RttMap> map_;
-  AddressPolicy policy_;
-  ProbeBudget budget_;
+  ProbePermit permit_;
   Channels probers_at_, servers_at_;
   MeasurementLoop measurement_;
   ProberClient probers_;  // after `measurement_`: its destructor waits for the calls that report there

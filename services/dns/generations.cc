@@ -65,12 +65,14 @@ Generations::Generations(const GenerationsOptions& options, const Clock& clock,
                          std::shared_ptr<grpc::ChannelCredentials> credentials)
     : options_(options),
       clock_(clock),
+      counters_(options.counters == nullptr ? unread_ : *options.counters),
       surroundings_{.clock = clock,
                     .loop = loop_,
                     .credentials = std::move(credentials),
                     .own_addresses = options.own_addresses,
                     .process_secrets = {RandomCookieSecret()},
-                    .tcp_idle_timeout = options.tcp_idle_timeout},
+                    .tcp_idle_timeout = options.tcp_idle_timeout,
+                    .counters = &counters_.measurement},
       authority_(std::make_shared<const Authority>()) {}
 
 Generations::~Generations() {
@@ -94,7 +96,8 @@ absl::Status Generations::Begin(Configuration configuration) {
     if (!file.ok()) return file.status();
     state_file_ = *std::move(file);
     auto saver = RestoreMap(*state_file_, NamesOf(configuration.fleet), *map,
-                            std::chrono::seconds(configuration.fleet.steering().hard_age_seconds()), clock_);
+                            std::chrono::seconds(configuration.fleet.steering().hard_age_seconds()), clock_,
+                            &counters_.saves);
     if (!saver.ok()) return saver.status();
     saved_map_ = map;
     saver_ = *std::move(saver);
@@ -110,6 +113,7 @@ absl::Status Generations::Begin(Configuration configuration) {
       spdlog::warn("{}", status.ToString());
   }
   Serve(std::move(first));
+  counters_.reloads.Started(clock_.WallNow());
   return absl::OkStatus();
 }
 
@@ -153,7 +157,11 @@ absl::StatusOr<v1::SetReplicaStateResponse> Generations::SetReplicaState(
 }
 
 void Generations::Reload(std::function<void(absl::StatusOr<v1::ReloadResponse>)> done) {
-  asio::post(operations_, [this, done = std::move(done)] { done(ReloadNow()); });
+  asio::post(operations_, [this, done = std::move(done)] {
+    auto result = ReloadNow();
+    counters_.reloads.Reloaded(result.ok(), clock_.WallNow());
+    done(std::move(result));
+  });
 }
 
 absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
@@ -198,7 +206,7 @@ void Generations::SaveMap(const v1::FleetConfig& fleet, std::shared_ptr<RttMap> 
   const std::vector<std::string> names = NamesOf(fleet);
   auto store = MapStore::Open(*std::move(connection), names, clock_);
   if (!store.ok()) return spdlog::warn("the map is saved no more: {}", store.status().ToString());
-  saver_ = std::make_unique<MapSaver>(*std::move(store), *saved_map_, clock_);
+  saver_ = std::make_unique<MapSaver>(*std::move(store), *saved_map_, clock_, &counters_.saves);
 }
 
 // Ends those that nobody else holds, and comes back while there are others.

@@ -32,6 +32,7 @@ struct GenerationsOptions {
   bool insecure_control = false;
   std::vector<IpAddress> own_addresses;
   std::chrono::milliseconds tcp_idle_timeout{10'000};
+  ServerCounters* counters = nullptr;  // must outlive the generations; null: nobody counts
 };
 
 class Generations final : public DirectorBackend {
@@ -68,6 +69,8 @@ class Generations final : public DirectorBackend {
 
   const GenerationsOptions options_;
   const Clock& clock_;
+  ServerCounters unread_;
+  ServerCounters& counters_;
   boost::asio::io_context loop_{1};        // of measuring and health
   boost::asio::io_context operations_{1};  // of reloads and retirements: may wait for the loop
   std::unique_ptr<StateFile> state_file_;

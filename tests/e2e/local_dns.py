@@ -37,7 +37,7 @@ class LocalDns:
         lines = [f'domain: "{domain}"']
         lines += [f'replica {{ name: "{name}" ipv4: "{REPLICAS[name]}" prober_port: {port} control_port: {port} }}'
                   for name, port in ports.items()]
-        lines.append('probe_policy { allow_special: "127.0.0.0/8" allow_special: "198.18.0.0/15"'
+        lines.append('probe_policy { allow_special: "127.0.0.0/8" allow_special: "198.18.0.0/15" allow_special: "fd00::/8"'
                      " max_probes_per_second: 100000 max_probes_per_prefix_per_second: 1000 }")
         lines.append(f"steering {{ {steering} }}")
         self.fleet_text = "\n".join(lines) + "\n" + fleet.replace("METRICS", f"127.0.0.1:{self.metrics_port}")
@@ -130,10 +130,13 @@ class LocalDns:
 
     # What it tells of itself.
 
+    def metrics_page(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as page:
+            return page.read().decode()
+
     def metrics(self):
         """The metrics page: {name{labels}: value}."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as page:
-            return parse_metrics(page.read().decode())
+        return parse_metrics(self.metrics_page())
 
     def decisions(self, name="decisions.log"):
         file = self.folder / name

@@ -366,6 +366,15 @@ def test_client_subnet_has_the_maps_scope_for_a_steered_name(server, network, le
     assert returned == dns.client_subnet(network, length, scope)[4:], returned.hex()
 
 
+@pytest.mark.parametrize("network, length, scope", [("10.1.2.0", 24, 8), ("192.168.7.1", 32, 16), ("172.16.0.0", 12, 12),
+                                                    ("2001:db8:7::", 48, 32)])
+def test_a_private_client_subnet_has_the_scope_of_all_of_its_range(server, network, length, scope):
+    """RFC 7871 section 10."""
+    answer = refused_or(ask_subnet(server, DOMAIN, dns.A, dns.client_subnet(network, length)), dns.NOERROR)
+    assert answer.options[dns.CLIENT_SUBNET] == dns.client_subnet(network, length, scope)[4:]
+    assert answer.of(dns.A) == ask_subnet(server, DOMAIN, dns.A, b"").of(dns.A)  # as the resolver is answered
+
+
 def test_a_source_prefix_of_0_asks_for_privacy_and_gets_scope_0(server):
     answer = refused_or(ask_subnet(server, DOMAIN, dns.A, dns.client_subnet("0.0.0.0", 0)), dns.NOERROR)
     assert answer.options[dns.CLIENT_SUBNET] == b"\0\1\0\0"

@@ -9,12 +9,13 @@ namespace perigee::dns {
 ConnectionTable::ConnectionTable(size_t max_total, size_t max_per_client)
     : max_total_(max_total), max_per_client_(max_per_client) {}
 
-ConnectionTable::Id ConnectionTable::Add(const IpAddress& client, std::function<void()> close) {
+ConnectionTable::Id ConnectionTable::Add(const IpAddress& client, Close close) {
   const auto count = per_client_.find(client);
   if (count != per_client_.end() && count->second >= max_per_client_) {
-    Evict(std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.client == client; }));
+    Evict(std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.client == client; }),
+          TcpClose::kClientLimit);
   } else if (entries_.size() >= max_total_) {
-    Evict(entries_.begin());
+    Evict(entries_.begin(), TcpClose::kTotalLimit);
   }
   const Id id = next_id_++;
   entries_.push_back({id, client, std::move(close)});
@@ -34,7 +35,7 @@ void ConnectionTable::Remove(Id id) {
 }
 
 void ConnectionTable::CloseAll() {
-  while (!entries_.empty()) Evict(entries_.begin());
+  while (!entries_.empty()) Evict(entries_.begin(), TcpClose::kStopped);
 }
 
 void ConnectionTable::Erase(Entries::iterator entry) {
@@ -44,10 +45,10 @@ void ConnectionTable::Erase(Entries::iterator entry) {
   entries_.erase(entry);
 }
 
-void ConnectionTable::Evict(Entries::iterator entry) {
-  const std::function<void()> close = std::move(entry->close);
+void ConnectionTable::Evict(Entries::iterator entry, TcpClose why) {
+  const Close close = std::move(entry->close);
   Erase(entry);
-  close();
+  close(why);
 }
 
 }  // namespace perigee::dns

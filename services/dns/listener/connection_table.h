@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "lib/base/address.h"
+#include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
@@ -21,9 +22,11 @@ class ConnectionTable {
   // Both limits are at least 1.
   ConnectionTable(size_t max_total, size_t max_per_client);
 
+  // Why a connection is to be closed: kTotalLimit, kClientLimit or kStopped.
+  using Close = std::function<void(TcpClose why)>;
   // `close` is called once, and never from within Add for the connection itself, when the connection has to
   // make room or the table is closed. It must not call back into the table at once.
-  Id Add(const IpAddress& client, std::function<void()> close);
+  Id Add(const IpAddress& client, Close close);
 
   // The connection did something useful. Unknown ids, of connections that made room, are ignored.
   void Touch(Id id);
@@ -36,12 +39,12 @@ class ConnectionTable {
   struct Entry {
     Id id;
     IpAddress client;
-    std::function<void()> close;
+    Close close;
   };
   using Entries = std::list<Entry>;  // quietest first
 
   void Erase(Entries::iterator entry);
-  void Evict(Entries::iterator entry);
+  void Evict(Entries::iterator entry, TcpClose why);
 
   const size_t max_total_;
   const size_t max_per_client_;

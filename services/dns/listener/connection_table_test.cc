@@ -13,11 +13,15 @@ using ::testing::IsEmpty;
 class ConnectionTableTest : public ::testing::Test {
  protected:
   ConnectionTable::Id Add(std::string_view client, int name) {
-    return table_.Add(IpAddress::Parse(client).value(), [this, name] { closed_.push_back(name); });
+    return table_.Add(IpAddress::Parse(client).value(), [this, name](TcpClose why) {
+      closed_.push_back(name);
+      why_ = why;
+    });
   }
 
   ConnectionTable table_{4, 2};
   std::vector<int> closed_;
+  TcpClose why_{};  // the last one
 };
 
 TEST_F(ConnectionTableTest, ClosesTheQuietestOfTheSameClientAtItsLimit) {
@@ -28,6 +32,7 @@ TEST_F(ConnectionTableTest, ClosesTheQuietestOfTheSameClientAtItsLimit) {
   table_.Touch(first);
   Add("198.18.0.1", 3);
   EXPECT_THAT(closed_, ElementsAre(2));
+  EXPECT_EQ(why_, TcpClose::kClientLimit);
   EXPECT_EQ(table_.size(), 3u);
 }
 
@@ -37,6 +42,7 @@ TEST_F(ConnectionTableTest, ClosesTheQuietestOfAllAtTheTotalLimit) {
   table_.Touch(first);
   Add("198.18.0.5", 5);
   EXPECT_THAT(closed_, ElementsAre(2));
+  EXPECT_EQ(why_, TcpClose::kTotalLimit);
   EXPECT_EQ(table_.size(), 4u);
 }
 
@@ -56,6 +62,7 @@ TEST_F(ConnectionTableTest, ClosesAllOnce) {
   table_.CloseAll();
   table_.CloseAll();
   EXPECT_THAT(closed_, ElementsAre(1, 2));
+  EXPECT_EQ(why_, TcpClose::kStopped);
   EXPECT_EQ(table_.size(), 0u);
 }
 

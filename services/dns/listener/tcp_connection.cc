@@ -44,7 +44,8 @@ asio::awaitable<void> TcpConnection::Serve() {
   co_await std::move(first_to_end);
 }
 
-void TcpConnection::Close() {
+void TcpConnection::Close(TcpClose why) {
+  NoteEnd(why);
   boost::system::error_code ignored;
   socket_.close(ignored);
   progress_.cancel();
@@ -70,7 +71,10 @@ asio::awaitable<bool> TcpConnection::ReadQuery() {
   const auto [prefix_error, prefix_size] = co_await asio::async_read(socket_, asio::buffer(prefix), kAwait);
   if (prefix_error) co_return false;
   query_size_ = static_cast<size_t>(prefix[0] << 8 | prefix[1]);
-  if (query_size_ < kHeaderSize || query_size_ > query_.size()) co_return false;
+  if (query_size_ < kHeaderSize || query_size_ > query_.size()) {
+    NoteEnd(TcpClose::kMalformed);
+    co_return false;
+  }
   const auto [error, size] = co_await asio::async_read(socket_, asio::buffer(query_, query_size_), kAwait);
   co_return !error;
 }
@@ -130,6 +134,7 @@ asio::awaitable<void> TcpConnection::WatchIdleness() {
     const auto [error] = co_await idle_.async_wait(kAwait);
     if (error) co_return;
   }
+  NoteEnd(TcpClose::kIdle);
 }
 
 }  // namespace perigee::dns

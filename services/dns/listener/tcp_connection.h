@@ -8,11 +8,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "lib/base/address.h"
 #include "services/dns/responder/responder.h"
+#include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
@@ -43,12 +45,14 @@ class TcpConnection {
 
   // Serves until the client is done, gone or too slow. `this` must live until it is through.
   boost::asio::awaitable<void> Serve();
+  // Why Serve ended, once it has.
+  TcpClose end() const { return end_.value_or(TcpClose::kClient); }
 
   // The answer to a parked query.
   void Deliver(std::span<const uint8_t> answer);
 
-  // Makes Serve end soon.
-  void Close();
+  // Makes Serve end soon, for that reason.
+  void Close(TcpClose why);
 
  private:
   using Timer = boost::asio::steady_timer;
@@ -60,6 +64,9 @@ class TcpConnection {
   void Handle(std::span<const uint8_t> query);
   void Enqueue(std::span<const uint8_t> answer);
   void NoteActivity();
+  void NoteEnd(TcpClose why) {
+    if (!end_) end_ = why;
+  }
   bool may_read() const { return parked_ < limits_.max_parked && unsent() <= kMaxUnsentSize; }
   bool drained() const { return parked_ == 0 && unsent() == 0; }
   size_t unsent() const { return queued_.size() + writing_.size(); }
@@ -77,6 +84,7 @@ class TcpConnection {
 
   Timer idle_;
   std::chrono::steady_clock::time_point last_activity_;
+  std::optional<TcpClose> end_;  // the first reason there was
   size_t parked_ = 0;
   std::array<uint8_t, kMaxQuerySize> query_;
   size_t query_size_ = 0;

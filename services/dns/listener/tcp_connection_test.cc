@@ -53,7 +53,7 @@ class TcpConnectionTest : public ::testing::Test {
     asio::co_spawn(io_, connection_->Serve(), asio::detached);
   }
   ~TcpConnectionTest() override {
-    connection_->Close();
+    connection_->Close(TcpClose::kStopped);
     io_.poll();
   }
 

@@ -33,6 +33,7 @@ class TcpServer {
  public:
   TcpServer(const TcpOptions& options, std::unique_ptr<Responder> responder)
       : options_(options),
+        counters_(options.counters == nullptr ? unread_ : *options.counters),
         responder_(std::move(responder)),
         table_(options.max_connections, options.max_connections_per_client),
         scratch_(AnswerCapacity(Transport::kTcp)),
@@ -74,6 +75,7 @@ class TcpServer {
       if (!error) {
         Admit(std::move(socket));
       } else if (!stopping_) {
+        counters_.accept_failures.Add();
         asio::steady_timer pause(context_, kAcceptPause);
         co_await pause.async_wait(kAwait);
       }
@@ -94,13 +96,18 @@ class TcpServer {
   }
 
   asio::awaitable<void> Serve(std::shared_ptr<TcpConnection> connection, IpAddress client) {
-    const ConnectionTable::Id id = table_.Add(client, [c = connection.get()] { c->Close(); });
+    const ConnectionTable::Id id =
+        table_.Add(client, [c = connection.get()](TcpClose why) { c->Close(why); });
+    counters_.opened.Add();
     connection->set_hooks(
         {[this, weak = std::weak_ptr(connection)](std::span<const uint8_t> query, const Asker& asker) {
            Park(query, asker, weak);
          },
          [this, id] { table_.Touch(id); }});
-    const absl::Cleanup remove = [this, id] { table_.Remove(id); };
+    const absl::Cleanup remove = [this, id, c = connection.get()] {
+      table_.Remove(id);
+      counters_.closed[c->end()].Add();
+    };
     co_await connection->Serve();
   }
 
@@ -113,13 +120,17 @@ class TcpServer {
   }
 
   void PostAnswer(std::weak_ptr<TcpConnection> connection, std::span<const uint8_t> answer) {
-    asio::post(context_, [connection = std::move(connection),
+    asio::post(context_, [this, connection = std::move(connection),
                           bytes = std::vector<uint8_t>(answer.begin(), answer.end())] {
-      if (const auto alive = connection.lock()) alive->Deliver(bytes);
+      const auto alive = connection.lock();
+      if (alive != nullptr) return alive->Deliver(bytes);
+      if (!bytes.empty()) counters_.answers_lost.Add();
     });
   }
 
   const TcpOptions options_;
+  TcpCounters unread_;
+  TcpCounters& counters_;
   const std::unique_ptr<Responder> responder_;
   std::weak_ptr<TcpServer> self_;
   ConnectionTable table_;

@@ -15,6 +15,7 @@
 #include "lib/base/address.h"
 #include "services/dns/listener/socket.h"
 #include "services/dns/responder/responder.h"
+#include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
@@ -25,6 +26,7 @@ struct TcpOptions {
   size_t max_connections = 1024;
   size_t max_connections_per_client = 64;
   size_t max_parked_per_connection = 64;
+  TcpCounters* counters = nullptr;  // must outlive the listener; null: nobody counts
 };
 
 class TcpServer;

@@ -26,13 +26,22 @@ struct Server {
   explicit Server(TcpOptions options, std::optional<SteeredAnswer> everybody = std::nullopt)
       : steering(everybody), desk(&steering) {
     if (options.addresses.empty()) options.addresses = {At("127.0.0.1:0")};
+    options.counters = &counters;
     listener = TcpListener::Start(options, desk.factory()).value();
   }
 
   IpEndpoint endpoint(size_t i = 0) const { return listener->endpoints().at(i); }
 
+  // Whatever a test expects of them: all connections are closed by then, those still open as kStopped.
+  const TcpCounters& CountersAtTheEnd() {
+    listener.reset();
+    EXPECT_EQ(counters.opened.value(), counters.closed.sum());
+    return counters;
+  }
+
   FakeSteering steering;
   testing::Desk desk;
+  TcpCounters counters;
   std::unique_ptr<TcpListener> listener;
 };
 
@@ -117,6 +126,25 @@ TEST(TcpListener, ClosesOnAMessageThatCannotBeAQuery) {
     client.SendRaw(prefix);
     EXPECT_TRUE(client.IsClosed());
   }
+  EXPECT_EQ(server.CountersAtTheEnd().closed[TcpClose::kMalformed].value(), 4u);
+}
+
+TEST(TcpListener, CountsConnectionsThatTheirClientsCloseAndThoseThatItsEndDoes) {
+  Server server({}, AnswerV4("198.18.0.7"));
+  TcpClient stays(server.endpoint());
+  stays.Send(Query(1));
+  EXPECT_TRUE(stays.Receive().has_value());
+  {
+    TcpClient goes(server.endpoint());
+    goes.Send(Query(1));
+    EXPECT_TRUE(goes.Receive().has_value());
+    goes.CloseHalf();
+    EXPECT_TRUE(goes.IsClosed());
+  }
+  const TcpCounters& counters = server.CountersAtTheEnd();
+  EXPECT_EQ(counters.opened.value(), 2u);
+  EXPECT_EQ(counters.closed[TcpClose::kClient].value(), 1u);
+  EXPECT_EQ(counters.closed[TcpClose::kStopped].value(), 1u);
 }
 
 TEST(TcpListener, ClosesSilentAndSlowAndUnreadingClients) {
@@ -132,6 +160,7 @@ TEST(TcpListener, ClosesSilentAndSlowAndUnreadingClients) {
   TcpClient other(server.endpoint());
   other.Send(query);
   EXPECT_TRUE(other.Receive().has_value());
+  EXPECT_GE(server.CountersAtTheEnd().closed[TcpClose::kIdle].value(), 2u);
 }
 
 TEST(TcpListener, ThousandSilentConnectionsDoNotShutOthersOut) {
@@ -146,6 +175,8 @@ TEST(TcpListener, ThousandSilentConnectionsDoNotShutOthersOut) {
   client.Send(Query(1));
   EXPECT_TRUE(client.Receive().has_value());
   EXPECT_TRUE(silent.front()->IsClosed());  // it was quiet longest and made room
+  EXPECT_EQ(server.CountersAtTheEnd().closed[TcpClose::kClientLimit].value(),
+            1001 - TcpOptions().max_connections_per_client);
 }
 
 TEST(TcpListener, AtTheTotalLimitTheQuietestOfAllClientsMakesRoom) {
@@ -165,6 +196,7 @@ TEST(TcpListener, AtTheTotalLimitTheQuietestOfAllClientsMakesRoom) {
   EXPECT_TRUE(clients[1]->IsClosed());
   EXPECT_TRUE(served(*clients[0]));
   EXPECT_TRUE(served(*clients[2]));
+  EXPECT_EQ(server.CountersAtTheEnd().closed[TcpClose::kTotalLimit].value(), 1u);
 }
 
 TEST(TcpListener, SurvivesAFloodOfGarbage) {
@@ -192,9 +224,13 @@ TEST(TcpListener, AnAnswerAfterTheConnectionOrTheServerGoesNowhere) {
   auto gone = std::make_unique<TcpClient>(server->endpoint());
   auto first = park(*gone);
   gone.reset();
+  const auto give_up = std::chrono::steady_clock::now() + 20s;
+  while (server->counters.closed.sum() == 0 && std::chrono::steady_clock::now() < give_up) {
+  }
   first.at(0)(&answer);
   TcpClient client(server->endpoint());
   auto second = park(client);
+  EXPECT_EQ(server->counters.answers_lost.value(), 1u);
   server->listener.reset();
   second.at(0)(&answer);
   EXPECT_TRUE(client.IsClosed());

@@ -246,14 +246,17 @@ bool RttMap::AskRefresh(const IpPrefix& prefix, MonoTime now, std::chrono::secon
   return asked_at.compare_exchange_strong(before, mark, std::memory_order_relaxed);
 }
 
+bool RttMap::Holds(uint32_t* set, size_t way, const Key& key) const {
+  return ShapeOf(set, way) == key.shape && Load(set + kHigh + way) == key.high &&
+         Load(Row(set, way) + kLow) == key.low;
+}
+
 size_t RttMap::WayToReplace(uint32_t* set, const Key& key) const {
   size_t oldest = 0;
   int64_t oldest_at = INT64_MAX;
   for (size_t way = 0; way < kWays; ++way) {
-    const uint32_t* row = Row(set, way);
-    const uint32_t shape = ShapeOf(set, way);
-    if (shape == key.shape && Load(set + kHigh + way) == key.high && Load(row + kLow) == key.low) return way;
-    const int64_t at = shape == 0 ? -1 : int64_t{Load(row + kMeasuredAt)};
+    if (Holds(set, way, key)) return way;
+    const int64_t at = ShapeOf(set, way) == 0 ? -1 : int64_t{Load(Row(set, way) + kMeasuredAt)};
     if (at >= oldest_at) continue;
     oldest_at = at;
     oldest = way;
@@ -266,7 +269,11 @@ void RttMap::Put(const IpPrefix& prefix, const MapRow& in) {
   uint32_t* set = SetOf(key);
   const size_t way = WayToReplace(set, key);
   uint32_t* row = Row(set, way);
-  if (ShapeOf(set, way) == 0) size_.fetch_add(1, std::memory_order_relaxed);
+  if (ShapeOf(set, way) == 0) {
+    size_.fetch_add(1, std::memory_order_relaxed);
+  } else if (!Holds(set, way, key)) {
+    evictions_.fetch_add(1, std::memory_order_relaxed);
+  }
 
   const uint32_t sequence = Load(set + kSequence);
   std::atomic_ref<uint32_t>(set[kSequence]).store(sequence + 1, std::memory_order_relaxed);

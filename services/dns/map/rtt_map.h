@@ -73,6 +73,8 @@ class RttMap {
   // Rows in use.
   size_t size() const { return size_.load(std::memory_order_relaxed); }
   size_t capacity() const { return sets_ * kWays; }
+  // Rows that gave way to another prefix's.
+  uint64_t evictions() const { return evictions_.load(std::memory_order_relaxed); }
 
   // For the one who saves the map. A slot is a row's place, 0 to capacity() - 1; a prefix keeps its slot
   // until its row goes. All are thread-safe.
@@ -98,6 +100,7 @@ class RttMap {
   size_t SlotAt(const uint32_t* set, size_t way) const;
   uint32_t* SetOf(const Key& key) const;
   uint32_t* Row(uint32_t* set, size_t way) const;
+  bool Holds(uint32_t* set, size_t way, const Key& key) const;
   size_t WayToReplace(uint32_t* set, const Key& key) const;
   uint32_t SinceEpoch(MonoTime time) const;
 
@@ -108,6 +111,7 @@ class RttMap {
   const MonoTime epoch_;
   uint32_t* words_;  // sets_ * set_words_, from mmap: untouched pages cost nothing
   std::atomic<size_t> size_{0};
+  std::atomic<uint64_t> evictions_{0};
   std::vector<std::atomic<uint64_t>> dirty_;  // a bit per slot
 };
 

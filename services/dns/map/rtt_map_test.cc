@@ -74,6 +74,9 @@ TEST(RttMap, NeverHoldsMoreThanItsLimitAndForgetsTheOldestOfASet) {
   RttMap map(1, RttMap::kWays, kEpoch);  // a single set
   for (uint32_t i = 0; i < 20; ++i) map.Put(V4(i), Row(0, 1, static_cast<int>(i)));
   EXPECT_EQ(map.size(), RttMap::kWays);
+  EXPECT_EQ(map.evictions(), 20 - RttMap::kWays);
+  map.Put(V4(19), Row(0, 1, 20));
+  EXPECT_EQ(map.evictions(), 20 - RttMap::kWays) << "a row that is replaced by its own prefix's stays";
   MapRow found;
   for (uint32_t i = 0; i < 20; ++i) EXPECT_EQ(map.Find(V4(i), &found), i >= 12) << i;
 }

@@ -27,22 +27,32 @@ struct FlightBoard::Flight {
   Rtt overhead{};
   std::optional<ReplicaId> previous;  // the home that the client had, or has been given by this flight
   std::vector<Done> parked;
+  bool answered = false;  // somebody waited, and was answered
 };
 
 FlightBoard::FlightBoard(const FlightOptions& options, const FleetState& fleet, RttMap& map,
-                         ProberCalls& probers, const Clock& clock, Permit permit)
+                         ProberCalls& probers, const Clock& clock, Permit permit,
+                         MeasurementCounters* counters)
     : options_(options),
       fleet_(fleet),
       map_(map),
       probers_(probers),
       clock_(clock),
       permit_(std::move(permit)),
-      rules_fingerprint_(options_.rules.Fingerprint()) {}
+      rules_fingerprint_(options_.rules.Fingerprint()),
+      counters_(counters == nullptr ? unread_ : *counters) {}
 
 FlightBoard::~FlightBoard() {
   for (auto& [id, flight] : flights_) {
-    for (Done& done : flight->parked) done(nullptr);
+    counters_.unparked.Add(flight->parked.size());
+    for (Done& done : flight->parked) Drop(done, ParkRefusal::kStopped);
+    counters_.ended[FlightEnd::kStopped].Add();
   }
+}
+
+void FlightBoard::Drop(Done& done, ParkRefusal reason) {
+  counters_.dropped[reason].Add();
+  done(nullptr);
 }
 
 void FlightBoard::Park(const ClientKey& client, Done done) {
@@ -56,23 +66,37 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
       return done(&outcome);
     }
   }
-  Flight* flight = under_way != by_prefix_.end() ? flights_[under_way->second].get() : Start(client);
+  Flight* flight =
+      under_way != by_prefix_.end() ? flights_[under_way->second].get() : Start(client, FlightCause::kQuery);
   if (flight == nullptr) return AnswerFallback(client, {&done, 1});
-  if (flight->parked.size() >= options_.max_parked_per_flight) return done(nullptr);
+  if (flight->parked.size() >= options_.max_parked_per_flight) return Drop(done, ParkRefusal::kFlightIsFull);
   flight->parked.push_back(std::move(done));
+  counters_.parked.Add();
   Consider(*flight);
 }
 
 void FlightBoard::Refresh(const ClientKey& client) {
   if (by_prefix_.contains(client.prefix)) return;
-  if (Flight* flight = Start(client)) Consider(*flight);
+  if (Flight* flight = Start(client, FlightCause::kRefresh)) Consider(*flight);
+}
+
+// Why no flight may start now, whoever the client is.
+std::optional<ProbeRefusal> FlightBoard::RefuseFor(ReplicaSet measurable) const {
+  if (stopped_) return ProbeRefusal::kStopped;
+  if (flights_.size() >= options_.max_flights) return ProbeRefusal::kFlightLimit;
+  if (measurable.empty()) return ProbeRefusal::kNoProber;
+  return std::nullopt;
 }
 
 // Nothing when the client may not be probed, no prober can be asked or the board is full or stopped.
-FlightBoard::Flight* FlightBoard::Start(const ClientKey& client) {
+FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cause) {
   const ReplicaSet measurable = fleet_.measurable();
-  if (stopped_ || flights_.size() >= options_.max_flights || measurable.empty()) return nullptr;
+  if (const auto refusal = RefuseFor(measurable)) {
+    counters_.probes_refused[*refusal].Add();
+    return nullptr;
+  }
   if (!permit_(client.address, clock_.Now()).ok()) return nullptr;
+  counters_.started[cause].Add();
 
   auto owned = std::make_unique<Flight>();
   Flight& flight = *owned;
@@ -133,12 +157,14 @@ void FlightBoard::Consider(Flight& flight) {
     settles = DecisionTime(flight);
     if (settles && flight.started + *settles <= now) {
       const MapRow row = Remember(flight);
-      Answer(flight, OutcomeOf(flight.client, row));
+      const bool all = flight.outstanding.empty();
+      Answer(flight, OutcomeOf(flight.client, row), all ? FlightAnswer::kComplete : FlightAnswer::kEarly);
     } else if (now >= hold_end) {
-      AnswerBestSoFar(flight);
+      AnswerBestSoFar(flight, FlightAnswer::kHoldExpired);
     }
   }
-  if (flight.outstanding.empty() || now >= end) return End(flight);
+  if (flight.outstanding.empty()) return End(flight, FlightEnd::kComplete);
+  if (now >= end) return End(flight, FlightEnd::kExpired);
   if (flight.parked.empty()) return SetDue(flight, end);
   SetDue(flight, settles ? std::min(hold_end, flight.started + *settles) : hold_end);
 }
@@ -167,17 +193,16 @@ FlightOutcome FlightBoard::OutcomeOf(const ClientKey& client, const MapRow& row)
   return {ChooseFrom(home, inputs, options_.rules), inputs.samples};
 }
 
-void FlightBoard::AnswerBestSoFar(Flight& flight) {
+void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
   const std::span<const Sample> samples(flight.samples.data(), fleet_.size());
   ChoiceInputs inputs = InputsFor(flight.client, samples);
   if (!inputs.healthy.empty()) inputs.previous = flight.previous;
   Decision decision = Choose(inputs, options_.rules);
   if (Nearest(samples, Usable(samples.size(), inputs.healthy, inputs.overloaded))) {
     if (decision.reason != Reason::kAllDown) decision.reason = Reason::kHoldExpired;
-    return Answer(flight, {decision, samples});
+    return Answer(flight, {decision, samples}, when);
   }
-  std::vector<Done> parked;
-  parked.swap(flight.parked);
+  std::vector<Done> parked = TakeParked(flight, when);
   AnswerFallback(flight.client, parked);
 }
 
@@ -193,9 +218,17 @@ void FlightBoard::AnswerFallback(const ClientKey& client, std::span<Done> waitin
   for (Done& done : waiting) done(&outcome);
 }
 
-void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome) {
+// Those who wait, to be answered now.
+std::vector<FlightBoard::Done> FlightBoard::TakeParked(Flight& flight, FlightAnswer when) {
   std::vector<Done> parked;
   parked.swap(flight.parked);
+  counters_.unparked.Add(parked.size());
+  if (!parked.empty() && !std::exchange(flight.answered, true)) counters_.answered[when].Add();
+  return parked;
+}
+
+void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when) {
+  std::vector<Done> parked = TakeParked(flight, when);
   for (Done& done : parked) done(&outcome);
 }
 
@@ -224,7 +257,10 @@ MapRow FlightBoard::Remember(Flight& flight) {
 
 void FlightBoard::Stop() {
   stopped_ = true;
-  for (auto& [id, flight] : flights_) AnswerBestSoFar(*flight);
+  for (auto& [id, flight] : flights_) {
+    AnswerBestSoFar(*flight, FlightAnswer::kStopped);
+    counters_.ended[FlightEnd::kStopped].Add();
+  }
   flights_.clear();
   by_prefix_.clear();
   due_.clear();
@@ -237,7 +273,8 @@ void FlightBoard::SetDue(Flight& flight, MonoTime due) {
   due_.insert({due, flight.id});
 }
 
-void FlightBoard::End(Flight& flight) {
+void FlightBoard::End(Flight& flight, FlightEnd end) {
+  counters_.ended[end].Add();
   Remember(flight);
   due_.erase({flight.due, flight.id});
   by_prefix_.erase(flight.client.prefix);

@@ -27,6 +27,7 @@
 #include "services/dns/map/rtt_map.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
+#include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
@@ -61,12 +62,12 @@ class FlightBoard {
  public:
   // What becomes of a parked query: an outcome, or nothing when it is dropped. Runs exactly once.
   using Done = absl::AnyInvocable<void(const FlightOutcome*)>;
-  // May this client be probed now? Takes from the probe budget when it may.
+  // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
   using Permit = std::function<absl::Status(const IpAddress& client, MonoTime now)>;
 
-  // All references must outlive the board.
+  // All references must outlive the board, and `counters` too when it is given.
   FlightBoard(const FlightOptions& options, const FleetState& fleet, RttMap& map, ProberCalls& probers,
-              const Clock& clock, Permit permit);
+              const Clock& clock, Permit permit, MeasurementCounters* counters = nullptr);
   // Drops the queries that still wait.
   ~FlightBoard();
 
@@ -93,18 +94,21 @@ class FlightBoard {
  private:
   struct Flight;
 
-  Flight* Start(const ClientKey& client);
+  Flight* Start(const ClientKey& client, FlightCause cause);
+  std::optional<ProbeRefusal> RefuseFor(ReplicaSet measurable) const;
   void Consider(Flight& flight);
   std::optional<Rtt> DecisionTime(const Flight& flight) const;
-  void Answer(Flight& flight, const FlightOutcome& outcome);
-  void AnswerBestSoFar(Flight& flight);
+  void Drop(Done& done, ParkRefusal reason);
+  std::vector<Done> TakeParked(Flight& flight, FlightAnswer when);
+  void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
+  void AnswerBestSoFar(Flight& flight, FlightAnswer when);
   void AnswerFallback(const ClientKey& client, std::span<Done> waiting) const;
   ChoiceInputs InputsFor(const ClientKey& client, std::span<const Sample> samples) const;
   std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
   FlightOutcome OutcomeOf(const ClientKey& client, const MapRow& row) const;
   MapRow Remember(Flight& flight);
   void SetDue(Flight& flight, MonoTime due);
-  void End(Flight& flight);
+  void End(Flight& flight, FlightEnd end);
 
   const FlightOptions options_;
   const FleetState& fleet_;
@@ -113,6 +117,8 @@ class FlightBoard {
   const Clock& clock_;
   const Permit permit_;
   const uint16_t rules_fingerprint_;
+  MeasurementCounters unread_;
+  MeasurementCounters& counters_;
 
   bool stopped_ = false;
   uint64_t next_id_ = 1;

@@ -24,8 +24,9 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
     board_.reset();
     const int control[] = {10, 50, 100};
     for (int i = 0; i < 3; ++i) fleet_.SetControlRtt(ToReplicaId(i), milliseconds(control[i]));
-    board_.emplace(options, fleet_, map_, *this, clock_,
-                   [this](const IpAddress&, MonoTime) { return permit_; });
+    board_.emplace(
+        options, fleet_, map_, *this, clock_, [this](const IpAddress&, MonoTime) { return permit_; },
+        &counters_);
   }
 
   void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, milliseconds) override {
@@ -68,6 +69,7 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
   }
 
   FakeClock clock_;
+  MeasurementCounters counters_;
   FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
   RttMap map_{3, 1000, MonoTime{}};
   absl::Status permit_;
@@ -366,10 +368,65 @@ TEST_F(FlightBoardTest, AMillionStrangersAreAllAnsweredAndTakeNoMoreThanTheFligh
   fmt::print("{:.0f} ns for each stranger beyond the limit\n", took.count() / kStrangers);
 }
 
+TEST_F(FlightBoardTest, CountsWhenThoseWhoWaitedWereAnsweredAndHowFlightsEnded) {
+  Park();
+  Park();
+  EXPECT_EQ(counters_.parked.value() - counters_.unparked.value(), 2u);
+  Pass(40);
+  Answer(0, 30);
+  Pass(93);  // time has ruled out the others
+  EXPECT_EQ(counters_.answered[FlightAnswer::kEarly].value(), 1u) << "a flight, not its queries";
+  EXPECT_EQ(counters_.unparked.value(), 2u);
+  EXPECT_EQ(counters_.ended.sum(), 0u);
+  Pass(10'000);
+  EXPECT_EQ(counters_.ended[FlightEnd::kExpired].value(), 1u);
+
+  Park(*IpAddress::Parse("198.18.8.1"));
+  Pass(100);
+  for (int i = 0; i < 3; ++i) Answer(i, 20 + i, 2);
+  EXPECT_EQ(counters_.answered[FlightAnswer::kComplete].value(), 1u);
+  EXPECT_EQ(counters_.ended[FlightEnd::kComplete].value(), 1u);
+
+  Park(*IpAddress::Parse("198.18.9.1"));
+  Pass(400);
+  Park(*IpAddress::Parse("198.18.9.1"));
+  EXPECT_EQ(counters_.answered[FlightAnswer::kHoldExpired].value(), 1u) << "once a flight";
+
+  board_->Refresh(KeyOf(kClient));
+  Park(*IpAddress::Parse("198.18.10.1"));
+  EXPECT_EQ(counters_.started[FlightCause::kQuery].value(), 4u);
+  EXPECT_EQ(counters_.started[FlightCause::kRefresh].value(), 1u);
+  board_->Stop();
+  EXPECT_EQ(counters_.answered[FlightAnswer::kStopped].value(), 1u) << "nobody waited for the others";
+  EXPECT_EQ(counters_.ended[FlightEnd::kStopped].value(), 3u);
+  EXPECT_EQ(counters_.started.sum(), counters_.ended.sum());
+  EXPECT_EQ(counters_.parked.value(), counters_.unparked.value());
+}
+
+TEST_F(FlightBoardTest, CountsWhatItRefusesUnderItsReason) {
+  const auto refused = [this](ProbeRefusal reason) { return counters_.probes_refused[reason].value(); };
+  Make({.max_flights = 1, .max_parked_per_flight = 2});
+  for (int i = 0; i < 5; ++i) Park();
+  EXPECT_EQ(counters_.dropped[ParkRefusal::kFlightIsFull].value(), 3u);
+  Park(*IpAddress::Parse("198.18.8.1"));
+  EXPECT_EQ(refused(ProbeRefusal::kFlightLimit), 1u);
+  Pass(10'000);
+  for (int i = 0; i < 3; ++i) fleet_.SetUp(Part::kProber, ToReplicaId(i), false);
+  Park();
+  EXPECT_EQ(refused(ProbeRefusal::kNoProber), 1u);
+  board_->Stop();
+  Park();
+  EXPECT_EQ(refused(ProbeRefusal::kStopped), 1u);
+  EXPECT_EQ(counters_.started.sum(), 1u);
+}
+
 TEST_F(FlightBoardTest, ShutdownDropsThoseWhoWait) {
   Park();
   board_.reset();
   EXPECT_EQ(dropped_, 1);
+  EXPECT_EQ(counters_.dropped[ParkRefusal::kStopped].value(), 1u);
+  EXPECT_EQ(counters_.ended[FlightEnd::kStopped].value(), 1u);
+  EXPECT_EQ(counters_.parked.value(), counters_.unparked.value());
 }
 
 }  // namespace

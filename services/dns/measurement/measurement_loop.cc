@@ -7,15 +7,18 @@ namespace perigee::dns {
 
 MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options,
                                  const FleetState& fleet, RttMap& map, ProberClient& probers,
-                                 const Clock& clock, FlightBoard::Permit permit)
+                                 const Clock& clock, FlightBoard::Permit permit,
+                                 MeasurementCounters* counters)
     : loop_(loop),
       probers_(probers),
-      board_(options, fleet, map, *this, clock, std::move(permit)),
+      board_(options, fleet, map, *this, clock, std::move(permit), counters),
+      backlog_full_(counters == nullptr ? nullptr : &counters->backlog_full),
       timer_(loop) {}
 
 bool MeasurementLoop::Admit() {
   if (backlog_.fetch_add(1, std::memory_order_relaxed) < kMaxBacklog) return true;
   backlog_.fetch_sub(1, std::memory_order_relaxed);
+  if (backlog_full_ != nullptr) backlog_full_->Add();
   return false;
 }
 

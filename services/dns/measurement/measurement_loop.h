@@ -23,7 +23,8 @@ class MeasurementLoop final : private ProberCalls {
   // not run, or on its thread; destroy it so too, the latter after Stop and after ProberClient::Stop. What is
   // still on its way to the loop then is nothing.
   MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options, const FleetState& fleet,
-                  RttMap& map, ProberClient& probers, const Clock& clock, FlightBoard::Permit permit);
+                  RttMap& map, ProberClient& probers, const Clock& clock, FlightBoard::Permit permit,
+                  MeasurementCounters* counters = nullptr);
 
   // As FlightBoard::Park and Refresh, from any thread. `done` runs on the loop's thread.
   void Park(const ClientKey& client, FlightBoard::Done done);
@@ -42,6 +43,7 @@ class MeasurementLoop final : private ProberCalls {
   boost::asio::io_context& loop_;
   ProberClient& probers_;
   FlightBoard board_;
+  SharedCounter* const backlog_full_;  // null: nobody counts
   boost::asio::steady_timer timer_;
   std::optional<MonoTime> armed_for_;
   std::atomic<int> backlog_{0};

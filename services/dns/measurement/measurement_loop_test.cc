@@ -23,9 +23,15 @@ class MeasurementLoopTest : public testing::Test {
   FleetState fleet_{{{.name = "a"}}};
   RttMap map_{1, 1000, clock_.Now()};
   ProberClient probers_{{}};
-  MeasurementLoop loop_{
-      io_, {}, fleet_, map_, probers_, clock_, [](const IpAddress&, MonoTime) {
-                     return absl::OkStatus(); }};
+  MeasurementCounters counters_;
+  MeasurementLoop loop_{io_,
+                        {},
+                        fleet_,
+                        map_,
+                        probers_,
+                        clock_,
+                        [](const IpAddress&, MonoTime) { return absl::OkStatus(); },
+                        &counters_};
   int dropped_ = 0;
   int answered_ = 0;
 };
@@ -36,6 +42,7 @@ TEST_F(MeasurementLoopTest, QueriesBeyondTheBacklogAreDroppedAtOnce) {
   Park();
   EXPECT_EQ(dropped_, 1);
   EXPECT_EQ(answered_, 0);
+  EXPECT_EQ(counters_.backlog_full.value(), 1u);
 }
 
 TEST_F(MeasurementLoopTest, RefreshesCountAsBacklogToo) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lib/base/address.h"
+#include "lib/probe_policy/special_networks.h"
 #include "services/dns/guard/cookies.h"
 #include "services/dns/guard/rate_limiter.h"
 #include "services/dns/responder/steering_seam.h"
@@ -27,6 +28,8 @@ struct Authority {
   std::shared_ptr<RateLimiter> limiter;
   // The resolvers whose client subnet is believed.
   std::vector<IpPrefix> subnet_trust;
+  // Networks that are no client's whoever tells of them: the resolver's own address stands in.
+  SpecialNetworks special_networks;
   // What edns-tcp-keepalive (RFC 7828) tells.
   std::chrono::milliseconds tcp_idle_timeout{10'000};
 };

@@ -12,11 +12,20 @@ bool IsTrusted(const Authority& authority, const IpAddress& resolver) {
 
 // RFC 7871 §7.2.1: the scope is zero until something turns out to depend on the client.
 void UseSubnet(const Authority& authority, const ClientSubnet& subnet, QueryContext* context) {
+  context->subnet = SubnetUse::kNotTrusted;
   if (!IsTrusted(authority, context->asker)) return;
-  context->uses_subnet = true;
   context->edns.client_subnet_scope = 0;
   // A source prefix of zero asks for its network not to be used: the resolver's stands in.
-  if (subnet.source_prefix > 0) context->client = KeyOf(IpPrefix(subnet.address, subnet.source_prefix));
+  context->subnet = SubnetUse::kWithheld;
+  if (subnet.source_prefix == 0) return;
+  const ClientKey told = KeyOf(IpPrefix(subnet.address, subnet.source_prefix));
+  if (const auto scope = authority.special_networks.ScopeFor(told.address, subnet.source_prefix)) {
+    context->subnet = SubnetUse::kSpecial;
+    context->special_scope = static_cast<uint8_t>(*scope);
+    return;
+  }
+  context->subnet = SubnetUse::kUsed;
+  context->client = told;
 }
 
 void UseCookie(const CookieMaker& cookies, const Cookie& cookie, WallTime now, QueryContext* context) {

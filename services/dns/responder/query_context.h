@@ -23,9 +23,16 @@ struct QueryContext {
   EdnsReply edns;
   // The client's own network when its resolver told it and is believed, else the asker.
   ClientKey client;
-  bool uses_subnet = false;
+  SubnetUse subnet = SubnetUse::kNone;
+  // With SubnetUse::kSpecial: that of a steered answer, which is the asker's.
+  uint8_t special_scope = 0;
   bool valid_cookie = false;
 
+  // What a steered answer's scope is, given what steering said of `client`.
+  void SetSteeredScope(int scope_length) {
+    if (subnet == SubnetUse::kUsed) edns.client_subnet_scope = static_cast<uint8_t>(scope_length);
+    if (subnet == SubnetUse::kSpecial) edns.client_subnet_scope = special_scope;
+  }
   // The most octets that the answer may have.
   size_t limit() const { return transport == Transport::kUdp ? UdpLimit(query) : kTcpLimit; }
 };

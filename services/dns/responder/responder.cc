@@ -51,14 +51,14 @@ void CountSent(std::span<const uint8_t> answer, Rcode rcode, QueryCounters& coun
 void CountQuery(const QueryContext& context, QueryCounters& counters) {
   counters.by_protocol[static_cast<size_t>(context.transport)].Add();
   counters.CountType(context.query.qtype);
-  if (context.uses_subnet) counters.client_subnet.Add();
+  if (context.subnet != SubnetUse::kNone) counters.by_subnet[context.subnet].Add();
   if (context.edns.cookie) (context.valid_cookie ? counters.cookies_valid : counters.cookies_invalid).Add();
 }
 
 // Writes the steered answer, and writes it down. Returns its size.
 size_t Steer(QueryContext& context, const AnswerPlan& plan, const SteeredAnswer& answer, Recorder& recorder,
              std::span<uint8_t> out) {
-  if (context.uses_subnet) context.edns.client_subnet_scope = static_cast<uint8_t>(answer.scope_length);
+  context.SetSteeredScope(answer.scope_length);
   recorder.Steered(context.client, plan.steered_owner(), context.query.qtype, context.transport, answer);
   return WriteSteered(context.query, plan, answer, context.edns, out);
 }

@@ -79,6 +79,80 @@ TEST_F(ResponderEdnsTest, ASubnetThatIsBelievedDecidesAndGetsItsScope) {
   EXPECT_EQ(not_to_be_used.opt->options, Hex("00 08 00 04 00 01 00 00"));
 }
 
+// RFC 7871 §10: the resolver's own address decides, and the scope covers all of the private space.
+TEST_F(ResponderEdnsTest, APrivateSubnetSaysNothingOfTheClientSoItsResolverStandsIn) {
+  Authority authority = testing::TalkativeAuthority(&steering_);
+  authority.special_networks = SpecialNetworks({*IpPrefix::Parse("198.18.0.0/15")});
+  Publish(std::move(authority));
+  const auto ask = [this](std::string_view name, const Bytes& subnet) {
+    return Ask(MakeQuery({.name = std::string(name), .opt = OptSpec{.options = subnet}}), "198.18.8.8");
+  };
+  for (const auto& [sent, answered] : {
+           std::pair("00 08 00 07 00 01 18 00 0a 01 02", "00 08 00 07 00 01 18 08 0a 01 02"),
+           std::pair("00 08 00 08 00 01 20 00 c0 a8 01 01", "00 08 00 08 00 01 20 10 c0 a8 01 01"),
+           std::pair("00 08 00 0b 00 02 38 00 fd 12 34 56 78 9a 00",
+                     "00 08 00 0b 00 02 38 07 fd 12 34 56 78 9a 00"),
+       }) {
+    const Message m = ask("cdn.example.org", Hex(sent));
+    EXPECT_EQ(m.answer.at(0).text, "198.18.0.7") << "as 198.18.8.8 itself is answered";
+    EXPECT_EQ(m.opt->options, Hex(answered));
+  }
+  EXPECT_EQ(Subnets(SubnetUse::kSpecial), 3u);
+  EXPECT_EQ(Subnets(SubnetUse::kUsed), 0u);
+  const Bytes sent = Hex("00 08 00 07 00 01 18 00 0a 01 02");
+  EXPECT_EQ(ask("ns1.cdn.example.org", sent).opt->options, sent) << "static data has scope 0 for everybody";
+}
+
+TEST_F(ResponderEdnsTest, AnUnknownResolverOfAPrivateSubnetIsMeasuredItself) {
+  Authority authority = testing::TalkativeAuthority(&steering_);
+  authority.special_networks = SpecialNetworks({*IpPrefix::Parse("198.18.0.0/15")});
+  Publish(std::move(authority));
+  const Bytes query = MakeQuery(
+      {.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 07 00 01 18 00 0a 01 02")}});
+  ASSERT_EQ(Answer(query, "198.18.1.1").action, Action::kPark);
+  Bytes delivered;
+  responder_->Park(query, By("198.18.1.1"),
+                   [&](std::span<const uint8_t> answer) { delivered.assign(answer.begin(), answer.end()); });
+  EXPECT_EQ(steering_.last_parked().address.ToString(), "198.18.1.1");
+  const SteeredAnswer answer = AnswerV4("198.18.0.9");
+  steering_.TakeParked(1).at(0)(&answer);
+  EXPECT_EQ(OptionOf(*Decode(delivered), kSubnetOption), Hex("00 01 18 08 0a 01 02"));
+}
+
+TEST_F(ResponderEdnsTest, ASpecialSubnetThatTheOperatorNamesIsAClientsLikeAnyOther) {
+  Authority authority = testing::TalkativeAuthority(&steering_);
+  authority.special_networks = SpecialNetworks({*IpPrefix::Parse("10.1.0.0/16")});
+  Publish(std::move(authority));
+  steering_.Know("10.1.2.1", AnswerV4("198.18.0.9"));
+  const auto ask = [this](std::string_view subnet) {
+    return Ask({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(subnet)}}, "198.18.8.8");
+  };
+  const Message named = ask("00 08 00 07 00 01 18 00 0a 01 02");
+  EXPECT_EQ(named.answer.at(0).text, "198.18.0.9");
+  EXPECT_EQ(named.opt->options, Hex("00 08 00 07 00 01 18 18 0a 01 02"));
+  const Message beside = ask("00 08 00 07 00 01 18 00 0a 02 02");
+  EXPECT_EQ(beside.answer.at(0).text, "198.18.0.7");
+  EXPECT_EQ(beside.opt->options, Hex("00 08 00 07 00 01 18 18 0a 02 02"))
+      << "10.0.0.0/8 would hold 10.1.2.0/24";
+}
+
+TEST_F(ResponderEdnsTest, CountsWhatBecomesOfClientSubnets) {
+  Authority authority = testing::TalkativeAuthority(&steering_);
+  authority.subnet_trust = {*IpPrefix::Parse("198.18.8.8/32")};
+  Publish(std::move(authority));
+  const auto ask = [this](std::string_view subnet, std::string_view client) {
+    Ask({.name = "ns1.cdn.example.org", .opt = OptSpec{.options = Hex(subnet)}}, client);
+  };
+  ask(kSubnet, "198.18.8.8");
+  ask(kSubnet, "198.18.7.7");
+  ask("00 08 00 04 00 01 00 00", "198.18.8.8");
+  Ask({.name = "ns1.cdn.example.org", .opt = OptSpec{}});
+  EXPECT_EQ(Subnets(SubnetUse::kUsed), 1u);
+  EXPECT_EQ(Subnets(SubnetUse::kNotTrusted), 1u);
+  EXPECT_EQ(Subnets(SubnetUse::kWithheld), 1u);
+  EXPECT_EQ(Subnets(SubnetUse::kNone), 0u);
+}
+
 TEST_F(ResponderEdnsTest, TellsItsIdentityOnlyWhenAsked) {
   Publish(Guarded());
   EXPECT_EQ(Ask({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kNsid)}}).opt->options,
@@ -220,8 +294,11 @@ TEST_F(ResponderEdnsTest, AllocatesNothingOnTheWarmPath) {
       MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = {0, 8, 0, 9}}}),
       MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kSubnet)}}),
       MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex(kClientCookie)}}),
+      MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 05 00 01 08 00 0a")}}),
   };
-  testing::Desk desk(Guarded(), DecisionLog::Open("/dev/null").value());
+  Authority authority = Guarded();
+  authority.special_networks = SpecialNetworks({*IpPrefix::Parse("198.18.0.0/15")});
+  testing::Desk desk(std::move(authority), DecisionLog::Open("/dev/null").value());
   const auto responder = desk.NewResponder();
   const size_t before = testing::AllocationCount();
   for (const Bytes& query : queries) responder->Answer(query, By("198.18.7.7"), out_);

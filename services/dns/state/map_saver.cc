@@ -13,9 +13,14 @@ bool WarningPace::Due(MonoTime now) {
   return true;
 }
 
-MapSaver::MapSaver(std::unique_ptr<MapStore> store, RttMap& map, const Clock& clock,
+MapSaver::MapSaver(std::unique_ptr<MapStore> store, RttMap& map, const Clock& clock, SaveCounters* counters,
                    std::chrono::milliseconds interval)
-    : store_(std::move(store)), map_(map), clock_(clock), interval_(interval), thread_([this] { Run(); }) {}
+    : store_(std::move(store)),
+      map_(map),
+      clock_(clock),
+      counters_(counters),
+      interval_(interval),
+      thread_([this] { Run(); }) {}
 
 MapSaver::~MapSaver() {
   {
@@ -38,6 +43,8 @@ void MapSaver::Run() {
 
 void MapSaver::SaveOnce() {
   const auto saved = store_->Save(map_);
+  if (counters_ != nullptr)
+    saved.ok() ? counters_->Saved(*saved, clock_.WallNow()) : counters_->failures.Add();
   if (!saved.ok() && warnings_.Due(clock_.Now())) {
     const std::string why(saved.status().message());
     spdlog::warn("the map is not saved: {}; it is tried again each second", why);
@@ -72,7 +79,7 @@ absl::StatusOr<std::unique_ptr<MapStore>> OpenAndLoad(const StateFile& file,
 
 absl::StatusOr<std::unique_ptr<MapSaver>> RestoreMap(StateFile& file, std::span<const std::string> names,
                                                      RttMap& map, std::chrono::seconds hard_age,
-                                                     const Clock& clock) {
+                                                     const Clock& clock, SaveCounters* counters) {
   auto store = OpenAndLoad(file, names, map, hard_age, clock);
   if (absl::IsDataLoss(store.status())) {
     const absl::Status status = file.SetAside(std::string(store.status().message()));
@@ -80,7 +87,7 @@ absl::StatusOr<std::unique_ptr<MapSaver>> RestoreMap(StateFile& file, std::span<
     store = OpenStore(file, names, clock);
   }
   if (!store.ok()) return store.status();
-  return std::make_unique<MapSaver>(*std::move(store), map, clock);
+  return std::make_unique<MapSaver>(*std::move(store), map, clock, counters);
 }
 
 }  // namespace perigee::dns

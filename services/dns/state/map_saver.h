@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 #include "services/dns/state/map_store.h"
+#include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
@@ -28,8 +29,8 @@ class WarningPace {
 
 class MapSaver {
  public:
-  // `map` and `clock` must outlive this.
-  MapSaver(std::unique_ptr<MapStore> store, RttMap& map, const Clock& clock,
+  // `map`, `clock` and `counters` must outlive this; without the last nobody counts.
+  MapSaver(std::unique_ptr<MapStore> store, RttMap& map, const Clock& clock, SaveCounters* counters = nullptr,
            std::chrono::milliseconds interval = kSaveInterval);
   // Saves once more.
   ~MapSaver();
@@ -41,6 +42,7 @@ class MapSaver {
   const std::unique_ptr<MapStore> store_;
   RttMap& map_;
   const Clock& clock_;
+  SaveCounters* const counters_;
   const std::chrono::milliseconds interval_;
   WarningPace warnings_;
   std::mutex mutex_;
@@ -54,6 +56,6 @@ class MapSaver {
 class StateFile;
 absl::StatusOr<std::unique_ptr<MapSaver>> RestoreMap(StateFile& file, std::span<const std::string> names,
                                                      RttMap& map, std::chrono::seconds hard_age,
-                                                     const Clock& clock);
+                                                     const Clock& clock, SaveCounters* counters = nullptr);
 
 }  // namespace perigee::dns

@@ -29,6 +29,7 @@ class MapSaverTest : public StateFileTest {
   }
 
   SystemClock clock_;
+  SaveCounters counters_;
   MapRow found_;
 };
 
@@ -36,7 +37,7 @@ TEST_F(MapSaverTest, SavesWhileItRunsAndOnceMoreAtItsEnd) {
   auto file = Open();
   auto map = Map();
   auto saver = std::make_unique<MapSaver>(*MapStore::Open(*file->Connect(false), kFleet, clock_), *map,
-                                          clock_, milliseconds(5));
+                                          clock_, &counters_, milliseconds(5));
   map->Put(kPrefix, Row());
   auto reader = file->Connect(false);
   const auto give_up = clock_.Now() + seconds(20);
@@ -47,6 +48,22 @@ TEST_F(MapSaverTest, SavesWhileItRunsAndOnceMoreAtItsEnd) {
   map->Put(*IpPrefix::Parse("198.18.8.0/24"), Row());
   saver.reset();
   EXPECT_EQ(rows(), 2);
+  EXPECT_EQ(counters_.rows.value(), 2u);
+  EXPECT_GE(counters_.saves.value(), 2u);
+  EXPECT_EQ(counters_.failures.value(), 0u);
+  EXPECT_GT(counters_.last_success_unix_ms.load(), 0);
+}
+
+TEST_F(MapSaverTest, CountsWhatCannotBeSaved) {
+  auto file = Open();
+  auto map = Map();
+  auto store = *MapStore::Open(*file->Connect(false), kFleet, clock_);
+  ASSERT_TRUE(store->database().Execute("DROP TABLE row").ok());
+  map->Put(kPrefix, Row());
+  std::make_unique<MapSaver>(std::move(store), *map, clock_, &counters_, seconds(60)).reset();
+  EXPECT_EQ(counters_.failures.value(), 1u);
+  EXPECT_EQ(counters_.rows.value(), 0u);
+  EXPECT_EQ(counters_.last_success_unix_ms.load(), 0);
 }
 
 TEST_F(MapSaverTest, ARestoredMapAnswersAtOnce) {

@@ -1,4 +1,5 @@
-// The DNS server's metrics as Prometheus' families: what the workers counted, and how the server stands.
+// The DNS server's metrics as Prometheus' families: what its threads counted, and how the server
+// stands. docs/metrics.md lists them.
 #pragma once
 
 #include <prometheus/metric_family.h>
@@ -9,18 +10,22 @@
 #include <vector>
 
 #include "services/dns/telemetry/query_counters.h"
+#include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
 struct ReplicaGauges {
   std::string name;
-  bool healthy = false, overloaded = false, drained = false;
-  double load = 0;  // as its heartbeat told
+  bool healthy = false, overloaded = false, drained = false, forced_up = false;
+  bool prober_up = false, server_up = false;
+  double load = 0;                          // as its heartbeat told
+  std::chrono::microseconds control_rtt{};  // zero while unknown
 };
 
 // What the caller reads off the server at a scrape.
 struct DnsGauges {
-  uint64_t map_rows = 0, map_capacity = 0;  // client prefixes
+  uint64_t map_rows = 0, map_capacity = 0, map_evictions = 0;  // client prefixes
+  uint64_t max_flights = 0, max_tcp_connections = 0;
   uint64_t zones = 0;
   uint64_t generation = 0;  // of the configuration in force
   std::chrono::seconds uptime{};
@@ -28,9 +33,9 @@ struct DnsGauges {
   std::vector<ReplicaGauges> replicas;
 };
 
-// Adds up all blocks. Names begin with perigee_dns_; values of labels are the words that logs use.
-// Thread-safe.
-std::vector<prometheus::MetricFamily> DnsMetrics(const QueryCounterRegistry& counters,
-                                                 const DnsGauges& gauges);
+// Adds up all blocks of `queries`. Names begin with perigee_dns_; values of labels are the words that logs
+// use. Thread-safe.
+std::vector<prometheus::MetricFamily> DnsMetrics(const QueryCounterRegistry& queries,
+                                                 const ServerCounters& server, const DnsGauges& gauges);
 
 }  // namespace perigee::dns

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::string Text(const QueryCounterRegistry& counters, const DnsGauges& gauges = {}) {
-  return prometheus::TextSerializer().Serialize(DnsMetrics(counters, gauges));
+  return prometheus::TextSerializer().Serialize(DnsMetrics(counters, ServerCounters(), gauges));
 }
 
 TEST(DnsMetrics, AddsUpTheBlocksOfAllWorkers) {
@@ -26,7 +26,8 @@ TEST(DnsMetrics, AddsUpTheBlocksOfAllWorkers) {
     block.CountReason(Reason::kHysteresis);
     block.CountDrop(DropReason::kRateLimited);
     block.truncated.Add(4);
-    block.client_subnet.Add(5);
+    block.by_subnet[SubnetUse::kUsed].Add(5);
+    block.by_subnet[SubnetUse::kSpecial].Add(1);
     block.cookies_valid.Add(6);
     block.cookies_invalid.Add(7);
   }
@@ -38,7 +39,8 @@ TEST(DnsMetrics, AddsUpTheBlocksOfAllWorkers) {
   EXPECT_THAT(text, HasSubstr("\nperigee_dns_steered_total{reason=\"hysteresis\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("\nperigee_dns_dropped_total{reason=\"rate-limited\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("\nperigee_dns_truncated_total 8\n"));
-  EXPECT_THAT(text, HasSubstr("\nperigee_dns_client_subnet_total 10\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_client_subnet_total{use=\"used\"} 10\n"));
+  EXPECT_THAT(text, HasSubstr("\nperigee_dns_client_subnet_total{use=\"special\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("\nperigee_dns_cookies_total{valid=\"true\"} 12\n"));
   EXPECT_THAT(text, HasSubstr("\nperigee_dns_cookies_total{valid=\"false\"} 14\n"));
 }
@@ -59,7 +61,8 @@ TEST(DnsMetrics, NumbersWithoutAWordAppearWhenTheyAreSeen) {
 TEST(DnsMetrics, EveryDropHasAWordAndNoReasonIsInvalid) {
   const QueryCounterRegistry registry;
   const std::string text = Text(registry);
-  for (const char* word : {"not-a-query", "rate-limited", "slipped", "park-limit", "source-port-0"}) {
+  for (const char* word : {"not-a-query", "rate-limited", "slipped", "park-limit", "source-port-0",
+                           "cut-datagram", "not-sent"}) {
     EXPECT_THAT(text, HasSubstr("perigee_dns_dropped_total{reason=\"" + std::string(word) + "\"} 0\n"));
   }
   EXPECT_THAT(text, Not(HasSubstr("invalid")));
@@ -71,7 +74,7 @@ TEST(DnsMetrics, TheHistogramIsCumulative) {
   block.CountLatency(microseconds(1));
   block.CountLatency(microseconds(3), 2);
   block.CountLatency(std::chrono::seconds(10));
-  const auto families = DnsMetrics(registry, {});
+  const auto families = DnsMetrics(registry, ServerCounters(), {});
   const auto family = std::find_if(families.begin(), families.end(),
                                    [](const auto& f) { return f.name == "perigee_dns_latency_seconds"; });
   ASSERT_NE(family, families.end());
@@ -88,30 +91,9 @@ TEST(DnsMetrics, TheHistogramIsCumulative) {
   EXPECT_THAT(Text(registry), HasSubstr("perigee_dns_latency_seconds_bucket{le=\"+Inf\"} 4\n"));
 }
 
-TEST(DnsMetrics, TellsHowTheServerAndItsReplicasStand) {
-  const QueryCounterRegistry registry;
-  const DnsGauges gauges{.map_rows = 10,
-                         .map_capacity = 100,
-                         .zones = 2,
-                         .generation = 3,
-                         .uptime = std::chrono::minutes(1),
-                         .decisions_written = 8,
-                         .decisions_lost = 9,
-                         .replicas = {{.name = "dublin", .healthy = true, .load = 0.5},
-                                      {.name = "sydney", .overloaded = true, .drained = true}}};
-  const std::string text = Text(registry, gauges);
-  for (const char* line :
-       {"map_rows 10", "map_capacity 100", "zones 2", "generation 3", "uptime_seconds 60",
-        "decisions_logged_total 8", "decisions_lost_total 9", "replica_up{replica=\"dublin\"} 1",
-        "replica_up{replica=\"sydney\"} 0", "replica_overloaded{replica=\"sydney\"} 1",
-        "replica_drained{replica=\"sydney\"} 1", "replica_load{replica=\"dublin\"} 0.5"}) {
-    EXPECT_THAT(text, HasSubstr("\nperigee_dns_" + std::string(line) + "\n"));
-  }
-}
-
 TEST(DnsMetrics, NoFamilyAppearsTwice) {
   std::set<std::string> names;
-  for (const auto& family : DnsMetrics(QueryCounterRegistry(), {})) {
+  for (const auto& family : DnsMetrics(QueryCounterRegistry(), ServerCounters(), {})) {
     EXPECT_TRUE(names.insert(family.name).second) << family.name;
   }
 }

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +15,7 @@
 #include "lib/dns_wire/constants.h"
 #include "lib/dns_wire/query.h"
 #include "services/dns/steering/choose.h"
+#include "services/dns/telemetry/counter.h"
 
 namespace perigee::dns {
 
@@ -26,17 +26,19 @@ enum class DropReason : uint8_t {
   kSlipped,      // answered truncated by response rate limiting
   kParkLimit,    // too many queries wait for measurements
   kSourcePort0,  // nobody could receive the answer
+  kCutDatagram,  // longer than any query: what is left of it is answered, most often with FORMERR
+  kNotSent,      // the kernel took no answer over UDP
   kCount,
 };
 
-// One writer; a counter that others may read.
-class Counter {
- public:
-  void Add(uint64_t n = 1) { value_.store(value() + n, std::memory_order_relaxed); }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
+// What became of a query's client subnet (RFC 7871).
+enum class SubnetUse : uint8_t {
+  kNone,        // the query had none
+  kUsed,        // answered for that network
+  kWithheld,    // a source prefix of 0: the client wants to be unknown
+  kSpecial,     // private or otherwise special: answered for the resolver
+  kNotTrusted,  // the resolver is not believed
+  kCount,
 };
 
 struct alignas(64) QueryCounters {
@@ -49,8 +51,9 @@ struct alignas(64) QueryCounters {
   std::array<Counter, kTypes> by_type;
   std::array<Counter, kRcodes> by_rcode;
   std::array<Counter, kReasons> by_reason;  // of steered answers
-  std::array<Counter, static_cast<size_t>(DropReason::kCount)> by_drop;
-  Counter truncated, client_subnet, cookies_valid, cookies_invalid;
+  CountersBy<DropReason> by_drop;
+  CountersBy<SubnetUse> by_subnet;
+  Counter truncated, cookies_valid, cookies_invalid;
   // From the reading of the query to the sending of its answer; parked ones included when they are sent.
   std::array<Counter, kLatencies> latency;
   Counter latency_sum_us;
@@ -58,7 +61,7 @@ struct alignas(64) QueryCounters {
   void CountType(RrType type);
   void CountRcode(Rcode rcode);
   void CountReason(Reason reason);
-  void CountDrop(DropReason reason) { by_drop[static_cast<size_t>(reason)].Add(); }
+  void CountDrop(DropReason reason) { by_drop[reason].Add(); }
   // `count` answers that took the same time: a batch.
   void CountLatency(std::chrono::nanoseconds took, uint64_t count = 1);
 };

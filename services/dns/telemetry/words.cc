@@ -108,7 +108,127 @@ std::string_view Word(DropReason reason) {
       return "park-limit";
     case DropReason::kSourcePort0:
       return "source-port-0";
+    case DropReason::kCutDatagram:
+      return "cut-datagram";
+    case DropReason::kNotSent:
+      return "not-sent";
     case DropReason::kCount:
+      break;
+  }
+  return "invalid";
+}
+
+std::string_view Word(SubnetUse use) {
+  switch (use) {
+    case SubnetUse::kNone:
+      return "none";
+    case SubnetUse::kUsed:
+      return "used";
+    case SubnetUse::kWithheld:
+      return "withheld";
+    case SubnetUse::kSpecial:
+      return "special";
+    case SubnetUse::kNotTrusted:
+      return "not-trusted";
+    case SubnetUse::kCount:
+      break;
+  }
+  return "invalid";
+}
+
+std::string_view Word(FlightCause cause) {
+  switch (cause) {
+    case FlightCause::kQuery:
+      return "query";
+    case FlightCause::kRefresh:
+      return "refresh";
+    case FlightCause::kCount:
+      break;
+  }
+  return "invalid";
+}
+
+std::string_view Word(FlightAnswer answer) {
+  switch (answer) {
+    case FlightAnswer::kEarly:
+      return "early";
+    case FlightAnswer::kComplete:
+      return "complete";
+    case FlightAnswer::kHoldExpired:
+      return "hold-expired";
+    case FlightAnswer::kStopped:
+      return "stopped";
+    case FlightAnswer::kCount:
+      break;
+  }
+  return "invalid";
+}
+
+std::string_view Word(FlightEnd end) {
+  switch (end) {
+    case FlightEnd::kComplete:
+      return "complete";
+    case FlightEnd::kExpired:
+      return "expired";
+    case FlightEnd::kStopped:
+      return "stopped";
+    case FlightEnd::kCount:
+      break;
+  }
+  return "invalid";
+}
+
+std::string_view Word(ProbeRefusal reason) {
+  switch (reason) {
+    case ProbeRefusal::kSpecialRange:
+      return "special-range";
+    case ProbeRefusal::kOptOut:
+      return "opt-out";
+    case ProbeRefusal::kOwnAddress:
+      return "own-address";
+    case ProbeRefusal::kPrefixBudget:
+      return "prefix-budget";
+    case ProbeRefusal::kGlobalBudget:
+      return "global-budget";
+    case ProbeRefusal::kFlightLimit:
+      return "flight-limit";
+    case ProbeRefusal::kNoProber:
+      return "no-prober";
+    case ProbeRefusal::kStopped:
+      return "stopped";
+    case ProbeRefusal::kCount:
+      break;
+  }
+  return "invalid";
+}
+
+std::string_view Word(ParkRefusal reason) {
+  switch (reason) {
+    case ParkRefusal::kFlightIsFull:
+      return "flight-is-full";
+    case ParkRefusal::kStopped:
+      return "stopped";
+    case ParkRefusal::kCount:
+      break;
+  }
+  return "invalid";
+}
+
+std::string_view Word(TcpClose reason) {
+  switch (reason) {
+    case TcpClose::kClient:
+      return "client";
+    case TcpClose::kIdle:
+      return "idle";
+    case TcpClose::kMalformed:
+      return "malformed";
+    case TcpClose::kTotalLimit:
+      return "total-limit";
+    case TcpClose::kClientLimit:
+      return "client-limit";
+    case TcpClose::kStopped:
+      return "stopped";
+    case TcpClose::kCount:
       break;
   }
   return "invalid";

@@ -6,6 +6,7 @@
 
 #include "lib/dns_wire/constants.h"
 #include "services/dns/telemetry/query_counters.h"
+#include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
@@ -15,7 +16,14 @@ std::string Word(RrType type);
 std::string Word(Rcode rcode);
 // "udp", "tcp".
 std::string_view Word(Transport protocol);
-// "rate-limited".
+// "rate-limited" and the like: each word is its enumerator's.
 std::string_view Word(DropReason reason);
+std::string_view Word(SubnetUse use);
+std::string_view Word(FlightCause cause);
+std::string_view Word(FlightAnswer answer);
+std::string_view Word(FlightEnd end);
+std::string_view Word(ProbeRefusal reason);
+std::string_view Word(ParkRefusal reason);
+std::string_view Word(TcpClose reason);
 
 }  // namespace perigee::dns

@@ -38,10 +38,16 @@ class FakeSteering final : public Steering {
     return true;
   }
 
-  void Park(const ClientKey&, Done done) override {
+  void Park(const ClientKey& client, Done done) override {
     const std::lock_guard lock(mutex_);
+    last_parked_ = client;
     parked_.push_back(std::move(done));
     more_parked_.notify_all();
+  }
+
+  ClientKey last_parked() {
+    const std::lock_guard lock(mutex_);
+    return last_parked_;
   }
 
   // Waits until `count` queries are parked and hands them over, in the order in which they came.
@@ -58,6 +64,7 @@ class FakeSteering final : public Steering {
   std::mutex mutex_;
   std::condition_variable more_parked_;
   std::vector<Done> parked_;
+  ClientKey last_parked_;
 };
 
 }  // namespace perigee::dns::testing

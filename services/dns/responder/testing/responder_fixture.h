@@ -33,7 +33,10 @@ class ResponderFixture : public ::testing::Test {
   }
 
   uint64_t Dropped(DropReason reason) const {
-    return Sum([=](const QueryCounters& c) { return c.by_drop[static_cast<size_t>(reason)].value(); });
+    return Sum([=](const QueryCounters& c) { return c.by_drop[reason].value(); });
+  }
+  uint64_t Subnets(SubnetUse use) const {
+    return Sum([=](const QueryCounters& c) { return c.by_subnet[use].value(); });
   }
   uint64_t Sent(Rcode rcode) const {
     return Sum([=](const QueryCounters& c) { return c.by_rcode[static_cast<size_t>(rcode)].value(); });

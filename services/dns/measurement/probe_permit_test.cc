@@ -1,0 +1,49 @@
+#include "services/dns/measurement/probe_permit.h"
+
+#include "gtest/gtest.h"
+
+namespace perigee::dns {
+namespace {
+
+class ProbePermitTest : public testing::Test {
+ protected:
+  absl::Status Ask(std::string_view client) { return permit_.Ask(*IpAddress::Parse(client), clock_.Now()); }
+  uint64_t Refused(ProbeRefusal reason) const { return counters_.probes_refused[reason].value(); }
+
+  FakeClock clock_;
+  MeasurementCounters counters_;
+  ProbePermit permit_{AddressPolicy({.allow_special = {},
+                                     .opt_out = {*IpPrefix::Parse("9.9.9.0/24")},
+                                     .own = {*IpAddress::Parse("9.0.0.1")}}),
+                      {.packets_per_second = 30, .packets_per_prefix_per_second = 20},
+                      &counters_};
+};
+
+TEST_F(ProbePermitTest, CountsARefusedAddressUnderItsReasonAndRange) {
+  EXPECT_EQ(Ask("10.1.2.3").code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_FALSE(Ask("10.9.9.9").ok());
+  EXPECT_FALSE(Ask("4000::1").ok());
+  EXPECT_EQ(Refused(ProbeRefusal::kSpecialRange), 3u);
+  size_t ten = 0;
+  while (SpecialRanges()[ten].prefix != *IpPrefix::Parse("10.0.0.0/8")) ++ten;
+  EXPECT_EQ(counters_.special_ranges[ten].value(), 2u);
+  EXPECT_EQ(counters_.special_ranges[kNotGlobalRange].value(), 1u);
+
+  EXPECT_FALSE(Ask("9.9.9.9").ok());
+  EXPECT_EQ(Refused(ProbeRefusal::kOptOut), 1u);
+  EXPECT_FALSE(Ask("9.0.0.1").ok());
+  EXPECT_EQ(Refused(ProbeRefusal::kOwnAddress), 1u);
+}
+
+TEST_F(ProbePermitTest, CountsWhatTheBudgetsRefuse) {
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Ask("1.2.3.4").ok());
+  EXPECT_EQ(Ask("1.2.3.4").code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Refused(ProbeRefusal::kPrefixBudget), 1u);
+  EXPECT_EQ(Refused(ProbeRefusal::kGlobalBudget), 0u);
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(Ask("1.2.4.4").ok());
+  EXPECT_FALSE(Ask("1.2.4.4").ok());
+  EXPECT_EQ(Refused(ProbeRefusal::kGlobalBudget), 1u);
+}
+
+}  // namespace
+}  // namespace perigee::dns

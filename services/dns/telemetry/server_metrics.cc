@@ -1,0 +1,175 @@
+#include "services/dns/telemetry/server_metrics.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "lib/probe_policy/address_policy.h"
+#include "services/dns/telemetry/families.h"
+
+namespace perigee::dns {
+namespace {
+
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Families = std::vector<MetricFamily>;
+
+// How many there are now. What ended is read first, for what began is counted first.
+template <typename Began, typename Ended>
+MetricFamily UnderWay(std::string_view name, std::string_view help, Began began, Ended ended) {
+  const uint64_t gone = ended();
+  const uint64_t come = began();
+  return OneGauge(name, help, static_cast<double>(std::max(come, gone) - gone));
+}
+
+double Seconds(const std::atomic<int64_t>& unix_ms) {
+  return static_cast<double>(unix_ms.load(std::memory_order_relaxed)) / 1e3;
+}
+
+std::string RangeLabel(size_t special) {
+  if (special == kIsatapRange) return "isatap";
+  return special < SpecialRanges().size() ? SpecialRanges()[special].prefix.ToString() : "not-global-unicast";
+}
+
+std::string_view RegistryLabel(size_t special) {
+  if (special == kIsatapRange) return "ISATAP, RFC 5214";
+  return special < SpecialRanges().size() ? SpecialRanges()[special].what : "global unicast, RFC 4291";
+}
+
+// Those that were seen: most never are.
+MetricFamily SpecialRangesRefused(const MeasurementCounters& counters) {
+  Family family(MetricType::Counter, "probes_refused_special_total",
+                "Clients not measured for being in a special range, by range and registry entry.");
+  for (size_t i = 0; i < counters.special_ranges.size(); ++i) {
+    if (counters.special_ranges[i].value() == 0) continue;
+    family.Add({{"range", RangeLabel(i)}, {"registry", RegistryLabel(i)}}, counters.special_ranges[i]);
+  }
+  return std::move(family).Take();
+}
+
+Families MeasurementFamilies(const MeasurementCounters& c, const DnsGauges& gauges) {
+  return {
+      UnderWay(
+          "measurements", "Measurements under way.", [&c] { return c.started.sum(); },
+          [&c] { return c.ended.sum(); }),
+      OneGauge("measurements_limit", "The most measurements under way at once (steering.max_flights).",
+               static_cast<double>(gauges.max_flights)),
+      CounterByWord("measurements_started_total", "cause", "Measurements begun, by why.", c.started),
+      CounterByWord("measurements_answered_total", "outcome",
+                    "Measurements for which queries waited, by when these were answered.", c.answered),
+      CounterByWord("measurements_ended_total", "outcome", "Measurements ended, by how.", c.ended),
+      CounterByWord("probes_refused_total", "reason", "Clients not measured, by why not.", c.probes_refused),
+      SpecialRangesRefused(c),
+      UnderWay(
+          "parked_queries", "Queries that wait for a measurement.", [&c] { return c.parked.value(); },
+          [&c] { return c.unparked.value(); }),
+      OneCounter("parked_queries_total", "Queries that waited for a measurement.", c.parked.value()),
+      CounterByWord("parked_queries_dropped_total", "reason",
+                    "Queries dropped when they were to wait for a measurement, or while they did.",
+                    c.dropped),
+      OneCounter("measurement_backlog_dropped_total",
+                 "Queries and refreshes dropped because too many were on their way to the measuring thread.",
+                 c.backlog_full.value())};
+}
+
+Families TcpFamilies(const TcpCounters& c, const DnsGauges& gauges) {
+  return {
+      UnderWay(
+          "tcp_connections", "TCP connections open.", [&c] { return c.opened.value(); },
+          [&c] { return c.closed.sum(); }),
+      OneGauge("tcp_connections_limit", "The most TCP connections (--tcp-connections).",
+               static_cast<double>(gauges.max_tcp_connections)),
+      OneCounter("tcp_connections_opened_total", "TCP connections accepted.", c.opened.value()),
+      CounterByWord("tcp_connections_closed_total", "reason", "TCP connections closed, by why.", c.closed),
+      OneCounter("tcp_accept_failures_total", "TCP connections that could not be accepted.",
+                 c.accept_failures.value()),
+      OneCounter("tcp_answers_lost_total", "Answers that came when their TCP connection was gone.",
+                 c.answers_lost.value())};
+}
+
+Families SaveFamilies(const SaveCounters& c) {
+  return {
+      OneCounter("state_rows_saved_total", "Rows of the map written to the state file.", c.rows.value()),
+      OneCounter("state_saves_total", "Times that the map was saved without an error.", c.saves.value()),
+      OneCounter("state_save_failures_total", "Times that the map could not be saved.", c.failures.value()),
+      OneGauge("state_last_save_timestamp_seconds",
+               "When the map was last saved without an error; 0 is never.", Seconds(c.last_success_unix_ms))};
+}
+
+Families ConfigurationFamilies(const ReloadCounters& c, const DnsGauges& gauges) {
+  Family reloads(MetricType::Counter, "reloads_total", "Reloads of fleet file and zones, by result.");
+  reloads.Add({{"result", "ok"}}, c.succeeded);
+  reloads.Add({{"result", "refused"}}, c.refused);
+  return {std::move(reloads).Take(),
+          OneGauge("config_last_load_timestamp_seconds", "When the configuration in force was loaded.",
+                   Seconds(c.last_success_unix_ms)),
+          OneGauge("generation", "Generation of the configuration in force.",
+                   static_cast<double>(gauges.generation)),
+          OneGauge("zones", "Zones served.", static_cast<double>(gauges.zones)),
+          OneGauge("uptime_seconds", "Time since the start.", static_cast<double>(gauges.uptime.count()))};
+}
+
+Families MemoryFamilies(const DnsGauges& gauges) {
+  return {OneGauge("map_rows", "Client prefixes remembered.", static_cast<double>(gauges.map_rows)),
+          OneGauge("map_capacity", "Client prefixes that can be remembered.",
+                   static_cast<double>(gauges.map_capacity)),
+          OneCounter("map_evictions_total",
+                     "Client prefixes forgotten to make room, of the map in use: a reload that changes "
+                     "replicas or sizes begins a new one.",
+                     gauges.map_evictions),
+          OneCounter("decisions_logged_total", "Lines of the decision log.", gauges.decisions_written),
+          OneCounter("decisions_lost_total", "Decisions that a full ring or disk kept from the log.",
+                     gauges.decisions_lost)};
+}
+
+template <typename Read>
+MetricFamily ByReplica(const DnsGauges& gauges, std::string_view name, std::string_view help, Read read) {
+  Family family(MetricType::Gauge, name, help);
+  for (const ReplicaGauges& replica : gauges.replicas)
+    family.Add({{"replica", replica.name}}, static_cast<double>(read(replica)));
+  return std::move(family).Take();
+}
+
+MetricFamily PartsUp(const DnsGauges& gauges) {
+  Family family(MetricType::Gauge, "replica_part_up",
+                "1 when the heartbeat reaches that part of the replica.");
+  for (const ReplicaGauges& replica : gauges.replicas) {
+    family.Add({{"replica", replica.name}, {"part", "prober"}}, replica.prober_up ? 1 : 0);
+    family.Add({{"replica", replica.name}, {"part", "server"}}, replica.server_up ? 1 : 0);
+  }
+  return std::move(family).Take();
+}
+
+Families ReplicaFamilies(const DnsGauges& gauges) {
+  return {
+      ByReplica(gauges, "replica_up", "1 when the replica is healthy: clients may be sent to it.",
+                [](const auto& r) { return r.healthy; }),
+      PartsUp(gauges),
+      ByReplica(gauges, "replica_overloaded", "1 when the replica says that it has too much to do.",
+                [](const auto& r) { return r.overloaded; }),
+      ByReplica(gauges, "replica_drained", "1 when the operator took the replica out.",
+                [](const auto& r) { return r.drained; }),
+      ByReplica(gauges, "replica_forced_up", "1 when the operator keeps the replica in, whatever its health.",
+                [](const auto& r) { return r.forced_up; }),
+      ByReplica(gauges, "replica_load", "The replica's requests per second, as its heartbeat told.",
+                [](const auto& r) { return r.load; }),
+      ByReplica(gauges, "replica_control_rtt_seconds",
+                "Round trip from here to the replica's prober; 0 while unknown.",
+                [](const auto& r) { return std::chrono::duration<double>(r.control_rtt).count(); })};
+}
+
+}  // namespace
+
+void AppendServerMetrics(const ServerCounters& counters, const DnsGauges& gauges, Families* families) {
+  for (Families part : {MeasurementFamilies(counters.measurement, gauges), TcpFamilies(counters.tcp, gauges),
+                        SaveFamilies(counters.saves), ConfigurationFamilies(counters.reloads, gauges),
+                        MemoryFamilies(gauges), ReplicaFamilies(gauges)}) {
+    std::move(part.begin(), part.end(), std::back_inserter(*families));
+  }
+  // The serializer would print the HELP of a family without series, which helps nobody.
+  std::erase_if(*families, [](const MetricFamily& family) { return family.metric.empty(); });
+}
+
+}  // namespace perigee::dns
