@@ -188,7 +188,10 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
   {
     const std::lock_guard lock(mutex_);  // an operator's word between Inherit and the swap would be lost
     auto next = MakeOnLoop(*std::move(configuration), std::move(map), before.get());
-    if (operator_states_ != nullptr) (void)operator_states_->Load(next->fleet());
+    if (operator_states_ != nullptr) {
+      if (absl::Status status = operator_states_->Load(next->fleet()); !status.ok())
+        spdlog::warn("{}", status.ToString());
+    }
     Serve(std::move(next));
   }
   retired_.push_back(before);
