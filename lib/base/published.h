@@ -44,6 +44,9 @@ class Published {
       return value_;
     }
 
+    // What Current() returned last.
+    const std::shared_ptr<const T>& Last() const { return value_; }
+
    private:
     void Refresh() {
       const std::lock_guard lock(published_.mutex_);

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "lib/base/address.h"
-#include "lib/probe_policy/address_policy.h"
 
 namespace perigee {
 
@@ -25,29 +24,25 @@ class SpecialNetworks {
   // All that is special, but for what lies within `open`: networks that an operator names, to be probed or to
   // be served by a replica of his choice. As allow_special: "10.0.0.0/8" opens that, "0.0.0.0/0" opens
   // nothing.
-  explicit SpecialNetworks(std::vector<IpPrefix> open);
+  explicit SpecialNetworks(const std::vector<IpPrefix>& open);
 
   // Nothing when a network of `source_length` bits is a client's like any other, as judged by one address in
   // it. Else the scope of the answer: the length of the special range, or, where a part of the range is open,
-  // `source_length` if that is longer. Allocates nothing; for public networks some comparisons.
+  // `source_length` if that is longer. Allocates nothing; some comparisons.
+  // Of an IPv6 address only the first 64 bits count: what is special or open by more of them is as what lies
+  // around it. AddressPolicy still refuses to probe it.
   std::optional<int> ScopeFor(const IpAddress& address, int source_length) const;
 
  private:
-  // By the first 64 bits, those of IPv4 at their end. What is longer in IPv6 lies outside of global unicast.
-  struct Range {
-    uint64_t first = 0, last = 0;
-    int length = 0;
+  // From `first` on, up to the next one's.
+  struct Interval {
+    uint64_t first = 0;  // the first 64 bits of an IPv6 address, the 32 of an IPv4 one
+    int length = 0;      // of the outermost special range around it; 0: a client's network like any other
     bool partly_open = false;
   };
-  using Ranges = std::vector<Range>;  // by address; none within another
+  using Intervals = std::vector<Interval>;  // by address, the first at 0
 
-  void Add(const IpPrefix& prefix, bool partly_open);
-  const Range* Find(const IpAddress& address) const;
-
-  AddressPolicy policy_;
-  std::array<Ranges, 2> ranges_;     // [is_v6]
-  std::array<Range, 8> non_global_;  // by the first three bits of an IPv6 address
-  bool any_ = false;
+  std::array<Intervals, 2> intervals_;  // [is_v6]
 };
 
 }  // namespace perigee

@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "gtest/gtest.h"
+#include "lib/probe_policy/address_policy.h"
 
 namespace perigee {
 namespace {
@@ -56,7 +57,9 @@ TEST(SpecialNetworks, AgreesWithTheAddressPolicyOnEveryAddress) {
     EXPECT_EQ(networks.ScopeFor(address, 24).has_value(), policy.Refuse(address).has_value())
         << address.ToString();
   };
-  for (const SpecialRange& range : SpecialRanges()) check(range.prefix.address());
+  for (const SpecialRange& range : SpecialRanges()) {
+    if (range.prefix.address().is_v4() || range.prefix.length() <= 64) check(range.prefix.address());
+  }
   for (int i = 0; i < 100'000; ++i) {
     std::array<uint8_t, 16> bytes{};
     for (size_t b = 0; b < 8; ++b) bytes[b] = static_cast<uint8_t>(random());

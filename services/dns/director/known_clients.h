@@ -45,6 +45,11 @@ class KnownClients {
   // The same, and all samples; they are cleared when there are none.
   bool Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const;
 
+  // Have what Find will need brought near: its key, and then what `key_is_near` leads to.
+  void Expect(const ClientKey& client, bool key_is_near) const {
+    key_is_near ? map_.PrefetchRow(client.prefix) : map_.PrefetchKeys(client.prefix);
+  }
+
   // True for one of many that find the same client stale: that one is to have it measured again.
   bool AskRefresh(const ClientKey& client, MonoTime now) const;
 

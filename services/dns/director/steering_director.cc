@@ -15,6 +15,10 @@ bool SteeringDirector::Find(const ClientKey& client, MonoTime now, SteeredAnswer
   return true;
 }
 
+void SteeringDirector::Expect(const ClientKey& client, Approach approach) {
+  clients_.Expect(client, approach == Approach::kSecond);
+}
+
 [[gnu::noinline]] bool SteeringDirector::FindSeveral(const ClientKey& client, MonoTime now,
                                                      SteeredAnswer* answer) const {
   KnownClient known;

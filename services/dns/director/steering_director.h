@@ -19,6 +19,7 @@ class SteeringDirector final : public Steering {
       : clients_(clients), fleet_(fleet), measurement_(measurement), options_(options) {}
 
   bool Find(const ClientKey& client, MonoTime now, SteeredAnswer* answer) override;
+  void Expect(const ClientKey& client, Approach approach) override;
   void Park(const ClientKey& client, Done done) override;
 
  private:

@@ -65,7 +65,7 @@ class TcpServer {
     while (!stopping_) {
       look_around_.expires_after(kLookAroundInterval);
       co_await look_around_.async_wait(kAwait);
-      responder_->Rest();
+      responder_->Refresh();
     }
   }
 

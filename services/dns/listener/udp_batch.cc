@@ -69,7 +69,8 @@ void UdpBatch::AddAnswer(int i, size_t size) {
   ++answers_;
 }
 
-void UdpBatch::Send(int fd) {
+size_t UdpBatch::Send(int fd) {
+  size_t dropped = 0;
   for (size_t sent = 0; sent < answers_;) {
     const int count =
         sendmmsg(fd, to_send_.data() + sent, static_cast<unsigned>(answers_ - sent), MSG_DONTWAIT);
@@ -77,8 +78,10 @@ void UdpBatch::Send(int fd) {
       sent += static_cast<size_t>(count);
     } else if (errno != EINTR) {
       ++sent;
+      ++dropped;
     }
   }
+  return dropped;
 }
 
 }  // namespace perigee::dns

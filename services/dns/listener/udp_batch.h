@@ -27,6 +27,9 @@ struct ReplyPath {
   // routing table says. A link-local address means nothing without its interface, so there it stays.
   void FreeInterface();
 
+  // Same place in both families.
+  bool has_port() const { return peer.v4.sin_port != 0; }
+
   // Valid while `this` and `data` are.
   msghdr Header(iovec* data);
 };
@@ -44,6 +47,8 @@ class UdpBatch {
   int Receive(int fd);
 
   std::span<const uint8_t> query(int i) const;
+  // Whether it was longer than kMaxQuerySize.
+  bool is_cut(int i) const { return (received_[static_cast<size_t>(i)].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
   ReplyPath& path(int i) { return paths_[static_cast<size_t>(i)]; }
 
   // Where the next answer is to be written; AddAnswer then queues its first `size` octets for datagram `i`.
@@ -55,8 +60,9 @@ class UdpBatch {
   // Those that are queued.
   size_t answers() const { return answers_; }
 
-  // Sends the queued answers; one that cannot be sent is dropped, for its client asks again.
-  void Send(int fd);
+  // Sends the queued answers; one that cannot be sent is dropped, for its client asks again. Returns how many
+  // were.
+  size_t Send(int fd);
 
  private:
   void Rearm(size_t i);

@@ -1,9 +1,11 @@
 #include "services/dns/listener/udp_listener.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -14,12 +16,15 @@ namespace {
 
 // An error of the socket that stays must not eat the core.
 constexpr std::chrono::milliseconds kErrorPause{1};
+// Queries whose memory is fetched at once: as many as a core waits for together.
+constexpr int kTogether = 16;
 
-// sendmsg on one socket is safe from any thread.
-void SendParked(const Socket& socket, ReplyPath& path, std::span<const uint8_t> answer) {
+// sendmsg on one socket is safe from any thread. An answer that cannot be sent is dropped: its client asks
+// again.
+bool SendParked(const Socket& socket, ReplyPath& path, std::span<const uint8_t> answer) {
   iovec data{const_cast<uint8_t*>(answer.data()), answer.size()};
   const msghdr header = path.Header(&data);
-  sendmsg(socket.fd(), &header, MSG_DONTWAIT);  // one that cannot be sent is dropped: its client asks again
+  return sendmsg(socket.fd(), &header, MSG_DONTWAIT) >= 0;
 }
 
 }  // namespace
@@ -53,7 +58,7 @@ class UdpListener::Worker {
       if (count > 0) {
         HandleBatch(count);
       } else if (errno == EAGAIN) {
-        responder_->Rest();
+        responder_->Refresh();
       } else if (errno != EINTR) {
         std::this_thread::sleep_for(kErrorPause);
       }
@@ -62,28 +67,45 @@ class UdpListener::Worker {
 
   void HandleBatch(int count) {
     const MonoTime now = std::chrono::steady_clock::now();
-    for (int i = 0; i < count; ++i) Handle(i, now);
+    responder_->Refresh();
+    for (int first = 0; first < count; first += kTogether) {
+      HandleTogether(first, std::min(count, first + kTogether), now);
+    }
     const size_t answers = batch_.answers();
-    batch_.Send(socket_->fd());
-    responder_->counters().CountLatency(std::chrono::steady_clock::now() - now, answers);
+    const size_t dropped = batch_.Send(socket_->fd());
+    if (dropped > 0) responder_->counters().by_drop[DropReason::kNotSent].Add(dropped);
+    responder_->counters().CountLatency(std::chrono::steady_clock::now() - now, answers - dropped);
   }
 
-  void Handle(int i, MonoTime now) {
+  void HandleTogether(int first, int end, MonoTime now) {
+    for (int i = first; i < end; ++i) Read(i, now, &readings_[static_cast<size_t>(i - first)]);
+    for (int i = first; i < end; ++i) responder_->Approach(readings_[static_cast<size_t>(i - first)]);
+    for (int i = first; i < end; ++i) Answer(i, readings_[static_cast<size_t>(i - first)]);
+  }
+
+  void Read(int i, MonoTime now, Reading* reading) {
+    reading->verdict = ParseVerdict::kDrop;
     const auto client = IpAddress::FromSockaddr(&batch_.path(i).peer.any);
     if (!client.ok()) return;
-    const Asker asker{*client, Transport::kUdp, now};
-    const Outcome outcome = responder_->Answer(batch_.query(i), asker, batch_.answer_room());
-    if (outcome.action == Action::kSend) batch_.AddAnswer(i, outcome.size);
-    if (outcome.action == Action::kPark) Park(i, asker);
+    if (!batch_.path(i).has_port()) return responder_->counters().CountDrop(DropReason::kSourcePort0);
+    if (batch_.is_cut(i)) responder_->counters().CountDrop(DropReason::kCutDatagram);
+    responder_->Read(batch_.query(i), {*client, Transport::kUdp, now}, reading);
   }
 
-  void Park(int i, const Asker& asker) {
-    responder_->Park(batch_.query(i), asker,
-                     [weak = std::weak_ptr<Socket>(socket_),
-                      path = batch_.path(i)](std::span<const uint8_t> answer) mutable {
-                       const auto socket = weak.lock();
-                       if (socket != nullptr && !answer.empty()) SendParked(*socket, path, answer);
-                     });
+  void Answer(int i, Reading& reading) {
+    const Outcome outcome = responder_->Answer(reading, batch_.answer_room());
+    if (outcome.action == Action::kSend) batch_.AddAnswer(i, outcome.size);
+    if (outcome.action == Action::kPark) Park(i, reading);
+  }
+
+  void Park(int i, const Reading& reading) {
+    responder_->Park(reading, [weak = std::weak_ptr<Socket>(socket_), path = batch_.path(i),
+                               parked = responder_->parked()](std::span<const uint8_t> answer) mutable {
+      const auto socket = weak.lock();
+      if (socket == nullptr || answer.empty() || SendParked(*socket, path, answer)) return;
+      const std::lock_guard lock(parked->mutex);
+      parked->recorder.counters().CountDrop(DropReason::kNotSent);
+    });
   }
 
   // Shared for as long as a parked answer is being sent, and no longer.
@@ -91,6 +113,7 @@ class UdpListener::Worker {
   const bool passed_;
   const std::unique_ptr<Responder> responder_;
   UdpBatch batch_;
+  std::array<Reading, kTogether> readings_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

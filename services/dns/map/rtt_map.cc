@@ -121,6 +121,8 @@ RttMap::RttMap(size_t replicas, size_t max_prefixes, MonoTime epoch)
   void* memory = mmap(nullptr, sets_ * set_words_ * sizeof(uint32_t), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
+  // Look-ups go all over it. Where huge pages are not to be had it is only slower.
+  madvise(memory, sets_ * set_words_ * sizeof(uint32_t), MADV_HUGEPAGE);
   words_ = static_cast<uint32_t*>(memory);
 }
 
@@ -152,6 +154,22 @@ bool RttMap::Consistently(const uint32_t* set, Look look) const {
   }
 }
 
+// The first way from `from` on whose key, but for the part of it in the row, is this one; kWays if none.
+size_t RttMap::WayOf(const uint32_t* set, const Key& key, size_t from) {
+  size_t way = from;
+  while (way < kWays && (Load(set + kHigh + way) != key.high || ShapeOf(set, way) != key.shape)) ++way;
+  return way;
+}
+
+void RttMap::PrefetchKeys(const IpPrefix& prefix) const { __builtin_prefetch(SetOf(Key(prefix))); }
+
+void RttMap::PrefetchRow(const IpPrefix& prefix) const {
+  const Key key(prefix);
+  uint32_t* set = SetOf(key);
+  const size_t way = WayOf(set, key, 0);
+  if (way < kWays) __builtin_prefetch(Row(set, way));
+}
+
 // Calls `visit` with the set, the way and the row of the prefix, if it has one; again when it was written
 // meanwhile.
 template <typename Visit>
@@ -159,8 +177,7 @@ bool RttMap::Read(const IpPrefix& prefix, Visit visit) const {
   const Key key(prefix);
   uint32_t* set = SetOf(key);
   return Consistently(set, [&] {
-    for (size_t way = 0; way < kWays; ++way) {
-      if (Load(set + kHigh + way) != key.high || ShapeOf(set, way) != key.shape) continue;
+    for (size_t way = WayOf(set, key, 0); way < kWays; way = WayOf(set, key, way + 1)) {
       uint32_t* row = Row(set, way);
       if (Load(row + kLow) != key.low) continue;
       visit(set, way, row);

@@ -62,6 +62,11 @@ class RttMap {
   bool Find(const IpPrefix& prefix, MapRow* row) const;
   bool Find(const IpPrefix& prefix, MapHit* hit) const;
 
+  // A hint, some look-ups ahead, that Find(prefix) is coming: memory is a hundred times slower than the look
+  // at it. The row can be fetched once the keys are there.
+  void PrefetchKeys(const IpPrefix& prefix) const;
+  void PrefetchRow(const IpPrefix& prefix) const;
+
   // True for one caller within `interval` (whole seconds), and only when the prefix is known: that one may
   // ask for it to be measured again. A row that is Put may be asked for anew.
   bool AskRefresh(const IpPrefix& prefix, MonoTime now, std::chrono::seconds interval);
@@ -95,6 +100,7 @@ class RttMap {
   bool Consistently(const uint32_t* set, Look look) const;
   void Unpack(const uint32_t* row, MapRow* out) const;
 
+  static size_t WayOf(const uint32_t* set, const Key& key, size_t from);
   template <typename Visit>
   bool Read(const IpPrefix& prefix, Visit visit) const;
   size_t SlotAt(const uint32_t* set, size_t way) const;

@@ -15,6 +15,7 @@
 namespace perigee::dns {
 
 struct QueryContext {
+  QueryContext() : QueryContext(IpAddress(), Transport::kUdp) {}
   QueryContext(const IpAddress& from, Transport by) : asker(from), transport(by) {}
 
   IpAddress asker;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "services/dns/responder/answer_writer.h"
@@ -120,24 +121,36 @@ Outcome Responder::Write(const Authority& authority, QueryContext& context, cons
   return Send(out.first(Steer(context, plan, steered_, recorder_, out)), RcodeOf(steered_));
 }
 
-Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out) {
-  QueryContext context(asker.address, asker.transport);
-  const ParseVerdict verdict = ParseQuery(query, &context.query, asker.transport);
-  if (verdict == ParseVerdict::kDrop) {
-    recorder_.counters().CountDrop(DropReason::kNotAQuery);
-    return {Action::kDrop};
-  }
-  const Authority& authority = *authority_.Current();
-  Interpret(authority, recorder_.clock(), &context);
-  CountQuery(context, recorder_.counters());
+void Responder::Parse(std::span<const uint8_t> query, const Asker& asker, Reading* reading) {
+  QueryContext& context = *std::construct_at(&reading->context, asker.address, asker.transport);
+  reading->at = asker.now;
+  reading->verdict = ParseQuery(query, &context.query, asker.transport);
+  if (reading->verdict != ParseVerdict::kDrop) Interpret(*authority_.Last(), recorder_.clock(), &context);
+}
 
+void Responder::Read(std::span<const uint8_t> query, const Asker& asker, Reading* reading) {
+  Parse(query, asker, reading);
+  if (reading->verdict == ParseVerdict::kDrop) return recorder_.counters().CountDrop(DropReason::kNotAQuery);
+  CountQuery(reading->context, recorder_.counters());
+  authority_.Last()->steering->Expect(reading->context.client, Steering::Approach::kFirst);
+}
+
+void Responder::Approach(const Reading& reading) {
+  if (reading.verdict != ParseVerdict::kOk) return;
+  authority_.Last()->steering->Expect(reading.context.client, Steering::Approach::kSecond);
+}
+
+Outcome Responder::Answer(Reading& reading, std::span<uint8_t> out) {
+  if (reading.verdict == ParseVerdict::kDrop) return {Action::kDrop};
+  const Authority& authority = *authority_.Last();
+  QueryContext& context = reading.context;
   AnswerPlan plan;
-  const bool well_formed = verdict == ParseVerdict::kOk;
+  const bool well_formed = reading.verdict == ParseVerdict::kOk;
   if (well_formed) {
     PlanAnswer(authority.zones, context.query.qname, context.query.qtype, context.query.qclass, &plan);
   }
   out = out.first(context.limit());
-  switch (Allow(authority, context, well_formed ? KindOf(plan.kind()) : ResponseKind::kError, asker.now)) {
+  switch (Allow(authority, context, well_formed ? KindOf(plan.kind()) : ResponseKind::kError, reading.at)) {
     case RateVerdict::kDrop:
       return {Action::kDrop};
     case RateVerdict::kTruncate:
@@ -145,20 +158,34 @@ Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, st
     case RateVerdict::kSend:
       break;
   }
-  return well_formed ? Write(authority, context, plan, asker.now, out) : Refuse(context, verdict, out);
+  return well_formed ? Write(authority, context, plan, reading.at, out)
+                     : Refuse(context, reading.verdict, out);
 }
 
-void Responder::Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver) {
-  QueryContext context(asker.address, asker.transport);
-  if (ParseQuery(query, &context.query, asker.transport) != ParseVerdict::kOk) return deliver({});
-  const std::shared_ptr<const Authority> authority = authority_.Current();
-  Interpret(*authority, recorder_.clock(), &context);
+Outcome Responder::Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out) {
+  Refresh();
+  Reading reading;
+  Read(query, asker, &reading);
+  return Answer(reading, out);
+}
+
+void Responder::Park(const Reading& reading, Deliver deliver) {
+  const std::shared_ptr<const Authority>& authority = authority_.Last();
   authority->steering->Park(
-      context.client, [saved = SavedQuery(context), authority, parked = parked_, since = asker.now,
-                       deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
+      reading.context.client,
+      [saved = SavedQuery(reading.context), authority, parked = parked_, since = reading.at,
+       deliver = std::move(deliver)](const SteeredAnswer* answer) mutable {
         std::array<uint8_t, kEdnsUdpLimit> out;  // of any protocol: a steered answer is small
         deliver(FinishParked(saved, *authority, answer, since, *parked, out));
       });
+}
+
+void Responder::Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver) {
+  Refresh();
+  Reading reading;
+  Parse(query, asker, &reading);
+  if (reading.verdict != ParseVerdict::kOk) return deliver({});
+  Park(reading, std::move(deliver));
 }
 
 }  // namespace perigee::dns

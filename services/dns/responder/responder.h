@@ -44,6 +44,14 @@ constexpr size_t AnswerCapacity(Transport transport) {
   return transport == Transport::kUdp ? kEdnsUdpLimit : kTcpLimit;
 }
 
+// A query that has been read and waits for its turn. It has views into the query and into the authority: both
+// must stay as they are until it is answered.
+struct Reading {
+  ParseVerdict verdict = ParseVerdict::kDrop;
+  QueryContext context;
+  MonoTime at{};
+};
+
 // One thread's. Answer neither locks nor allocates, but for the first query after a new authority.
 class Responder {
  public:
@@ -57,16 +65,28 @@ class Responder {
   // `out` has AnswerCapacity(transport) octets.
   Outcome Answer(std::span<const uint8_t> query, const Asker& asker, std::span<uint8_t> out);
 
+  // The same for many queries at once, a step for all of them after the other, so that what the later steps
+  // need of memory is fetched while the earlier ones are busy with other queries: Refresh(), Read() each,
+  // Approach() each, Answer() each. To leave Approach out costs time and nothing else.
+  void Read(std::span<const uint8_t> query, const Asker& asker, Reading* reading);
+  void Approach(const Reading& reading);
+  Outcome Answer(Reading& reading, std::span<uint8_t> out);
+
   // For a query that Answer said to park. What the answer needs of it is copied, so `query` may go. `deliver`
   // is called exactly once, from any thread, possibly before Park returns; its bytes live for that call only.
   void Park(std::span<const uint8_t> query, const Asker& asker, Deliver deliver);
+  void Park(const Reading& reading, Deliver deliver);
 
-  // Lets go of an authority that has been replaced. For a thread that has had nothing to do for a while.
-  void Rest() { authority_.Current(); }
+  // Takes the newest authority, and lets go of one that has been replaced: before every batch, and once in a
+  // while on a thread that has nothing to do.
+  void Refresh() { authority_.Current(); }
 
   QueryCounters& counters() { return recorder_.counters(); }
+  // Of what is answered later.
+  const std::shared_ptr<SharedRecorder>& parked() const { return parked_; }
 
  private:
+  void Parse(std::span<const uint8_t> query, const Asker& asker, Reading* reading);
   RateVerdict Allow(const Authority& authority, const QueryContext& context, ResponseKind kind, MonoTime now);
   Outcome Refuse(const QueryContext& context, ParseVerdict verdict, std::span<uint8_t> out);
   Outcome Write(const Authority& authority, QueryContext& context, const AnswerPlan& plan, MonoTime now,

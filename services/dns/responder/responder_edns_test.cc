@@ -199,7 +199,7 @@ TEST_F(ResponderEdnsTest, AParkedAnswerEndsByTheAuthorityThatItBeganWithAndHasIt
   responder_->Park(query, By("198.18.7.7"),
                    [&](std::span<const uint8_t> answer) { delivered.assign(answer.begin(), answer.end()); });
   query.assign(query.size(), 0xff);
-  Publish({});  // authoritative for nothing
+  Publish({.steering = &steering_});  // authoritative for nothing
   EXPECT_EQ(Ask({.name = "cdn.example.org"}).rcode, Rcode::kRefused);
   const SteeredAnswer answer = AnswerV4("198.18.0.9");
   steering_.TakeParked(1).at(0)(&answer);
