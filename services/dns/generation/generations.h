@@ -18,7 +18,7 @@
 #include "absl/status/statusor.h"
 #include "lib/base/published.h"
 #include "services/dns/admin/director_service.h"
-#include "services/dns/generation.h"
+#include "services/dns/generation/generation.h"
 #include "services/dns/state/map_saver.h"
 #include "services/dns/state/operator_states.h"
 #include "services/dns/state/state_file.h"

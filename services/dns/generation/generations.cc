@@ -1,4 +1,4 @@
-#include "services/dns/generations.h"
+#include "services/dns/generation/generations.h"
 
 #include <google/protobuf/util/message_differencer.h>
 

@@ -1,4 +1,4 @@
-#include "services/dns/generation.h"
+#include "services/dns/generation/generation.h"
 
 #include <algorithm>
 #include <filesystem>
