@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "fmt/format.h"
+#include "lib/base/read_file.h"
 #include "lib/config/fleet_parts.h"
 #include "lib/rpc/control.h"
 
@@ -86,12 +86,10 @@ absl::StatusOr<std::vector<CookieSecret>> SecretsFrom(const v1::CookieConfig& co
                                                       const Surroundings& surroundings) {
   if (config.secret_file().empty()) return surroundings.process_secrets;
   const std::string path = std::filesystem::path(folder) / config.secret_file();
-  std::ifstream file(path);
-  std::string text(kMaxSecretFileBytes, '\0');
-  if (!file) return absl::NotFoundError(fmt::format("dns.cookies.secret_file: can't read \"{}\"", path));
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
-  return ParseCookieSecrets(text, path);
+  const auto text = ReadFile(path, kMaxSecretFileBytes);
+  if (text.ok()) return ParseCookieSecrets(*text, path);
+  const std::string why(text.status().message());
+  return absl::Status(text.status().code(), fmt::format("dns.cookies.secret_file: {}", why));
 }
 
 }  // namespace
