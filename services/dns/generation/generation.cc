@@ -1,5 +1,7 @@
 #include "services/dns/generation/generation.h"
 
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <utility>
@@ -115,6 +117,18 @@ absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOpt
     configuration.cookies.emplace(*std::move(secrets));
   }
   return configuration;
+}
+
+std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::FleetConfig& after) {
+  std::vector<std::string> names;
+  const auto compare = [&names](const char* name, bool same) {
+    if (!same) names.push_back(name);
+  };
+  compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
+  compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
+  compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
+  compare("control", google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
+  return names;
 }
 
 std::shared_ptr<RttMap> MakeMap(const v1::FleetConfig& fleet, const Clock& clock) {

@@ -49,6 +49,9 @@ struct Configuration {
 absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOptions& zone_options,
                                         const Surroundings& surroundings);
 
+// The fields of the fleet file that differ and hold only from the process's start on.
+std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::FleetConfig& after);
+
 // An empty map for the fleet.
 std::shared_ptr<RttMap> MakeMap(const v1::FleetConfig& fleet, const Clock& clock);
 

@@ -1,7 +1,5 @@
 #include "services/dns/generation/generations.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <filesystem>
@@ -22,19 +20,6 @@ constexpr auto kRetireInterval = std::chrono::milliseconds(200);
 void RunLoop(asio::io_context& loop) {
   const auto work = asio::make_work_guard(loop);
   loop.run();
-}
-
-// What a reload reads but cannot change.
-std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::FleetConfig& after) {
-  std::vector<std::string> names;
-  const auto compare = [&names](const char* name, bool same) {
-    if (!same) names.push_back(name);
-  };
-  compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
-  compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
-  compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
-  compare("control", google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
-  return names;
 }
 
 std::vector<std::string> NamesOf(const v1::FleetConfig& fleet) {
