@@ -9,14 +9,10 @@
 namespace perigee::dns {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-
-const IpPrefix kV4 = *IpPrefix::Parse("198.18.7.0/24");
-const IpPrefix kV6 = *IpPrefix::Parse("2001:db8:7::/56");
 
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
 
@@ -99,76 +95,6 @@ TEST(NeedsRestart, NamesWhatTheProcessBoundOrOpenedAtItsStart) {
               ElementsAre("dns.decision_log", "dns.state_file"));
   EXPECT_THAT(changed("control { ca_file: 'a' certificate_file: 'b' key_file: 'c' }"),
               ElementsAre("control"));
-}
-
-TEST(SameMap, TheReplicasTheirOrderAndTheSizeDecide) {
-  const v1::FleetConfig before = FleetOf({"a", "b"});
-  EXPECT_TRUE(SameMap(before, FleetOf({"a", "b"}, "zone { name: 'else.org' } dns { identity: 'x' }")));
-  EXPECT_FALSE(SameMap(before, FleetOf({"b", "a"})));
-  EXPECT_FALSE(SameMap(before, FleetOf({"a"})));
-  EXPECT_FALSE(SameMap(before, FleetOf({"a", "b", "c"})));
-  EXPECT_FALSE(SameMap(before, FleetOf({"a", "c"})));
-  v1::FleetConfig larger = before, longer = before;
-  larger.mutable_steering()->set_max_prefixes(2000);
-  longer.mutable_steering()->set_hard_age_seconds(7200);
-  EXPECT_FALSE(SameMap(before, larger));
-  EXPECT_FALSE(SameMap(before, longer));
-}
-
-class CopyRowsTest : public ::testing::Test {
- protected:
-  // Of the replicas a, b and c.
-  MapRow Row(size_t decided) const {
-    MapRow row{.decision = {ToReplicaId(decided), Reason::kMeasuredBest}, .measured_at = clock_.Now()};
-    for (size_t i = 0; i < 3; ++i) row.samples[i] = {milliseconds(10 * (i + 1)), Method::kIcmpEcho};
-    return row;
-  }
-
-  FakeClock clock_;
-  const v1::FleetConfig before_ = FleetOf({"a", "b", "c"});
-  const std::shared_ptr<RttMap> from_ = MakeMap(before_, clock_);
-  MapRow found_;
-};
-
-TEST_F(CopyRowsTest, ReplicasTakeTheirSamplesToTheirNewNumbers) {
-  from_->Put(kV4, Row(0));
-  from_->Put(kV6, Row(2));
-  const v1::FleetConfig after = FleetOf({"new", "c", "a"});
-  const auto to = MakeMap(after, clock_);
-  CopyRows(before_, *from_, after, *to);
-
-  EXPECT_EQ(to->size(), 2u);
-  ASSERT_TRUE(to->Find(kV4, &found_));
-  EXPECT_EQ(found_.decision.replica, ToReplicaId(2));
-  EXPECT_EQ(found_.decision.reason, Reason::kMeasuredBest);
-  EXPECT_EQ(found_.measured_at, clock_.Now());
-  EXPECT_EQ(found_.samples[0].method, Method::kUnknown) << "nobody measured from there";
-  EXPECT_EQ(found_.samples[1].rtt, milliseconds(30));
-  EXPECT_EQ(found_.samples[2].rtt, milliseconds(10));
-  ASSERT_TRUE(to->Find(kV6, &found_));
-  EXPECT_EQ(found_.decision.replica, ToReplicaId(1));
-}
-
-TEST_F(CopyRowsTest, ARowWhoseReplicaHasLeftStaysBehind) {
-  from_->Put(kV4, Row(1));
-  from_->Put(kV6, Row(2));
-  const v1::FleetConfig after = FleetOf({"a", "c"});
-  const auto to = MakeMap(after, clock_);
-  CopyRows(before_, *from_, after, *to);
-  EXPECT_FALSE(to->Find(kV4, &found_));
-  EXPECT_TRUE(to->Find(kV6, &found_));
-}
-
-TEST_F(CopyRowsTest, ASmallerMapTakesWhatItHasRoomFor) {
-  for (uint32_t i = 0; i < 500; ++i) {
-    const uint8_t bytes[4] = {20, static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i), 0};
-    from_->Put(IpPrefix(IpAddress::V4(bytes), 24), Row(0));
-  }
-  v1::FleetConfig after = before_;
-  after.mutable_steering()->set_max_prefixes(16);
-  const auto to = MakeMap(after, clock_);
-  CopyRows(before_, *from_, after, *to);
-  EXPECT_EQ(to->size(), to->capacity());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "services/dns/generation/generations.h"
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -170,6 +171,40 @@ TEST_F(GenerationsTest, TheMapIsSavedUnderTheReplicasNewNumbers) {
   generations_.reset();
   Start(FleetOf({"d", "e", "b"}, kWithStateFile));
   EXPECT_EQ(Home(kPrefix), "b");
+}
+
+TEST_F(GenerationsTest, AStoreThatCannotBeOpenedIsTriedAgainWhileTheNewMapIsServed) {
+  Start(FleetOf({"a", "b"}, kWithStateFile));
+  std::filesystem::rename(path_, path_ + ".away");
+  std::filesystem::create_directory(path_);
+  ASSERT_TRUE(ReloadWith(FleetOf({"c", "b"}, kWithStateFile)).ok());
+  EXPECT_GE(counters_.saves.failures.value(), 1u);
+  map().Put(kPrefix, RowAt(clock_.Now(), 1));
+  EXPECT_EQ(Home(kPrefix), "b");
+
+  std::filesystem::remove(path_);
+  std::filesystem::rename(path_ + ".away", path_);
+  EXPECT_TRUE(Eventually([&] { return counters_.saves.rows.value() > 0; })) << "no reload is needed for it";
+  generations_.reset();
+  Start(FleetOf({"b"}, kWithStateFile));
+  EXPECT_EQ(Home(kPrefix), "b");
+}
+
+TEST_F(GenerationsTest, WhatARetiredGenerationStillMeasuresIsNotLost) {
+  Start(FleetOf({"a", "b"}));
+  auto query = generations_->current();
+  const std::weak_ptr<Generation> first = query;
+  ASSERT_TRUE(ReloadWith(FleetOf({"b", "c"})).ok());
+  const IpPrefix both = *IpPrefix::Parse("198.18.8.0/24");
+  const MonoTime now = clock_.Now();
+  query->map()->Put(kPrefix, RowAt(now, 1));
+  query->map()->Put(both, RowAt(now, 1));
+  map().Put(both, RowAt(now + seconds(10), 1));
+  EXPECT_EQ(Home(kPrefix), "unknown");
+  query.reset();
+  EXPECT_TRUE(Eventually([&] { return first.expired(); }));
+  EXPECT_EQ(Home(kPrefix), "b");
+  EXPECT_EQ(Home(both), "c") << "measured later, and so it stays";
 }
 
 TEST_F(GenerationsTest, ReloadsGoOneAfterAnother) {
