@@ -24,6 +24,16 @@ TEST(ReadFile, TakesExactlyTheLimitAndNotOneMore) {
   EXPECT_THAT(ReadFile(path, 8).status().ToString(), HasSubstr("8 bytes"));
 }
 
+TEST(ReadFile, TakesALongFileWhole) {
+  const std::string path = ::testing::TempDir() + "read_file_test.long";
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += std::to_string(i);
+  std::ofstream(path) << text;
+  EXPECT_EQ(ReadFile(path, 1 << 20).value_or("refused"), text);
+  EXPECT_EQ(ReadFile(path, text.size()).value_or("refused"), text);
+  ExpectError(path, absl::StatusCode::kInvalidArgument);
+}
+
 TEST(ReadFile, NamesWhatCannotBeRead) {
   ExpectError("/nonexistent/file", absl::StatusCode::kNotFound);
   ExpectError("/tmp", absl::StatusCode::kInvalidArgument);

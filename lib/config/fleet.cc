@@ -2,12 +2,9 @@
 
 #include <google/protobuf/text_format.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-
 #include "fmt/format.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "lib/base/read_file.h"
 #include "lib/config/fleet_defaults.h"
 #include "lib/config/fleet_rules.h"
 #include "lib/config/located.h"
@@ -36,18 +33,14 @@ absl::StatusOr<v1::FleetConfig> ParseFleet(std::string_view text, std::string_vi
 }
 
 absl::StatusOr<v1::FleetConfig> LoadFleetFile(const std::string& path) {
-  std::ifstream file(path);
-  if (!file && errno == ENOENT)
+  const auto text = ReadFile(path, kMaxFileBytes);
+  if (absl::IsNotFound(text.status()))
     return absl::NotFoundError(fmt::format("no fleet file \"{}\"; give one with --config", path));
-  if (!file)
-    return absl::NotFoundError(
-        fmt::format("the fleet file \"{}\" can't be read: {}", path, std::strerror(errno)));
-  std::string text(kMaxFileBytes + 1, '\0');  // one more than allowed, and no more: the file may be endless
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return absl::InvalidArgumentError(fmt::format("{}: can't be read", path));
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kMaxFileBytes) return absl::InvalidArgumentError(fmt::format("{}: over 1 MiB", path));
-  return ParseFleet(text, path);
+  if (!text.ok()) {
+    const std::string why(text.status().message());
+    return absl::Status(text.status().code(), fmt::format("the fleet file {}", why));
+  }
+  return ParseFleet(*text, path);
 }
 
 v1::FleetConfig DefaultFleet() {

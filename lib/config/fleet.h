@@ -10,8 +10,9 @@
 namespace perigee {
 
 // The file with its defaults filled in, so that no reader needs to know them. Errors: NotFound when there is
-// no such file; InvalidArgument with one line "file:line:column: what is wrong" for the first thing that is.
-// `domain` and `origin` may be empty here, for flags may give them.
+// no such file; InvalidArgument with one line "file:line:column: what is wrong" for the first thing that is,
+// or for more than 1 MiB; Unavailable when it can't be read. `domain` and `origin` may be empty here, for
+// flags may give them.
 absl::StatusOr<v1::FleetConfig> LoadFleetFile(const std::string& path);
 
 // The same from memory; `file_name` is used in messages only.

@@ -121,15 +121,20 @@ TEST(Fleet, AFileOverOneMiBIsRefused) {
     return LoadFleetFile(path).status();
   };
   EXPECT_TRUE(load_padded_to(1 << 20).ok());
-  EXPECT_EQ(load_padded_to((1 << 20) + 1).message(), path + ": over 1 MiB");
+  EXPECT_EQ(load_padded_to((1 << 20) + 1).message(),
+            "the fleet file \"" + path + "\" is larger than 1048576 bytes");
   std::filesystem::remove(path);
 }
 
 TEST(Fleet, AnEndlessFileIsReadNoFurtherThanTheLimit) {
-  EXPECT_EQ(LoadFleetFile("/dev/zero").status().message(), "/dev/zero: over 1 MiB");
+  EXPECT_EQ(LoadFleetFile("/dev/zero").status().message(),
+            "the fleet file \"/dev/zero\" is larger than 1048576 bytes");
 }
 
-TEST(Fleet, AFolderIsNotAFleetFile) { EXPECT_EQ(LoadFleetFile("/").status().message(), "/: can't be read"); }
+TEST(Fleet, AFolderIsNotAFleetFile) {
+  EXPECT_EQ(LoadFleetFile("/").status(),
+            absl::InvalidArgumentError("the fleet file \"/\" is a directory: name a file"));
+}
 
 }  // namespace
 }  // namespace perigee

@@ -5,10 +5,9 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <chrono>
-#include <fstream>
-#include <iterator>
 
 #include "fmt/format.h"
+#include "lib/base/read_file.h"
 #include "spdlog/spdlog.h"
 
 namespace perigee {
@@ -17,6 +16,9 @@ namespace {
 constexpr auto kStopGrace = std::chrono::seconds(1);
 // Control messages are small; a peer that sends more is broken or hostile.
 constexpr int kMaxMessageBytes = 1 << 20;
+
+// A bundle of all public authorities has a quarter of it.
+constexpr size_t kMaxPemBytes = 1 << 20;
 
 constexpr int kReconnectMs = 1000;
 // gRPC's "minimum back-off" is also what a connection attempt, TLS included, may take.
@@ -27,9 +29,10 @@ struct KeyMaterial {
 };
 
 absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::InvalidArgumentError(fmt::format("control: can't read \"{}\"", path));
-  return std::string{std::istreambuf_iterator<char>(file), {}};
+  auto pem = ReadFile(path, kMaxPemBytes);
+  if (pem.ok()) return pem;
+  const std::string why(pem.status().message());
+  return absl::InvalidArgumentError(fmt::format("control: {}", why));
 }
 
 absl::StatusOr<KeyMaterial> Load(const ControlSecurity& security) {

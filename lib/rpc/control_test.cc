@@ -77,8 +77,15 @@ TEST(ControlServer, AMissingKeyFileIsNamed) {
                                  .certificate_file = "/nonexistent/c.pem",
                                  .key_file = "/nonexistent/k.pem"};
   EXPECT_EQ(ControlServer::Start(kAnyLoopbackPort, security, {}).status().message(),
-            "control: can't read \"/nonexistent/ca.pem\"");
+            "control: \"/nonexistent/ca.pem\": there is no such file");
   EXPECT_FALSE(ChannelCredentialsFor(security).ok());
+}
+
+TEST(ControlServer, AnEndlessKeyFileIsReadNoFurtherThanTheLimit) {
+  const ControlSecurity security{
+      .ca_file = "/dev/zero", .certificate_file = "/dev/zero", .key_file = "/dev/zero"};
+  EXPECT_EQ(ChannelCredentialsFor(security).status(),
+            absl::InvalidArgumentError("control: \"/dev/zero\" is larger than 1048576 bytes"));
 }
 
 // One call of the health service with these octets for a message.

@@ -10,7 +10,7 @@
 #include "lib/net/host.h"
 #include "lib/rpc/control.h"
 #include "lib/service/privileges.h"
-#include "services/dns/generations.h"
+#include "services/dns/generation/generations.h"
 #include "services/dns/listener/udp_listener.h"
 #include "services/dns/telemetry/dns_metrics.h"
 #include "spdlog/spdlog.h"

@@ -94,7 +94,10 @@ LoadWatch::LoadWatch(boost::asio::io_context& loop, FleetState& fleet,
 LoadWatch::~LoadWatch() { Stop(); }
 
 void LoadWatch::Stop() {
-  stopped_ = true;
+  {
+    const std::lock_guard lock(starting_);
+    stopped_ = true;
+  }
   for (const auto& peer : peers_) peer->calls.Stop();
 }
 
@@ -120,6 +123,8 @@ void LoadWatch::Look() {
 }
 
 void LoadWatch::Watch(Peer& peer) {
+  const std::lock_guard lock(starting_);
+  if (stopped_) return;
   peer.watching = true;
   peer.started = std::chrono::steady_clock::now();
   if (peer.heard == MonoTime{})

@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -65,7 +66,8 @@ class LoadWatch {
   FleetState& fleet_;
   const LoadWatchOptions options_;
   boost::asio::steady_timer timer_;
-  std::atomic<bool> stopped_{false};
+  std::mutex starting_;  // held while a watch begins: gRPC may lose a cancellation that comes amid it
+  std::atomic<bool> stopped_{false};  // set under starting_
   std::shared_ptr<LoadWatch*> self_;  // gone with this: what is still queued in the loop sees that
   std::vector<std::unique_ptr<Peer>> peers_;
 };

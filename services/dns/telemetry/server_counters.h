@@ -92,7 +92,8 @@ struct TcpCounters {
 
 // The thread that saves writes.
 struct SaveCounters {
-  Counter rows, saves, failures;
+  Counter rows, saves;
+  SharedCounter failures;                        // written by the one that opens another map's store too
   std::atomic<int64_t> last_success_unix_ms{0};  // 0: never
 
   void Saved(uint64_t count, WallTime now);

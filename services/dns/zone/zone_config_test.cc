@@ -87,7 +87,7 @@ TEST_F(LoadZonesTest, NamesTheFieldOrTheLine) {
             "zone[0]: " + (folder_ / "broken").string() +
                 ":4: cdn.example.org.: a steered name cannot have A or AAAA records of its own: remove them");
   EXPECT_EQ(ErrorOf("zone { name: \"example.org\" file: \"none\" }"),
-            "zone[0]: " + (folder_ / "none").string() + ": cannot be read: No such file or directory");
+            "zone[0]: \"" + (folder_ / "none").string() + "\": there is no such file");
   EXPECT_THAT(ErrorOf("zone { name: \"a.org\" steered: \"b.\" }"),
               StartsWith("zone[0].steered[0]: b. is not within the zone a.org."));
 }

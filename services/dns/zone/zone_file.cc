@@ -1,15 +1,13 @@
 #include "services/dns/zone/zone_file.h"
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "fmt/format.h"
+#include "lib/base/read_file.h"
 #include "services/dns/zone/rdata_text.h"
 #include "services/dns/zone/zone_builder.h"
 #include "services/dns/zone/zone_scanner.h"
@@ -263,18 +261,7 @@ absl::StatusOr<seconds> ZoneReader::TtlOf(const File& file, const ZoneToken& tok
   return seconds(*ttl);
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) return absl::NotFoundError(fmt::format("{}: cannot be read: {}", path, error.message()));
-  if (size > kMaxZoneText) return absl::InvalidArgumentError(fmt::format("{}: larger than 64 MiB", path));
-  std::string text(size, '\0');
-  std::ifstream in(path, std::ios::binary);
-  if (!in.read(text.data(), static_cast<std::streamsize>(size))) {
-    return absl::NotFoundError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
-  }
-  return text;
-}
+absl::StatusOr<std::string> ReadZoneText(const std::string& path) { return ReadFile(path, kMaxZoneText); }
 
 }  // namespace
 
@@ -288,9 +275,9 @@ absl::StatusOr<Zone> ReadZone(std::string_view text, std::string_view file_name,
 }
 
 absl::StatusOr<Zone> LoadZoneFile(const std::string& path, NameView apex, std::span<const Name> steered) {
-  const auto text = ReadFile(path);
+  const auto text = ReadZoneText(path);
   if (!text.ok()) return text.status();
-  return ReadZone(*text, path, apex, steered, ReadFile);
+  return ReadZone(*text, path, apex, steered, ReadZoneText);
 }
 
 }  // namespace perigee::dns

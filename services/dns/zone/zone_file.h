@@ -15,7 +15,8 @@
 
 namespace perigee::dns {
 
-inline constexpr size_t kMaxZoneText = size_t{64} * 1024 * 1024;  // octets, of a file and all that it includes
+inline constexpr size_t kMaxZoneText =
+    size_t{64} * 1024 * 1024;  // octets, of a file and all that it includes
 inline constexpr size_t kMaxZoneRecords = 1'000'000;
 inline constexpr size_t kMaxIncludeDepth = 8;
 inline constexpr size_t kMaxIncludes = 1'000;  // of one zone
@@ -30,7 +31,7 @@ using IncludeLoader = absl::FunctionRef<absl::StatusOr<std::string>(const std::s
 absl::StatusOr<Zone> ReadZone(std::string_view text, std::string_view file_name, NameView apex,
                               std::span<const Name> steered, IncludeLoader load);
 
-// From the disk. NotFound or InvalidArgument, with the file's name, when it cannot be read.
+// From the disk. Errors of the reading are those of lib/base/read_file.h, with a limit of kMaxZoneText.
 absl::StatusOr<Zone> LoadZoneFile(const std::string& path, NameView apex, std::span<const Name> steered);
 
 }  // namespace perigee::dns

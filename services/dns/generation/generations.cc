@@ -1,7 +1,6 @@
-#include "services/dns/generations.h"
+#include "services/dns/generation/generations.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <filesystem>
@@ -18,23 +17,12 @@ namespace {
 
 // How often a retired generation is looked at: is it still in use?
 constexpr auto kRetireInterval = std::chrono::milliseconds(200);
+// What the loop puts into a map at a time: it measures meanwhile.
+constexpr size_t kRowsPerPut = 4096;
 
 void RunLoop(asio::io_context& loop) {
   const auto work = asio::make_work_guard(loop);
   loop.run();
-}
-
-// What a reload reads but cannot change.
-std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::FleetConfig& after) {
-  std::vector<std::string> names;
-  const auto compare = [&names](const char* name, bool same) {
-    if (!same) names.push_back(name);
-  };
-  compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
-  compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
-  compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
-  compare("control", google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
-  return names;
 }
 
 std::vector<std::string> NamesOf(const v1::FleetConfig& fleet) {
@@ -81,7 +69,7 @@ Generations::~Generations() {
   authority_.Publish(std::make_shared<const Authority>());
   if (current_ != nullptr) End(std::exchange(current_, nullptr));
   while (!retired_.empty()) {
-    End(std::move(retired_.front()));
+    End(std::move(retired_.front().generation));
     retired_.pop_front();
   }
   asio::post(loop_, [this] { loop_.stop(); });
@@ -119,12 +107,11 @@ absl::Status Generations::Begin(Configuration configuration) {
 
 std::shared_ptr<Generation> Generations::MakeOnLoop(Configuration configuration, std::shared_ptr<RttMap> map,
                                                     const Generation* previous) {
-  std::promise<std::shared_ptr<Generation>> made;
-  asio::post(loop_, [&] {
-    made.set_value(
-        std::make_shared<Generation>(std::move(configuration), surroundings_, std::move(map), previous));
+  std::shared_ptr<Generation> made;
+  OnLoop([&] {
+    made = std::make_shared<Generation>(std::move(configuration), surroundings_, std::move(map), previous);
   });
-  return made.get_future().get();
+  return made;
 }
 
 void Generations::Serve(std::shared_ptr<Generation> next) {
@@ -179,11 +166,11 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
   for (const std::string& name : NeedsRestart(before->config(), configuration->fleet))
     response.add_needs_restart(name);
 
+  const MonoTime since = clock_.Now();
   std::shared_ptr<RttMap> map = before->map();
   if (!SameMap(before->config(), configuration->fleet)) {
     map = MakeMap(configuration->fleet, clock_);
     CopyRows(before->config(), *before->map(), configuration->fleet, *map);
-    SaveMap(configuration->fleet, map);
   }
   {
     const std::lock_guard lock(mutex_);  // an operator's word between Inherit and the swap would be lost
@@ -194,32 +181,69 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
     }
     Serve(std::move(next));
   }
-  retired_.push_back(before);
+  SaveCurrentMap();
+  retired_.push_back({before, since});
+  CarryOver(retired_.back());
   LookAtRetired();
   return response;
 }
 
-// Goes on saving another map.
-void Generations::SaveMap(const v1::FleetConfig& fleet, std::shared_ptr<RttMap> map) {
-  if (state_file_ == nullptr) return;
-  saver_.reset();
-  saved_map_ = std::move(map);
-  auto connection = state_file_->Connect(false);
-  if (!connection.ok()) return spdlog::warn("the map is saved no more: {}", connection.status().ToString());
-  const std::vector<std::string> names = NamesOf(fleet);
+// The last map is saved until the store of this one is open.
+absl::Status Generations::SaveMapOf(const Generation& generation) {
+  auto connection = state_file_->Connect(/*durable=*/false);
+  if (!connection.ok()) return connection.status();
+  const std::vector<std::string> names = NamesOf(generation.config());
   auto store = MapStore::Open(*std::move(connection), names, clock_);
-  if (!store.ok()) return spdlog::warn("the map is saved no more: {}", store.status().ToString());
+  if (!store.ok()) return store.status();
+  saver_.reset();
+  saved_map_ = generation.map();
   saver_ = std::make_unique<MapSaver>(*std::move(store), *saved_map_, clock_, &counters_.saves);
+  return absl::OkStatus();
+}
+
+// Goes on trying while it can't.
+void Generations::SaveCurrentMap() {
+  save_timer_.cancel();
+  const auto generation = current();
+  if (state_file_ == nullptr || saved_map_ == generation->map()) return;
+  const absl::Status status = SaveMapOf(*generation);
+  if (status.ok()) return;
+  counters_.saves.failures.Add();
+  if (save_warnings_.Due(clock_.Now())) {
+    const std::string why(status.message());
+    spdlog::warn("the new map is not saved: {}; it is tried again each second", why);
+  }
+  save_timer_.expires_after(kSaveRetryInterval);
+  save_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) SaveCurrentMap();
+  });
+}
+
+void Generations::PutOnLoop(std::vector<PrefixRow> rows, const std::shared_ptr<RttMap>& to) {
+  for (size_t at = 0; at < rows.size(); at += kRowsPerPut) {
+    OnLoop([&] { PutNewer(std::span(rows).subspan(at, std::min(kRowsPerPut, rows.size() - at)), *to); });
+  }
+}
+
+// What it has measured since its rows were copied goes into the map that is served.
+void Generations::CarryOver(const Retired& from) {
+  const Generation& old = *from.generation;
+  const auto now = current();
+  if (old.map() == now->map()) return;
+  PutOnLoop(RowsSince(from.since, old.config(), *old.map(), now->config()), now->map());
 }
 
 // Ends those that nobody else holds, and comes back while there are others.
 void Generations::LookAtRetired() {
   for (auto it = retired_.begin(); it != retired_.end();) {
-    if (it->use_count() > 1) {
+    if (it->generation.use_count() > 1) {
       ++it;
       continue;
     }
-    End(std::move(*it));
+    it->generation->Stop();
+    OnLoop([] {});  // what was measured until then is in its map
+    CarryOver(*it);
+    Destroy(std::move(it->generation));
     it = retired_.erase(it);
   }
   if (retired_.empty()) return;
@@ -231,12 +255,21 @@ void Generations::LookAtRetired() {
 
 void Generations::End(std::shared_ptr<Generation> generation) {
   generation->Stop();
-  std::promise<void> gone;
-  asio::post(loop_, [&gone, generation = std::move(generation)]() mutable {
-    generation.reset();
-    gone.set_value();
+  Destroy(std::move(generation));
+}
+
+void Generations::Destroy(std::shared_ptr<Generation> generation) {
+  OnLoop([&generation] { generation.reset(); });
+}
+
+// Runs it on the loop's thread, after all that the loop had to do so far, and waits for it.
+void Generations::OnLoop(const std::function<void()>& task) {
+  std::promise<void> done;
+  asio::post(loop_, [&] {
+    task();
+    done.set_value();
   });
-  gone.get_future().wait();
+  done.get_future().wait();
 }
 
 }  // namespace perigee::dns

@@ -1,11 +1,12 @@
-#include "services/dns/generation.h"
+#include "services/dns/generation/generation.h"
 
-#include <algorithm>
+#include <google/protobuf/util/message_differencer.h>
+
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "fmt/format.h"
+#include "lib/base/read_file.h"
 #include "lib/config/fleet_parts.h"
 #include "lib/rpc/control.h"
 
@@ -14,8 +15,6 @@ namespace {
 
 // Secrets are two short lines; what is longer is no secret file.
 constexpr size_t kMaxSecretFileBytes = 4096;
-// How much older than its oldest row a map's epoch is.
-constexpr auto kEpochSlack = std::chrono::minutes(1);
 
 ReplicaInfo InfoFrom(const v1::ReplicaConfig& config) {
   ReplicaInfo info{.name = config.name(), .http_port = static_cast<uint16_t>(config.http_port())};
@@ -86,12 +85,10 @@ absl::StatusOr<std::vector<CookieSecret>> SecretsFrom(const v1::CookieConfig& co
                                                       const Surroundings& surroundings) {
   if (config.secret_file().empty()) return surroundings.process_secrets;
   const std::string path = std::filesystem::path(folder) / config.secret_file();
-  std::ifstream file(path);
-  std::string text(kMaxSecretFileBytes, '\0');
-  if (!file) return absl::NotFoundError(fmt::format("dns.cookies.secret_file: can't read \"{}\"", path));
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
-  return ParseCookieSecrets(text, path);
+  const auto text = ReadFile(path, kMaxSecretFileBytes);
+  if (text.ok()) return ParseCookieSecrets(*text, path);
+  const std::string why(text.status().message());
+  return absl::Status(text.status().code(), fmt::format("dns.cookies.secret_file: {}", why));
 }
 
 }  // namespace
@@ -119,45 +116,16 @@ absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOpt
   return configuration;
 }
 
-std::shared_ptr<RttMap> MakeMap(const v1::FleetConfig& fleet, const Clock& clock) {
-  const auto oldest = std::chrono::seconds(fleet.steering().hard_age_seconds()) + kEpochSlack;
-  return std::make_shared<RttMap>(static_cast<size_t>(fleet.replica_size()), fleet.steering().max_prefixes(),
-                                  clock.Now() - oldest);
-}
-
-bool SameMap(const v1::FleetConfig& before, const v1::FleetConfig& after) {
-  const auto same_name = [](const v1::ReplicaConfig& a, const v1::ReplicaConfig& b) {
-    return a.name() == b.name();
+std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::FleetConfig& after) {
+  std::vector<std::string> names;
+  const auto compare = [&names](const char* name, bool same) {
+    if (!same) names.push_back(name);
   };
-  return before.steering().max_prefixes() == after.steering().max_prefixes() &&
-         before.steering().hard_age_seconds() == after.steering().hard_age_seconds() &&
-         std::equal(before.replica().begin(), before.replica().end(), after.replica().begin(),
-                    after.replica().end(), same_name);
-}
-
-void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::FleetConfig& to_fleet,
-              RttMap& to) {
-  std::vector<std::optional<ReplicaId>> renumbered;
-  for (const auto& old : from_fleet.replica()) {
-    const auto it = std::find_if(to_fleet.replica().begin(), to_fleet.replica().end(),
-                                 [&](const v1::ReplicaConfig& next) { return next.name() == old.name(); });
-    renumbered.push_back(
-        it == to_fleet.replica().end()
-            ? std::nullopt
-            : std::optional(ToReplicaId(static_cast<size_t>(it - to_fleet.replica().begin()))));
-  }
-  for (size_t slot = 0; slot < from.capacity(); ++slot) {
-    IpPrefix prefix;
-    MapRow row;
-    if (!from.ReadSlot(slot, &prefix, &row)) continue;
-    const auto decided = renumbered[Index(row.decision.replica)];
-    if (!decided) continue;
-    MapRow next{.decision = {*decided, row.decision.reason}, .measured_at = row.measured_at};
-    for (size_t i = 0; i < renumbered.size(); ++i) {
-      if (renumbered[i]) next.samples[Index(*renumbered[i])] = row.samples[i];
-    }
-    to.Put(prefix, next);
-  }
+  compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
+  compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
+  compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
+  compare("control", google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
+  return names;
 }
 
 Generation::Generation(Configuration configuration, const Surroundings& surroundings,

@@ -49,15 +49,8 @@ struct Configuration {
 absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOptions& zone_options,
                                         const Surroundings& surroundings);
 
-// An empty map for the fleet.
-std::shared_ptr<RttMap> MakeMap(const v1::FleetConfig& fleet, const Clock& clock);
-
-// Whether a map of `before` will do for `after`: the same replicas, in the same order, and the same size.
-bool SameMap(const v1::FleetConfig& before, const v1::FleetConfig& after);
-
-// Copies the rows whose decided replica is still there, with the replicas' new numbers.
-void CopyRows(const v1::FleetConfig& from_fleet, const RttMap& from, const v1::FleetConfig& to_fleet,
-              RttMap& to);
+// The fields of the fleet file that differ and hold only from the process's start on.
+std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::FleetConfig& after);
 
 class Generation {
  public:

@@ -18,12 +18,16 @@
 #include "absl/status/statusor.h"
 #include "lib/base/published.h"
 #include "services/dns/admin/director_service.h"
-#include "services/dns/generation.h"
+#include "services/dns/generation/generation.h"
+#include "services/dns/generation/map_copy.h"
 #include "services/dns/state/map_saver.h"
 #include "services/dns/state/operator_states.h"
 #include "services/dns/state/state_file.h"
 
 namespace perigee::dns {
+
+// How soon a map whose store could not be opened is tried again.
+inline constexpr auto kSaveRetryInterval = std::chrono::seconds(1);
 
 struct GenerationsOptions {
   // Reads the fleet file, with what flags add to it.
@@ -62,10 +66,20 @@ class Generations final : public DirectorBackend {
   absl::StatusOr<v1::ReloadResponse> ReloadNow();
   std::shared_ptr<Generation> MakeOnLoop(Configuration configuration, std::shared_ptr<RttMap> map,
                                          const Generation* previous);
-  void SaveMap(const v1::FleetConfig& fleet, std::shared_ptr<RttMap> map);
+  absl::Status SaveMapOf(const Generation& generation);
+  void SaveCurrentMap();
+  void PutOnLoop(std::vector<PrefixRow> rows, const std::shared_ptr<RttMap>& to);
   void Serve(std::shared_ptr<Generation> next);
+  // One that is served no more, and when its rows began to be copied.
+  struct Retired {
+    std::shared_ptr<Generation> generation;
+    MonoTime since;
+  };
+  void CarryOver(const Retired& from);
   void LookAtRetired();
   void End(std::shared_ptr<Generation> generation);
+  void Destroy(std::shared_ptr<Generation> generation);
+  void OnLoop(const std::function<void()>& task);
 
   const GenerationsOptions options_;
   const Clock& clock_;
@@ -82,8 +96,10 @@ class Generations final : public DirectorBackend {
   mutable std::mutex mutex_;  // guards current_, and the operators' states from Inherit to the swap
   std::shared_ptr<Generation> current_;
   std::atomic<uint64_t> count_{0};
-  std::list<std::shared_ptr<Generation>> retired_;  // touched on the operations thread only
-  boost::asio::steady_timer retire_timer_{operations_};
+  // Touched on the operations thread only.
+  std::list<Retired> retired_;
+  boost::asio::steady_timer retire_timer_{operations_}, save_timer_{operations_};
+  WarningPace save_warnings_;
   std::thread loop_thread_, operations_thread_;
 };
 
