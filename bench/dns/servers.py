@@ -201,4 +201,13 @@ class DnsServer(Server):
                 "--control", "127.0.0.1:0"]
 
 
+class RealtimeDnsServer(DnsServer):
+    name = "dnsserver --realtime"
+
+    def command(self):
+        return [*super().command(), "--realtime"]
+
+
 ALL = [Floor, Gdnsd, Knot, DnsServer]
+# The peers know no unknown clients.
+FLOODED = [DnsServer, RealtimeDnsServer]

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <future>
+#include <thread>
 #include <utility>
 
 #include "lib/base/clock.h"
@@ -10,6 +11,7 @@
 #include "lib/net/host.h"
 #include "lib/rpc/control.h"
 #include "lib/service/privileges.h"
+#include "lib/service/urgency.h"
 #include "services/dns/generation/generations.h"
 #include "services/dns/listener/udp_listener.h"
 #include "services/dns/telemetry/dns_metrics.h"
@@ -31,6 +33,12 @@ absl::StatusOr<DnsPorts> OpenPorts(const DnsServerOptions& options) {
     (udp ? ports.udp : ports.tcp).push_back(*std::move(port));
   }
   return ports;
+}
+
+absl::Status ComeFirst(bool realtime) {
+  if (realtime) return RunRealtime();
+  RunPromptly();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -139,7 +147,9 @@ void DnsServer::Rooms::StartListening(const DnsServerOptions& options, DnsPorts 
   const ResponderFactory responders = [this] {
     return std::make_unique<Responder>(generations->authority(), telemetry(), parked);
   };
+  // Its threads inherit the urgency of this one; those of TCP need no more than a prompt one.
   udp = UdpListener::Serve(std::move(ports.udp), options.threads_per_address, responders);
+  RunPromptly();
   TcpOptions tcp_options = options.tcp;
   tcp_options.counters = &server_counters.tcp;
   tcp = TcpListener::Serve(std::move(ports.tcp), tcp_options, responders);
@@ -153,6 +163,7 @@ int DnsServer::control_port() const { return rooms_->control->port(); }
 absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptions& options) {
   auto ports = OpenPorts(options);
   if (!ports.ok()) return ports.status();
+  if (absl::Status status = ComeFirst(options.realtime); !status.ok()) return status;
   if (absl::Status status = BecomeUser(options.user, options.group); !status.ok()) return status;
   auto fleet = options.load_fleet();
   if (!fleet.ok()) return fleet.status();
@@ -160,9 +171,14 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
   const std::string metrics_listen = fleet->dns().metrics_listen();
   auto rooms = std::make_unique<Rooms>();
   rooms->max_tcp_connections = options.tcp.max_connections;
-  absl::Status status = rooms->StartDeciding(options, *std::move(fleet));
-  if (status.ok()) status = rooms->StartMetrics(metrics_listen);
-  if (status.ok()) status = rooms->StartControl(options, control);
+  absl::Status status;
+  // Every thread that measures, and those of gRPC, are started from this one.
+  std::thread([&] {
+    RunInBackground();
+    status = rooms->StartDeciding(options, *std::move(fleet));
+    if (status.ok()) status = rooms->StartMetrics(metrics_listen);
+    if (status.ok()) status = rooms->StartControl(options, control);
+  }).join();
   if (!status.ok()) return status;
   rooms->StartListening(options, *std::move(ports));
   return std::unique_ptr<DnsServer>(new DnsServer(std::move(rooms)));

@@ -24,6 +24,7 @@ struct DnsServerOptions {
   // Who the process becomes once the ports are open; empty: it stays who it is. See lib/service/privileges.h.
   std::string user, group;
   int threads_per_address = 0;  // 0: one per core
+  bool realtime = false;        // of the UDP threads; see lib/service/urgency.h
   TcpOptions tcp;               // its addresses are `ports`
   IpEndpoint control;
   bool insecure_control = false;
@@ -35,7 +36,7 @@ struct DnsServerOptions {
 class DnsServer {
  public:
   // Serves DNS and the control port from here on. InvalidArgument says which option or field is wrong;
-  // Unavailable and PermissionDenied name the port that could not be had.
+  // Unavailable and PermissionDenied name what could not be had.
   //
   // Opens the DNS ports first; then becomes `user`; only then any file is read and any thread started. So
   // what that user can't read or write shows here and not at the first reload, and nothing but the opening of

@@ -39,6 +39,7 @@ struct Flags {
   std::vector<std::string> listen, server_addresses;
   uint64_t hold_ms = 0;
   int threads = 0;
+  bool realtime = false;
   dns::TcpOptions tcp;
   bool insecure_control = false;
   std::string user, group;
@@ -92,6 +93,9 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Addresses of this server, for the name that --ns gives");
   app.add_option("--threads", flags.threads, "UDP threads per address [one per core]")
       ->check(CLI::Range(1, 256));
+  app.add_flag("--realtime", flags.realtime,
+               "UDP threads go before all other programs (SCHED_FIFO), for a machine that does nothing else: "
+               "known clients then wait for nobody");
   AddUserFlags(
       app, flags.user, flags.group,
       "once the DNS ports are open. It must be able to read the fleet file and all that it names, and to "
@@ -128,6 +132,7 @@ absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
                                 .user = flags.user,
                                 .group = flags.group,
                                 .threads_per_address = flags.threads,
+                                .realtime = flags.realtime,
                                 .tcp = flags.tcp,
                                 .insecure_control = flags.insecure_control,
                                 .name_server = flags.name_server};

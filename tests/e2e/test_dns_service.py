@@ -19,6 +19,7 @@ FLEET = """dns {
   metrics_listen: "METRICS" state_file: "state.sqlite" decision_log: "decisions.log"
   cookies { secret_file: "cookies" } }"""
 STATE = 'dns { state_file: "state.sqlite" }'
+MAX_NICENESS = 19
 SECRET = "00112233445566778899aabbccddeeff\n"
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -51,8 +52,8 @@ def reload_and_wait(server, word="reloaded"):
     wait_until(word, lambda: server.log().count(word) > seen)
 
 
-def as_user(folder, **how):
-    return LocalDns(folder, FLEET, files={"cookies": SECRET}, flags=["--user", USER.pw_name], **how)
+def as_user(folder, *flags, **how):
+    return LocalDns(folder, FLEET, files={"cookies": SECRET}, flags=["--user", USER.pw_name, *flags], **how)
 
 
 # Giving up root.
@@ -71,6 +72,34 @@ def test_every_thread_has_given_up_root(folder):
             for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
                 assert int(thread[capabilities], 16) == 0, thread
         assert "0" not in status[0]["Groups"].split()
+
+
+# Who waits for whom.
+
+
+def of_each_thread(server, what):
+    return [what(int(task.name)) for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()]
+
+
+def niceness(thread):
+    return os.getpriority(os.PRIO_PROCESS, thread)
+
+
+@needs_root
+def test_what_measures_waits_for_what_answers(folder):
+    with as_user(folder, "--threads", "2") as server:
+        assert_answers(server)
+        front = os.getpriority(os.PRIO_PROCESS, 0)
+        back = min(front + 10, MAX_NICENESS)
+        # In front: the main thread, two for UDP, one for TCP.
+        assert sorted(of_each_thread(server, niceness))[:5] == [front] * 4 + [back]
+
+
+@needs_root
+def test_udp_in_realtime(folder):
+    with as_user(folder, "--threads", "2", "--realtime") as server:
+        assert_answers(server)
+        assert of_each_thread(server, os.sched_getscheduler).count(os.SCHED_FIFO) == 2
 
 
 @needs_root

@@ -1,0 +1,48 @@
+#include "lib/service/urgency.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+
+namespace perigee {
+namespace {
+
+// Each step of niceness is a factor of 1.25 in the share: ten are 9.5 (sched(7)).
+constexpr int kBackgroundNiceness = 10;
+// The shortest that Linux takes (kernel/sched/syscalls.c).
+constexpr uint64_t kPromptSliceNs = 100'000;
+constexpr int kRealtimePriority = 1;
+
+// Of linux/sched/types.h, which defines sched_param a second time beside glibc's.
+struct SchedAttr {
+  uint32_t size = sizeof(SchedAttr);
+  uint32_t policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime_ns = 0;
+  uint64_t deadline_ns = 0;
+  uint64_t period_ns = 0;
+};
+
+bool Schedule(const SchedAttr& attributes) { return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0; }
+
+int Niceness() { return getpriority(PRIO_PROCESS, 0); }
+
+}  // namespace
+
+void RunPromptly() { Schedule({.nice = Niceness(), .runtime_ns = kPromptSliceNs}); }
+
+void RunInBackground() { Schedule({.nice = Niceness() + kBackgroundNiceness}); }
+
+absl::Status RunRealtime() {
+  if (Schedule({.policy = SCHED_FIFO, .priority = kRealtimePriority})) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      "realtime: no right to it: start as root, or set LimitRTPRIO=1 in the systemd unit "
+      "(docker run --ulimit rtprio=1)");
+}
+
+}  // namespace perigee

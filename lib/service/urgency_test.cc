@@ -1,0 +1,96 @@
+#include "lib/service/urgency.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "lib/service/privileges.h"
+#include "lib/service/testing/in_child.h"
+
+namespace perigee {
+namespace {
+
+using testing::InChild;
+
+int Niceness() { return getpriority(PRIO_PROCESS, 0); }
+
+// Of this thread, in nanoseconds; 0 where the kernel does not tell.
+uint64_t Slice() {
+  std::ifstream file("/proc/thread-self/sched");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("se.slice")) return std::stoull(line.substr(line.find(':') + 1));
+  }
+  return 0;
+}
+
+TEST(UrgencyTest, WhatRunsInTheBackgroundStartsOthersThere) {
+  const int before = Niceness();
+  int in_thread = 0, in_its_thread = 0;
+  std::thread([&] {
+    RunInBackground();
+    in_thread = Niceness();
+    std::thread([&] { in_its_thread = Niceness(); }).join();
+  }).join();
+  EXPECT_EQ(in_thread, before + 10);
+  EXPECT_EQ(in_its_thread, before + 10);
+  EXPECT_EQ(Niceness(), before) << "other threads keep their priority";
+}
+
+TEST(UrgencyTest, APromptThreadKeepsItsPriorityAndGetsShortSlices) {
+  int before = 0, after = 0;
+  uint64_t normal = 0, slice = 0;
+  std::thread([&] {
+    RunInBackground();
+    before = Niceness();
+    normal = Slice();
+    RunPromptly();
+    after = Niceness();
+    slice = Slice();
+  }).join();
+  EXPECT_EQ(after, before);
+  // Linux before 6.12 shows no slice, or does not change it.
+  EXPECT_THAT(slice, ::testing::AnyOf(uint64_t{100'000}, normal));
+}
+
+class RealtimeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root";
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "ThreadSanitizer has a thread of its own";
+#endif
+  }
+};
+
+TEST_F(RealtimeTest, IsKeptByAChangeOfUserAndEndedInTheBackground) {
+  EXPECT_TRUE(InChild([]() -> std::string {
+    const int before = Niceness();
+    if (const auto realtime = RunRealtime(); !realtime.ok()) return realtime.ToString();
+    if (const auto became = BecomeUser("nobody", ""); !became.ok()) return became.ToString();
+    if (sched_getscheduler(0) != SCHED_FIFO) return "not in realtime";
+    int policy = -1, niceness = -1;
+    std::thread([&] {
+      RunInBackground();
+      policy = sched_getscheduler(0);
+      niceness = Niceness();
+    }).join();
+    return policy == SCHED_OTHER && niceness == before + 10 ? "" : "not in the background";
+  }));
+}
+
+TEST_F(RealtimeTest, WhoMayNotIsToldWhatToDo) {
+  EXPECT_TRUE(InChild([]() -> std::string {
+    if (const auto became = BecomeUser("nobody", ""); !became.ok()) return became.ToString();
+    const absl::Status refused = RunRealtime();
+    if (!absl::IsPermissionDenied(refused)) return "not refused";
+    return refused.message().find("LimitRTPRIO=1") != std::string_view::npos ? "" : "no advice";
+  }));
+}
+
+}  // namespace
+}  // namespace perigee
