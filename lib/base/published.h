@@ -27,12 +27,6 @@ class Published {
     // `next`, what was published before, goes here: outside the lock.
   }
 
-  // Any thread; takes a lock.
-  std::shared_ptr<const T> Get() const {
-    const std::lock_guard lock(mutex_);
-    return value_;
-  }
-
   // One thread's view. It keeps what it saw last from going away until it looks again.
   class Reader {
    public:

@@ -67,8 +67,9 @@ template <typename Response>
 grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, absl::StatusOr<Response> result,
                                  Response* response) {
   auto* reactor = context->DefaultReactor();
+  const absl::Status status = result.status();
   if (result.ok()) *response = *std::move(result);
-  reactor->Finish(ToGrpcStatus(result.status()));
+  reactor->Finish(ToGrpcStatus(status));
   return reactor;
 }
 
@@ -97,9 +98,9 @@ grpc::ServerUnaryReactor* DirectorService::Reload(grpc::CallbackServerContext* c
                                                   const v1::ReloadRequest*, v1::ReloadResponse* response) {
   auto* reactor = context->DefaultReactor();
   backend_.Reload([reactor, response](absl::StatusOr<v1::ReloadResponse> result) {
-    if (result.ok()) *response = *std::move(result);
     const absl::Status status =
         result.ok() ? absl::OkStatus() : absl::FailedPreconditionError(result.status().message());
+    if (result.ok()) *response = *std::move(result);
     reactor->Finish(ToGrpcStatus(status));
   });
   return reactor;

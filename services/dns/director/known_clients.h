@@ -45,10 +45,9 @@ class KnownClients {
   // The same, and all samples; they are cleared when there are none.
   bool Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const;
 
-  // Have what Find will need brought near: its key, and then what `key_is_near` leads to.
-  void Expect(const ClientKey& client, bool key_is_near) const {
-    key_is_near ? map_.PrefetchRow(client.prefix) : map_.PrefetchKeys(client.prefix);
-  }
+  // Have what Find will need brought near: its key, and then what the key leads to.
+  void ExpectKey(const ClientKey& client) const { map_.PrefetchKeys(client.prefix); }
+  void ExpectRow(const ClientKey& client) const { map_.PrefetchRow(client.prefix); }
 
   // True for one of many that find the same client stale: that one is to have it measured again.
   bool AskRefresh(const ClientKey& client, MonoTime now) const;

@@ -16,7 +16,7 @@ bool SteeringDirector::Find(const ClientKey& client, MonoTime now, SteeredAnswer
 }
 
 void SteeringDirector::Expect(const ClientKey& client, Approach approach) {
-  clients_.Expect(client, approach == Approach::kSecond);
+  approach == Approach::kFirst ? clients_.ExpectKey(client) : clients_.ExpectRow(client);
 }
 
 [[gnu::noinline]] bool SteeringDirector::FindSeveral(const ClientKey& client, MonoTime now,

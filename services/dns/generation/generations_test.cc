@@ -68,7 +68,9 @@ class GenerationsTest : public StateFileTest {
     FleetState& fleet = generations_->current()->fleet();
     return fleet.operator_state(*fleet.Find(replica));
   }
-  std::shared_ptr<const Authority> Served() { return generations_->authority().Get(); }
+  std::shared_ptr<const Authority> Served() {
+    return Published<Authority>::Reader(generations_->authority()).Last();
+  }
   RttMap& map() { return *generations_->current()->map(); }
   MapRow RowAt(MonoTime measured_at, size_t decided = 0) const {
     MapRow row{.decision = {ToReplicaId(decided), Reason::kMeasuredBest}, .measured_at = measured_at};

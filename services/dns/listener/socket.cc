@@ -100,6 +100,14 @@ bool BindShared(const Socket& socket, const IpEndpoint& address, Sharing sharing
   return Bind(socket, address) && SetOption(socket, SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
+absl::Status Keep(Socket socket, OpenPort* port) {
+  const auto bound = BoundEndpoint(socket.fd());
+  if (!bound.ok()) return bound.status();
+  port->endpoint = *bound;
+  port->sockets.push_back(std::move(socket));
+  return absl::OkStatus();
+}
+
 int Family(const IpEndpoint& address) { return address.address.is_v4() ? AF_INET : AF_INET6; }
 
 }  // namespace
@@ -132,10 +140,7 @@ absl::StatusOr<OpenPort> OpenUdpPort(const PortPlan& plan, int sockets) {
   while (!port.passed && static_cast<int>(port.sockets.size()) < sockets) {
     auto socket = BindUdp(port.endpoint, port.sockets.empty() ? Sharing::kFirst : Sharing::kJoin);
     if (!socket.ok()) return socket.status();
-    const auto bound = BoundEndpoint(socket->fd());
-    if (!bound.ok()) return bound.status();
-    port.endpoint = *bound;
-    port.sockets.push_back(*std::move(socket));
+    if (absl::Status status = Keep(*std::move(socket), &port); !status.ok()) return status;
   }
   return port;
 }
@@ -149,10 +154,7 @@ absl::StatusOr<OpenPort> OpenTcpPort(const PortPlan& plan) {
   if (port.passed) return port;
   auto socket = ListenTcp(plan.endpoint);
   if (!socket.ok()) return socket.status();
-  const auto bound = BoundEndpoint(socket->fd());
-  if (!bound.ok()) return bound.status();
-  port.endpoint = *bound;
-  port.sockets.push_back(*std::move(socket));
+  if (absl::Status status = Keep(*std::move(socket), &port); !status.ok()) return status;
   return port;
 }
 

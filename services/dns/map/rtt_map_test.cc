@@ -196,7 +196,9 @@ TEST(RttMap, AMillionPrefixesOfNineReplicasTakeLessThanAHundredMegabytes) {
   const size_t taken = ResidentBytes() - before;
   EXPECT_GT(map.size(), kLimit * 99 / 100);
   EXPECT_LE(map.size(), kLimit);
+#ifndef __SANITIZE_THREAD__  // whose shadow of the memory counts too
   EXPECT_LT(taken, 100'000'000u);
+#endif
   fmt::print("{} prefixes of 9 replicas: {:.1f} MB resident\n", map.size(), static_cast<double>(taken) / 1e6);
 }
 
