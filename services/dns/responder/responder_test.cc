@@ -199,7 +199,8 @@ TEST_F(ResponderTest, AnswersEveryMutatedQueryWellFormedOrNotAtAll) {
   int sent = 0, parked = 0;
   for (int i = 0; i < kMutations; ++i) {
     const Bytes mutated = Mutate(seeds[random() % seeds.size()], random);
-    const Bytes query(mutated);  // of exact capacity, so that AddressSanitizer sees a read past the end
+    // Of exact capacity, so that AddressSanitizer sees a read past the end.
+    const Bytes query(mutated);  // NOLINT(performance-unnecessary-copy-initialization)
     const Outcome outcome = Answer(query, i % 2 == 0 ? "198.18.7.7" : "198.18.1.1");
     parked += outcome.action == Action::kPark ? 1 : 0;
     if (outcome.action != Action::kSend) continue;
