@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Flags {
   std::string cache;
   uint64_t cache_bytes = 0;
   uint64_t memory_bytes = 0;
+  std::optional<Eviction> eviction;
   int threads = 0;
   uint64_t max_object_bytes = 0;
   std::string user, group;
