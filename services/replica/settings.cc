@@ -1,11 +1,8 @@
 #include "services/replica/settings.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <ranges>
-#include <utility>
 
 #include "lib/config/fleet_parts.h"
 #include "lib/program/program.h"
@@ -116,13 +113,12 @@ Eviction EvictionFrom(v1::Eviction eviction) {
 }
 
 void AddEvictionFlag(CLI::App* app, Flags* flags) {
-  std::vector<std::pair<std::string, Eviction>> names;
-  for (const Eviction eviction : kEveryEviction) names.emplace_back(Name(eviction), eviction);
+  std::vector<std::string> names;
+  for (const Eviction eviction : kEveryEviction) names.emplace_back(Name(eviction));
   app->add_option(
          "--eviction", flags->eviction,
          fmt::format("What leaves a full cache first, see docs/adr/0012 [{}]", Name(kDefaultEviction)))
-      ->transform(CLI::CheckedTransformer(names).description(""))
-      ->option_text(fmt::format("POLICY ({})", fmt::join(names | std::views::keys, ", ")));
+      ->check(CLI::IsMember(names));
 }
 
 CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
@@ -132,7 +128,7 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   // A budget given by flag is not silently cut by a memory budget that only follows from another default.
   const uint64_t memory = flags.cache_bytes != 0 ? flags.cache_bytes : config.memory_budget_bytes();
   cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
-  cache.eviction = flags.eviction.value_or(EvictionFrom(config.eviction()));
+  cache.eviction = ParseEviction(flags.eviction).value_or(EvictionFrom(config.eviction()));
   return cache;
 }
 
