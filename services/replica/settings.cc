@@ -93,6 +93,34 @@ absl::StatusOr<std::vector<IpEndpoint>> ListenEndpoints(const Flags& flags, bool
   return endpoints;
 }
 
+Eviction EvictionFrom(v1::Eviction eviction) {
+  switch (eviction) {
+    case v1::EVICTION_LFU:
+      return Eviction::kLfu;
+    case v1::EVICTION_LFU_AGED:
+      return Eviction::kLfuAged;
+    case v1::EVICTION_LFU_ADMISSION:
+      return Eviction::kLfuAdmission;
+    case v1::EVICTION_GDSF:
+      return Eviction::kGdsf;
+    case v1::EVICTION_S3_FIFO:
+      return Eviction::kS3Fifo;
+    case v1::EVICTION_LRU:
+      return Eviction::kLru;
+    default:
+      return kDefaultEviction;
+  }
+}
+
+void AddEvictionFlag(CLI::App* app, Flags* flags) {
+  std::vector<std::string> names;
+  for (const Eviction eviction : kEveryEviction) names.emplace_back(Name(eviction));
+  app->add_option(
+         "--eviction", flags->eviction,
+         fmt::format("What leaves a full cache first, see docs/adr/0012 [{}]", Name(kDefaultEviction)))
+      ->check(CLI::IsMember(names));
+}
+
 CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   CacheOptions cache;
   cache.path = flags.cache.empty() ? config.path() : flags.cache;
@@ -100,6 +128,7 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   // A budget given by flag is not silently cut by a memory budget that only follows from another default.
   const uint64_t memory = flags.cache_bytes != 0 ? flags.cache_bytes : config.memory_budget_bytes();
   cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
+  cache.eviction = ParseEviction(flags.eviction).value_or(EvictionFrom(config.eviction()));
   return cache;
 }
 
@@ -122,6 +151,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--cache", flags->cache, "The SQLite file of the cache [perigee-cache.sqlite]");
   app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
   app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
+  AddEvictionFlag(app, flags);
   app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
   AddUserFlags(
       *app, flags->user, flags->group,

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/strings/str_replace.h"
 #include "lib/config/fleet.h"
 
 namespace perigee::replica {
@@ -59,6 +60,34 @@ TEST(Settings, FleetFileCountsWhereNoFlagDoes) {
   EXPECT_EQ(flags->server.origin.base, "http://b");
   EXPECT_EQ(flags->cache.path, "y");
   EXPECT_EQ(flags->cache.budget_bytes, 900u);
+}
+
+// What `path` in kFleet becomes.
+std::string WithField(const std::string& eviction) { return "eviction: " + eviction + " path"; }
+
+TEST(Settings, EveryEvictionPolicyIsChosenByFlagOrFleetFile) {
+  const std::pair<const char*, Eviction> names[] = {
+      {"EVICTION_LFU_PER_BYTE", Eviction::kLfuPerByte},
+      {"EVICTION_LFU", Eviction::kLfu},
+      {"EVICTION_LFU_AGED", Eviction::kLfuAged},
+      {"EVICTION_LFU_ADMISSION", Eviction::kLfuAdmission},
+      {"EVICTION_GDSF", Eviction::kGdsf},
+      {"EVICTION_S3_FIFO", Eviction::kS3Fifo},
+      {"EVICTION_LRU", Eviction::kLru},
+  };
+  ASSERT_EQ(std::size(names), std::size(kEveryEviction));
+  EXPECT_EQ(Parse({"-p", "80"}, kFleet)->cache.eviction, kDefaultEviction);
+  for (const auto& [name, eviction] : names) {
+    const auto file = Parse({"-p", "80"}, absl::StrReplaceAll(kFleet, {{"path", WithField(name)}}));
+    EXPECT_EQ(file->cache.eviction, eviction) << name;
+    const auto flag = Parse({"-p", "80", "--eviction", std::string(Name(eviction))}, kFleet);
+    ASSERT_TRUE(flag.ok()) << flag.status();
+    EXPECT_EQ(flag->cache.eviction, eviction) << name;
+  }
+  const auto lru = absl::StrReplaceAll(kFleet, {{"path", WithField("EVICTION_LRU")}});
+  const auto both = Parse({"-p", "80", "--eviction", "lfu-per-byte"}, lru);
+  EXPECT_EQ(both->cache.eviction, Eviction::kLfuPerByte) << "the flag counts, though it names the default";
+  EXPECT_THAT(Complaint({"-p", "80", "-o", "a", "--eviction", "fifo"}), HasSubstr("--eviction"));
 }
 
 TEST(Settings, ListensWhereTold) {

@@ -38,8 +38,8 @@ std::string_view Name(InsertResult result) {
 Cache::Impl::Impl(CacheOptions options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
-      memory_(options_.memory_budget_bytes, std::make_unique<FewestHits>()),
-      index_(options_.budget_bytes, kMaxVariantsPerKey, std::make_unique<FewestHits>(),
+      memory_(options_.memory_budget_bytes, MakeEvictionPolicy(options_.eviction)),
+      index_(options_.budget_bytes, kMaxVariantsPerKey, MakeEvictionPolicy(options_.eviction),
              [this](Entry& entry) { OnRemoved(entry); }) {}
 
 void Cache::Impl::OnRemoved(Entry& entry) {

@@ -5,8 +5,8 @@
 //
 // One budget counts everything stored: key, variant, head and body of each object, in bytes. It holds at
 // every instant, in the index and, commit by commit, in SQLite. When it is used up, the objects with the
-// fewest hits go first; of those with as many hits, the one stored first. The memory tier is a part of the
-// same objects, within a budget of its own.
+// fewest hits go first; what "fewest" means (for each byte, aged, …) is CacheOptions::eviction's affair. The
+// memory tier is a part of the same objects, within a budget of its own.
 //
 // Thread-safe: any thread may call anything at any time. One mutex guards the index and is held for map
 // operations only; SQLite is read in the caller's thread without it and written by one thread of the cache's
@@ -27,6 +27,7 @@
 #include "lib/base/clock.h"
 #include "lib/http_semantics/headers.h"
 #include "lib/http_semantics/storability.h"
+#include "services/replica/cache/eviction.h"
 #include "services/replica/cache/stored_response.h"
 
 namespace perigee::replica {
@@ -36,6 +37,8 @@ struct CacheOptions {
   std::string path;
   uint64_t budget_bytes = 10'000'000;
   uint64_t memory_budget_bytes = 10'000'000;
+  // Of both tiers.
+  Eviction eviction = kDefaultEviction;
   http::CachePolicy policy;
   // Bytes of stored objects that wait for SQLite; what is inserted beyond it is not stored.
   uint64_t max_pending_bytes = 64'000'000;
@@ -104,7 +107,8 @@ class Cache {
 
   // Stores `response` in place of the same variant. Whether it may be stored (JudgeStorability) and which
   // headers (HeadersToStore) is the caller's affair. Found by every Find that starts after Insert returned.
-  // `response.body` must be set. The new object starts without hits; what it replaces leaves its hits behind.
+  // `response.body` must be set. The new object starts without hits, or with those
+  // that the eviction policy remembers; what it replaces leaves its hits behind.
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response);
 
   // After a 304: gives the stored object `old` (from Find) the head `merged` (from MergeNotModified), keeping

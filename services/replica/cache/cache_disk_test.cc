@@ -58,6 +58,21 @@ TEST_F(CacheTest, ASmallerBudgetEvictsTheFewestHitsAtOpen) {
   EXPECT_EQ(BytesInFile(), cache->Stats().bytes);
 }
 
+TEST_F(CacheTest, RememberedHitsSurviveARestartOnceTheObjectIsBack) {
+  options_.budget_bytes = 2'200;  // two objects
+  {
+    const auto cache = OpenCache();
+    cache->Insert("a", kAny, MakeResponse(1, 1'000));
+    cache->Insert("b", kAny, MakeResponse(1, 1'000));
+    cache->Insert("c", kAny, MakeResponse(1, 1'000));  // a goes
+    cache->Insert("a", kAny, MakeResponse(1, 1'000));  // and is back, for b; it has been asked for twice
+  }
+  const auto cache = OpenCache();
+  cache->Insert("d", kAny, MakeResponse(1, 1'000));
+  EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kDisk);
+  EXPECT_EQ(cache->Find("c", kAny).lookup, Lookup::kUriMiss);
+}
+
 TEST_F(CacheTest, TheFileShrinksWhenObjectsGo) {
   const auto cache = OpenCache();
   for (int i = 0; i < 90; ++i) cache->Insert(std::to_string(i), kAny, MakeResponse(1, 100'000));

@@ -280,6 +280,7 @@ class Model {
 };
 
 TEST_F(CacheTest, AgreesWithTheModelAndKeepsItsBudgetsOverRandomOperations) {
+  options_.eviction = Eviction::kLfu;
   options_.budget_bytes = 40'000;
   options_.memory_budget_bytes = 9'000;
   auto cache = OpenCache();

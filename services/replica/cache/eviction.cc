@@ -1,74 +1,55 @@
 #include "services/replica/cache/eviction.h"
 
-#include <cassert>
-#include <tuple>
-#include <utility>
+#include "services/replica/cache/eviction_by_hits.h"
+#include "services/replica/cache/eviction_by_turn.h"
 
 namespace perigee::replica {
 
-bool FewestHits::GoesBefore(const Node& a, const Node& b) {
-  return std::tie(a.hits, a.id) < std::tie(b.hits, b.id);
-}
-
-void FewestHits::Place(size_t position, Node* node) {
-  heap_[position] = node;
-  node->position = position;
-}
-
-void FewestHits::SiftUp(Node* node) {
-  size_t position = node->position;
-  while (position > 0) {
-    Node* parent = heap_[(position - 1) / 2];
-    if (!GoesBefore(*node, *parent)) break;
-    const size_t parent_position = parent->position;
-    Place(position, parent);
-    position = parent_position;
+std::string_view Name(Eviction eviction) {
+  switch (eviction) {
+    case Eviction::kLfuPerByte:
+      return "lfu-per-byte";
+    case Eviction::kLfu:
+      return "lfu";
+    case Eviction::kLfuAged:
+      return "lfu-aged";
+    case Eviction::kLfuAdmission:
+      return "lfu-admission";
+    case Eviction::kGdsf:
+      return "gdsf";
+    case Eviction::kS3Fifo:
+      return "s3fifo";
+    case Eviction::kLru:
+      return "lru";
   }
-  Place(position, node);
+  return "unknown";
 }
 
-void FewestHits::SiftDown(Node* node) {
-  size_t position = node->position;
-  for (size_t child = 2 * position + 1; child < heap_.size(); child = 2 * position + 1) {
-    if (child + 1 < heap_.size() && GoesBefore(*heap_[child + 1], *heap_[child])) ++child;
-    if (!GoesBefore(*heap_[child], *node)) break;
-    Place(position, heap_[child]);
-    position = child;
+std::optional<Eviction> ParseEviction(std::string_view name) {
+  for (const Eviction eviction : kEveryEviction) {
+    if (Name(eviction) == name) return eviction;
   }
-  Place(position, node);
+  return std::nullopt;
 }
 
-void FewestHits::Add(ObjectId id, uint64_t /*bytes*/, uint64_t hits) {
-  auto [it, inserted] = nodes_.try_emplace(id, std::make_unique<Node>(Node{hits, id, heap_.size()}));
-  assert(inserted);
-  heap_.push_back(it->second.get());
-  SiftUp(it->second.get());
-}
-
-void FewestHits::Hit(ObjectId id) {
-  const auto it = nodes_.find(id);
-  assert(it != nodes_.end());
-  ++it->second->hits;
-  SiftDown(it->second.get());
-}
-
-void FewestHits::Remove(ObjectId id) {
-  const auto it = nodes_.find(id);
-  assert(it != nodes_.end());
-  const size_t position = it->second->position;
-  Node* last = heap_.back();
-  heap_.pop_back();
-  if (position < heap_.size()) {
-    Place(position, last);
-    SiftUp(last);
-    SiftDown(last);
+std::unique_ptr<EvictionPolicy> MakeEvictionPolicy(Eviction eviction) {
+  switch (eviction) {
+    case Eviction::kLfuPerByte:
+      return std::make_unique<FewestHits>(kLfuPerByteRule);
+    case Eviction::kLfu:
+      break;
+    case Eviction::kLfuAged:
+      return std::make_unique<FewestHits>(kLfuAgedRule);
+    case Eviction::kLfuAdmission:
+      return std::make_unique<LfuAdmission>();
+    case Eviction::kGdsf:
+      return std::make_unique<FewestHits>(kGdsfRule);
+    case Eviction::kS3Fifo:
+      return std::make_unique<S3Fifo>();
+    case Eviction::kLru:
+      return std::make_unique<Lru>();
   }
-  nodes_.erase(it);
-}
-
-std::optional<ObjectId> FewestHits::Victim() const {
-  if (heap_.empty()) return std::nullopt;
-  return heap_.front()->id;
+  return std::make_unique<FewestHits>(kLfuRule);
 }
 
 }  // namespace perigee::replica

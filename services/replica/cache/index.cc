@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "lib/http_semantics/vary.h"
 
@@ -12,6 +13,10 @@ namespace {
 
 // Debian's absl::string_view is a type of its own, and the one that looks up without a copy.
 absl::string_view AbslView(std::string_view text) { return {text.data(), text.size()}; }
+
+uint64_t FingerprintOf(const Entry& entry) {
+  return absl::HashOf(AbslView(*entry.key), entry.vary_names, entry.variant_key);
+}
 
 }  // namespace
 
@@ -69,7 +74,7 @@ void Index::MakeRoom(uint64_t bytes) {
   assert(Fits(bytes));
   while (bytes_ > budget_ - bytes) {
     ++evictions_;
-    Remove(*FindId(*policy_->Victim()));
+    Forget(*FindId(*policy_->Evict()));
   }
 }
 
@@ -78,7 +83,7 @@ Entry& Index::Append(std::string_view key, Entry entry) {
   Entry& added = *it->second.emplace_back(std::make_unique<Entry>(std::move(entry)));
   added.key = &it->first;
   by_id_.emplace(added.id, &added);
-  policy_->Add(added.id, added.bytes, added.hits);
+  added.hits = policy_->Add({added.id, FingerprintOf(added), added.bytes, added.hits});
   bytes_ += added.bytes;
   return added;
 }
@@ -93,17 +98,22 @@ Entry& Index::Add(std::string_view key, Entry entry) {
 }
 
 void Index::Resize(Entry& entry, uint64_t bytes) {
-  policy_->Remove(entry.id);
+  EvictionObject object = policy_->Remove(entry.id);
   bytes_ -= entry.bytes;
   MakeRoom(bytes);
-  entry.bytes = bytes;
+  object.bytes = entry.bytes = bytes;
   bytes_ += bytes;
-  policy_->Add(entry.id, bytes, entry.hits);
+  entry.hits = policy_->Add(object);
 }
 
 void Index::Remove(Entry& entry) {
-  removed_(entry);
   policy_->Remove(entry.id);
+  Forget(entry);
+}
+
+// What the policy has forgotten already.
+void Index::Forget(Entry& entry) {
+  removed_(entry);
   bytes_ -= entry.bytes;
   by_id_.erase(entry.id);
   const auto it = by_key_.find(*entry.key);

@@ -55,6 +55,7 @@ class Index {
   void Hit(Entry& entry);
 
   // Adds what fits the budget (the caller has asked Fits), with every field set but `key`; makes room first.
+  // It may have more hits then: those that the policy remembers.
   Entry& Add(std::string_view key, Entry entry);
   // Gives `entry`, which stays, another weight that fits; makes room among the others.
   void Resize(Entry& entry, uint64_t bytes);
@@ -78,6 +79,7 @@ class Index {
   using Variants = std::vector<std::unique_ptr<Entry>>;  // in the order of storing
 
   void MakeRoom(uint64_t bytes);
+  void Forget(Entry& entry);
   Entry& Append(std::string_view key, Entry entry);
   Variants* VariantsOf(std::string_view key);
 

@@ -19,20 +19,25 @@ std::vector<ObjectId> MemoryTier::Put(ObjectId id, std::shared_ptr<const StoredR
   std::vector<ObjectId> gone;
   if (!Fits(bytes)) return gone;
   while (bytes_ > budget_ - bytes) {
-    gone.push_back(*policy_->Victim());
-    Remove(gone.back());
+    gone.push_back(*policy_->Evict());
+    Forget(gone.back());
   }
-  policy_->Add(id, bytes, hits);
+  policy_->Add({.id = id, .fingerprint = id, .bytes = bytes, .hits = hits});
   objects_.emplace(id, Object{std::move(response), bytes});
   bytes_ += bytes;
   return gone;
 }
 
 void MemoryTier::Remove(ObjectId id) {
-  const auto it = objects_.find(id);
-  if (it == objects_.end()) return;
-  bytes_ -= it->second.bytes;
+  if (!objects_.contains(id)) return;
   policy_->Remove(id);
+  Forget(id);
+}
+
+// What the policy has forgotten already.
+void MemoryTier::Forget(ObjectId id) {
+  const auto it = objects_.find(id);
+  bytes_ -= it->second.bytes;
   objects_.erase(it);
 }
 

@@ -40,6 +40,8 @@ class MemoryTier {
     uint64_t bytes;
   };
 
+  void Forget(ObjectId id);
+
   const uint64_t budget_;
   const std::unique_ptr<EvictionPolicy> policy_;  // knows exactly the objects_
   absl::flat_hash_map<ObjectId, Object> objects_;
