@@ -41,6 +41,13 @@ void CheckText(const char* field, const std::string& text, const Located& at) {
   if (text.size() > kMaxTextLength) at.Error(field, fmt::format("longer than {} octets", kMaxTextLength));
 }
 
+void CheckListen(const char* field, const std::string& text, const Located& at) {
+  if (text.empty()) return;
+  if (const auto listen = IpEndpoint::Parse(text); !listen.ok()) {
+    at.Error(field, std::string(listen.status().message()));
+  }
+}
+
 void CheckRateLimit(const v1::RateLimitConfig& limit, const Located& at) {
   at.RequireAtMost("responses_per_second", limit.responses_per_second(), kMaxResponsesPerSecond);
   at.RequireAtMost("slip", limit.slip(), kMaxSlip);
@@ -61,9 +68,14 @@ void CheckDns(const v1::DnsConfig& dns, const Located& at) {
   CheckText("identity", dns.identity(), at);
   CheckRateLimit(dns.rate_limit(), at.Child("rate_limit", dns.rate_limit()));
   CheckPrefixes("trust", dns.client_subnet().trust(), at.Child("client_subnet", dns.client_subnet()));
-  if (dns.metrics_listen().empty()) return;
-  if (const auto listen = IpEndpoint::Parse(dns.metrics_listen()); !listen.ok()) {
-    at.Error("metrics_listen", std::string(listen.status().message()));
+  CheckListen("metrics_listen", dns.metrics_listen(), at);
+}
+
+void CheckHttp(const v1::HttpConfig& http, const Located& at) {
+  CheckListen("metrics_listen", http.metrics_listen(), at);
+  const std::string& format = http.access_log_format();
+  if (!format.empty() && format != "combined" && format != "json") {
+    at.Error("access_log_format", fmt::format("\"{}\" is none of combined, json", format));
   }
 }
 

@@ -87,6 +87,24 @@ TEST(FleetDns, PrefixesAndEndpointsParse) {
             "f:1:7: metrics_listen: " + std::string(IpEndpoint::Parse("localhost").status().message()));
 }
 
+TEST(FleetHttp, WhatIsWrittenStandsAndNothingIsRequired) {
+  const auto fleet = ParseFleet(std::string(kDublin) + R"(http {
+    metrics_listen: "127.0.0.1:9354" access_log: "access.log" access_log_format: "json" served_name: "a"
+  })",
+                                "f");
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  EXPECT_EQ(fleet->http().access_log_format(), "json");
+  EXPECT_EQ(fleet->http().served_name(0), "a");
+  EXPECT_TRUE(ParseFleet(kDublin, "f")->http().access_log().empty());
+}
+
+TEST(FleetHttp, EndpointAndFormatParse) {
+  EXPECT_EQ(ErrorOf("http { metrics_listen: \"localhost\" }"),
+            "f:1:8: metrics_listen: " + std::string(IpEndpoint::Parse("localhost").status().message()));
+  EXPECT_EQ(ErrorOf("http { access_log_format: \"xml\" }"),
+            "f:1:8: access_log_format: \"xml\" is none of combined, json");
+}
+
 TEST(FleetDns, AnOverrideNamesAPrefixOnceAndAReplicaOfTheFile) {
   const std::string fleet = std::string(kDublin) + "steering {\n";
   EXPECT_EQ(ErrorOf(fleet + "override { replica: \"dublin\" } }"), "f:3:1: prefix: every override needs one");

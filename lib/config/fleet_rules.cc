@@ -103,6 +103,7 @@ void CheckFleet(const v1::FleetConfig& fleet, const Located& root) {
   CheckReasonTtls(fleet.steering(), steering);
   CheckZones(fleet, root);
   CheckDns(fleet.dns(), root.Child("dns", fleet.dns()));
+  CheckHttp(fleet.http(), root.Child("http", fleet.http()));
   const Located policy = root.Child("probe_policy", fleet.probe_policy());
   CheckPrefixes("allow_special", fleet.probe_policy().allow_special(), policy);
   CheckPrefixes("opt_out", fleet.probe_policy().opt_out(), policy);

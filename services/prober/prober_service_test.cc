@@ -10,7 +10,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 v1::MeasureRequest Request(const std::string& address, uint32_t probes = 0,
-                           std::vector<uint32_t> ports = {}) {
+                           const std::vector<uint32_t>& ports = {}) {
   v1::MeasureRequest request;
   request.set_address(address);
   request.set_probes(probes);

@@ -162,7 +162,7 @@ class ProberTest : public testing::Test {
   }
 
   std::unique_ptr<Call> Start(const std::string& address, uint32_t probes = 0, milliseconds deadline = {},
-                              std::vector<uint32_t> ports = {}) {
+                              const std::vector<uint32_t>& ports = {}) {
     auto call = std::make_unique<Call>();
     call->request.set_address(address);
     call->request.set_probes(probes);
@@ -179,7 +179,7 @@ class ProberTest : public testing::Test {
 
   std::pair<grpc::Status, v1::MeasureResponse> Measure(const std::string& address, uint32_t probes = 0,
                                                        milliseconds deadline = {},
-                                                       std::vector<uint32_t> ports = {}) {
+                                                       const std::vector<uint32_t>& ports = {}) {
     auto call = Start(address, probes, deadline, std::move(ports));
     auto status = call->status.get_future().get();
     return {std::move(status), call->response};

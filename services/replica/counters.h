@@ -1,25 +1,22 @@
-// What is counted, per Worker; the control port adds the Workers up.
+// What is counted, per Worker: written by its thread alone, read by any. Server adds the Workers up.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "lib/http_semantics/cache_status.h"
+#include "lib/metrics/counter.h"
+#include "services/replica/fetch/fetch_error.h"
+#include "services/replica/telemetry/words.h"
 
 namespace perigee::replica {
 
-// Written by one thread, read by any: no locked instruction on the hit path.
-class Counter {
- public:
-  void Add(uint64_t n = 1) { value_.store(get() + n, std::memory_order_relaxed); }
-  void Subtract(uint64_t n = 1) { value_.store(get() - n, std::memory_order_relaxed); }
-  uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+struct alignas(64) Counters {
+  static constexpr size_t kForwards = static_cast<size_t>(http::Forward::kStale) + 1;
+  static constexpr size_t kFetchErrors = 32;  // by FetchError's number; the last is every one from 31 on
 
- private:
-  std::atomic<uint64_t> value_{0};
-};
-
-// The meaning of each is told in proto/perigee/v1/replica.proto.
-struct Counters {
-  Counter connections;
+  // The meaning of these is told in proto/perigee/v1/replica.proto.
   Counter requests;
   Counter hits;
   Counter misses;
@@ -27,6 +24,36 @@ struct Counters {
   Counter stale;
   Counter origin_errors;
   Counter collapsed;
+
+  // Those open now are the difference.
+  Counter connections_opened, connections_closed;
+
+  // Requests, when they end.
+  CountersBy<MethodClass> by_method;
+  CountersBy<StatusClass> by_status;
+  std::array<Counter, kForwards> by_forward;
+  CountersBy<HitTier> by_tier;  // of hits
+  Counter sent_bytes;           // to clients, heads included
+  LatencyCounters hit_latency;  // from a request's head to the last byte of its answer
+  LatencyCounters forwarded_latency;
+  CountersBy<Refusal> refused;
+
+  // Exchanges with the origin.
+  Counter origin_requests;
+  std::array<Counter, kFetchErrors> origin_failures;
+  LatencyCounters origin_latency;  // to the response's head, connecting included; of those that have one
+
+  uint64_t connections() const {
+    const uint64_t gone = connections_closed.value(), come = connections_opened.value();
+    return std::max(come, gone) - gone;
+  }
+  void CountForward(http::Forward forward) {
+    by_forward[std::min(static_cast<size_t>(forward), kForwards - 1)].Add();
+  }
+  void CountOriginFailure(FetchError error) {
+    origin_failures[std::min(static_cast<size_t>(error), kFetchErrors - 1)].Add();
+  }
+  void AddAll(const Counters& others);
 };
 
 }  // namespace perigee::replica

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "lib/config/fleet.h"
+#include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
@@ -12,6 +13,7 @@
 #include "services/replica/control/replica_service.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/settings.h"
+#include "services/replica/telemetry/http_metrics.h"
 
 namespace perigee::replica {
 namespace {
@@ -22,6 +24,29 @@ constexpr char kServiceName[] = "perigee.v1.Replica";
 absl::StatusOr<v1::FleetConfig> ReadFleet(const std::string& path) {
   if (path.empty()) return DefaultFleet();
   return LoadFleetFile(path);
+}
+
+absl::StatusOr<std::unique_ptr<AccessLog>> OpenAccessLog(const Settings& settings) {
+  if (settings.access_log.empty()) return std::unique_ptr<AccessLog>();
+  return AccessLog::Open(settings.access_log, settings.access_log_format);
+}
+
+// What it shows must outlive it.
+absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& settings, const Server& server,
+                                                            const Cache& cache, const AccessLog* log) {
+  if (!settings.metrics) return std::unique_ptr<MetricsServer>();
+  const auto collect = [&server, &cache, log, limit = settings.server.limits.max_connections,
+                        start = std::chrono::steady_clock::now()] {
+    Counters sum;
+    server.AddUp(&sum);
+    const auto up = std::chrono::steady_clock::now() - start;
+    return HttpMetrics(sum, {.cache = cache.Stats(),
+                             .max_connections = limit,
+                             .log_lines_written = log == nullptr ? 0 : log->written(),
+                             .log_lines_lost = log == nullptr ? 0 : log->lost(),
+                             .uptime = std::chrono::duration_cast<std::chrono::seconds>(up)});
+  };
+  return MetricsServer::Start(*settings.metrics, collect);
 }
 
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
@@ -39,7 +64,12 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   const SystemClock clock;
   auto cache = Cache::Open(settings->cache, clock);
   if (!cache.ok()) return cache.status();
+  const auto access_log = OpenAccessLog(*settings);
+  if (!access_log.ok()) return access_log.status();
+  settings->server.access_log = access_log->get();
   const auto server = Server::Serve(settings->server, *std::move(listening), **cache, clock);
+  const auto metrics = StartMetrics(*settings, *server, **cache, access_log->get());
+  if (!metrics.ok()) return metrics.status();
   ReplicaService service(*server, **cache, clock);
   auto control = ControlServer::Start(settings->control, settings->security, {&service});
   if (!control.ok()) return control.status();
@@ -47,7 +77,9 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   spdlog::info("serving {} on port {}, control port {}", settings->server.origin.base, server->port(),
                (*control)->port());
 
-  const int signal = ServeUntilStopped(stop, "serving on port " + std::to_string(server->port()));
+  const int signal = ServeUntilStopped(stop, "serving on port " + std::to_string(server->port()), [&] {
+    return *access_log == nullptr ? absl::OkStatus() : (*access_log)->Reopen();
+  });
   spdlog::info("signal {}: finishing requests under way", signal);
   (*control)->SetServing(kServiceName, false);
   (*control)->SetServing("", false);
@@ -62,7 +94,7 @@ int Main(int argc, char** argv) {
   AddFlags(&app, &flags);
   if (const auto code = ParseCommandLine(app, argc, argv)) return *code;
   InitLogging(kProgram, flags.log_level);
-  StopSignal stop;
+  StopSignal stop(/*takes_reloads=*/true);
   const absl::Status status = Serve(flags, stop);
   return status.ok() ? 0 : Fail(kProgram, status);
 }

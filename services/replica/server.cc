@@ -30,7 +30,9 @@ Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
           .origin = options_.origin,
           .worker_limits = worker_limits_,
           .clock = clock,
-          .resolver = options_.resolver}) {}
+          .resolver = options_.resolver,
+          .served_names = options_.served_names,
+          .access_log = options_.access_log}) {}
 
 absl::StatusOr<Listening> Server::Listen(const ServerOptions& options) {
   return ListenOnAll(options.listen, std::max(1, options.threads));
@@ -62,20 +64,21 @@ Server::~Server() {
   for (const auto& worker : workers_) worker->Join();
 }
 
+void Server::AddUp(Counters* sum) const {
+  for (const auto& worker : workers_) sum->AddAll(worker->counters());
+}
+
 ServerStats Server::Stats() const {
-  ServerStats sum;
-  for (const auto& worker : workers_) {
-    const Counters& counters = worker->counters();
-    sum.connections += counters.connections.get();
-    sum.requests += counters.requests.get();
-    sum.hits += counters.hits.get();
-    sum.misses += counters.misses.get();
-    sum.revalidated += counters.revalidated.get();
-    sum.stale += counters.stale.get();
-    sum.origin_errors += counters.origin_errors.get();
-    sum.collapsed += counters.collapsed.get();
-  }
-  return sum;
+  Counters sum;
+  AddUp(&sum);
+  return {.connections = sum.connections(),
+          .requests = sum.requests.value(),
+          .hits = sum.hits.value(),
+          .misses = sum.misses.value(),
+          .revalidated = sum.revalidated.value(),
+          .stale = sum.stale.value(),
+          .origin_errors = sum.origin_errors.value(),
+          .collapsed = sum.collapsed.value()};
 }
 
 void Server::Drain(std::chrono::milliseconds grace) {

@@ -11,11 +11,14 @@
 #include "services/replica/fetch/origin_address.h"
 #include "services/replica/fetch/resolver.h"
 #include "services/replica/limits.h"
+#include "services/replica/served_names.h"
 #include "services/replica/session/listener.h"
 
 namespace perigee::replica {
 
+class AccessLog;
 class Worker;
+struct Counters;
 struct Shared;
 
 struct ServerOptions {
@@ -26,6 +29,8 @@ struct ServerOptions {
   Limits limits;
   http::CachePolicy policy;
   ResolverOptions resolver;
+  ServedNames served_names;
+  AccessLog* access_log = nullptr;  // must outlive the server; null: none is kept
 };
 
 // The sums over all Workers; replica.proto tells what each means.
@@ -57,6 +62,8 @@ class Server {
 
   uint16_t port() const { return port_; }
   ServerStats Stats() const;
+  // Adds what all Workers have counted. Thread-safe.
+  void AddUp(Counters* sum) const;
 
   // Takes no new connections and lets requests under way finish, for at most `grace`.
   void Drain(std::chrono::milliseconds grace);

@@ -17,7 +17,7 @@ constexpr char kDescription[] =
 It answers GET and HEAD from its cache (memory and SQLite, RFC 9111) or from the origin; other methods pass
 through. Every answer says in Cache-Status where it came from. The origin sees its own name in Host, whatever
 name the client used; the client's address is appended to X-Forwarded-For. SIGTERM finishes the requests under
-way and stops; the cache survives a restart.)";
+way and stops; the cache survives a restart. SIGHUP opens the access log anew.)";
 
 constexpr char kExamples[] =
     R"(Examples:
@@ -121,6 +121,38 @@ void AddEvictionFlag(CLI::App* app, Flags* flags) {
       ->check(CLI::IsMember(names));
 }
 
+const std::string& FlagOr(const std::string& flag, const std::string& file) {
+  return flag.empty() ? file : flag;
+}
+
+// What is served, and what is told of it.
+absl::Status AddHttpSettings(const Flags& flags, const v1::HttpConfig& http, Settings* settings) {
+  if (const std::string& listen = FlagOr(flags.metrics_listen, http.metrics_listen()); !listen.empty()) {
+    const auto endpoint = IpEndpoint::Parse(listen);
+    if (!endpoint.ok()) {
+      return absl::InvalidArgumentError(
+          fmt::format("--metrics {}: give an IP address and a port, such as 127.0.0.1:9354", listen));
+    }
+    settings->metrics = *endpoint;
+  }
+  settings->access_log = FlagOr(flags.access_log, http.access_log());
+  const std::string& word = FlagOr(flags.access_log_format, http.access_log_format());
+  const auto format = ParseAccessLogFormat(word.empty() ? "combined" : word);
+  if (!format) {
+    return absl::InvalidArgumentError(fmt::format("--access-log-format {}: combined or json", word));
+  }
+  settings->access_log_format = *format;
+  std::vector<std::string> names = flags.served_names;
+  if (names.empty()) names.assign(http.served_name().begin(), http.served_name().end());
+  auto served = ServedNames::Parse(names);
+  if (!served.ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("served names: {}", std::string(served.status().message())));
+  }
+  settings->server.served_names = *std::move(served);
+  return absl::OkStatus();
+}
+
 CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   CacheOptions cache;
   cache.path = flags.cache.empty() ? config.path() : flags.cache;
@@ -142,7 +174,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->check(CLI::Range(1, 65535));
   app->add_option("-o,--origin", flags->origin, "Where to fetch from: host, host:port or http:// URL");
   app->add_option("--config", flags->config,
-                  "The fleet file, cdn.textproto: its origin, cache and control sections");
+                  "The fleet file, cdn.textproto: its origin, http, cache and control sections");
   app->add_option("--listen", flags->listen, "Addresses to serve on [0.0.0.0 and ::]");
   app->add_option("--control", flags->control, "Address and port of the gRPC control port")
       ->capture_default_str();
@@ -153,6 +185,13 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
   AddEvictionFlag(app, flags);
   app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
+  app->add_option("--serve-name", flags->served_names,
+                  "A name to serve, or *.example.org; others are answered 421 [all names]");
+  app->add_option("--metrics", flags->metrics_listen,
+                  "Address and port to serve Prometheus metrics on [nowhere]");
+  app->add_option("--access-log", flags->access_log,
+                  "A file for a line per request; SIGHUP reopens it [none]");
+  app->add_option("--access-log-format", flags->access_log_format, "combined or json [combined]");
   AddUserFlags(
       *app, flags->user, flags->group,
       "once the HTTP ports are open. It must be able to read the certificates and to write the cache's "
@@ -188,6 +227,7 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
   settings.server.limits.max_object_bytes =
       flags.max_object_bytes != 0 ? flags.max_object_bytes : settings.cache.budget_bytes;
   settings.control = *control;
+  if (absl::Status status = AddHttpSettings(flags, fleet.http(), &settings); !status.ok()) return status;
   settings.security = SecurityFrom(fleet.control(), flags.insecure_control);
   return settings;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "perigee/v1/config.pb.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/server.h"
+#include "services/replica/telemetry/access_log.h"
 
 namespace perigee::replica {
 
@@ -29,6 +31,9 @@ struct Flags {
   std::string eviction;
   int threads = 0;
   uint64_t max_object_bytes = 0;
+  std::string metrics_listen;
+  std::string access_log, access_log_format;
+  std::vector<std::string> served_names;
   std::string user, group;
   std::string log_level = "info";
   std::chrono::milliseconds grace{10'000};
@@ -43,6 +48,9 @@ struct Settings {
   CacheOptions cache;
   IpEndpoint control;
   ControlSecurity security;
+  std::optional<IpEndpoint> metrics;
+  std::string access_log;  // empty: none
+  AccessLogFormat access_log_format = AccessLogFormat::kCombined;
 };
 
 // A flag counts before the fleet file. InvalidArgument names the flag or field that is wrong or missing.

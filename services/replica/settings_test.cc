@@ -148,5 +148,47 @@ TEST(Settings, ComplaintsNameTheFlag) {
   EXPECT_THAT(Complaint({"-p", "80", "-o", "a", "--wrong"}), HasSubstr("--wrong"));
 }
 
+TEST(Settings, NothingIsToldUnlessAsked) {
+  const auto settings = Parse({"-p", "8080", "-o", "origin.example"});
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_FALSE(settings->metrics);
+  EXPECT_TRUE(settings->access_log.empty());
+  EXPECT_TRUE(settings->server.served_names.empty());
+}
+
+TEST(Settings, TheHttpSectionCountsWhereNoFlagDoes) {
+  const std::string fleet = std::string(kFleet) + R"(
+    http { metrics_listen: "127.0.0.1:9354" access_log: "a.log" access_log_format: "json" served_name: "a.example" })";
+  const auto file = Parse({"-p", "80"}, fleet);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->metrics->ToString(), "127.0.0.1:9354");
+  EXPECT_EQ(file->access_log, "a.log");
+  EXPECT_EQ(file->access_log_format, AccessLogFormat::kJson);
+  EXPECT_TRUE(file->server.served_names.Has("a.example"));
+  const auto flags =
+      Parse({"-p", "80", "--metrics", "[::1]:9000", "--access-log", "b.log", "--access-log-format",
+             "combined", "--serve-name", "b.example", "--serve-name", "*.c.example"},
+            fleet);
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->metrics->ToString(), "[::1]:9000");
+  EXPECT_EQ(flags->access_log, "b.log");
+  EXPECT_EQ(flags->access_log_format, AccessLogFormat::kCombined);
+  EXPECT_FALSE(flags->server.served_names.Has("a.example"));
+  EXPECT_TRUE(flags->server.served_names.Has("x.c.example"));
+}
+
+TEST(Settings, WhatIsWrongOfTheHttpSectionIsNamed) {
+  const std::vector<std::string> base = {"-p", "80", "-o", "a"};
+  const auto complaint = [&](std::string flag, std::string value) {
+    std::vector<std::string> all = base;
+    all.push_back(std::move(flag));
+    all.push_back(std::move(value));
+    return Complaint(all);
+  };
+  EXPECT_THAT(complaint("--metrics", "localhost"), HasSubstr("--metrics localhost"));
+  EXPECT_THAT(complaint("--access-log-format", "xml"), HasSubstr("--access-log-format xml"));
+  EXPECT_THAT(complaint("--serve-name", "a..b"), HasSubstr("\"a..b\""));
+}
+
 }  // namespace
 }  // namespace perigee::replica

@@ -4,22 +4,22 @@
 //    "type":"A","protocol":"udp","replica":"dublin","reason":"measured-best","method":"icmp-echo","rtt_us":12345,
 //    "ttl":60,"scope":24}
 //
-// Workers put fixed-size records into rings of their own, without a lock or an allocation; one thread formats
-// and writes them. When a ring is full the record is lost and counted: answers never wait for a disk.
+// Answers never wait for a disk: workers put records into rings of their own (lib/log_file).
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/dns_wire/name.h"
+#include "lib/log_file/log_file.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/replica.h"
 #include "services/dns/telemetry/query_counters.h"
@@ -46,53 +46,22 @@ struct DecisionRecord {
 // is null.
 std::string FormatDecision(const DecisionRecord& record);
 
-// Thread-safe; each ring has one writer.
+// As LogFile has it.
 class DecisionLog {
  public:
   static constexpr size_t kRingSize = 8192;  // records per worker
-  static constexpr auto kFlushInterval = std::chrono::milliseconds(100);
-  static constexpr auto kComplaintInterval = std::chrono::minutes(1);  // between log lines on a failing disk
-  static constexpr int kFileMode = 0640;
+  using Ring = LogRing;                      // of DecisionRecord
 
-  class Ring;
-
-  // Appends to the file, which is made if need be. Errors name it. A pipe without a reader is an error, and
-  // what a full one does not take is lost.
   static absl::StatusOr<std::unique_ptr<DecisionLog>> Open(const std::string& path);
-  // Writes what is in the rings.
-  ~DecisionLog();
 
-  // For one thread to write to; valid as long as the log.
-  Ring& NewRing();
-
-  // Opens the file anew by its name, after it was moved away; what was pushed before goes to the old one. On
-  // error the old one is written on.
-  absl::Status Reopen();
-
-  uint64_t written() const;
-  // Lost to a full ring or a full disk.
-  uint64_t lost() const;
+  Ring& NewRing() { return file_->NewRing(); }
+  absl::Status Reopen() { return file_->Reopen(); }
+  uint64_t written() const { return file_->written(); }
+  uint64_t lost() const { return file_->lost(); }
 
  private:
-  class Writer;
-  explicit DecisionLog(std::unique_ptr<Writer> writer);
-  std::unique_ptr<Writer> writer_;
-};
-
-// A single-producer, single-consumer ring.
-class DecisionLog::Ring {
- public:
-  // False when it is full.
-  bool Push(const DecisionRecord& record);
-
- private:
-  friend class DecisionLog::Writer;
-  using Slots = std::array<DecisionRecord, kRingSize>;
-  std::unique_ptr<Slots> slots_ = std::make_unique<Slots>();
-  // The worker's, and apart from them the log's.
-  alignas(64) std::atomic<uint64_t> written_{0};
-  std::atomic<uint64_t> lost_{0};
-  alignas(64) std::atomic<uint64_t> read_{0};
+  explicit DecisionLog(std::unique_ptr<LogFile> file) : file_(std::move(file)) {}
+  std::unique_ptr<LogFile> file_;
 };
 
 }  // namespace perigee::dns

@@ -14,8 +14,8 @@
 
 #include "lib/dns_wire/constants.h"
 #include "lib/dns_wire/query.h"
+#include "lib/metrics/counter.h"
 #include "services/dns/steering/choose.h"
-#include "services/dns/telemetry/counter.h"
 
 namespace perigee::dns {
 
@@ -42,10 +42,9 @@ enum class SubnetUse : uint8_t {
 };
 
 struct alignas(64) QueryCounters {
-  static constexpr size_t kTypes = 65;      // by number; the last is every type from 64 on
-  static constexpr size_t kRcodes = 25;     // by number; the last is every code from 24 on
-  static constexpr size_t kReasons = 16;    // by Reason's number
-  static constexpr size_t kLatencies = 24;  // 2^i microseconds; the last is everything longer
+  static constexpr size_t kTypes = 65;    // by number; the last is every type from 64 on
+  static constexpr size_t kRcodes = 25;   // by number; the last is every code from 24 on
+  static constexpr size_t kReasons = 16;  // by Reason's number
 
   std::array<Counter, 2> by_protocol;
   std::array<Counter, kTypes> by_type;
@@ -55,15 +54,14 @@ struct alignas(64) QueryCounters {
   CountersBy<SubnetUse> by_subnet;
   Counter truncated, cookies_valid, cookies_invalid;
   // From the reading of the query to the sending of its answer; parked ones included when they are sent.
-  std::array<Counter, kLatencies> latency;
-  Counter latency_sum_us;
+  LatencyCounters latency;
 
   void CountType(RrType type);
   void CountRcode(Rcode rcode);
   void CountReason(Reason reason);
   void CountDrop(DropReason reason) { by_drop[reason].Add(); }
   // `count` answers that took the same time: a batch.
-  void CountLatency(std::chrono::nanoseconds took, uint64_t count = 1);
+  void CountLatency(std::chrono::nanoseconds took, uint64_t count = 1) { latency.Count(took, count); }
 };
 
 // Every worker's block; they stay until the registry goes.

@@ -5,9 +5,6 @@
 namespace perigee::dns {
 namespace {
 
-using std::chrono::microseconds;
-using std::chrono::nanoseconds;
-
 TEST(QueryCounters, CountsWhatHasNoPlaceOfItsOwnUnderTheLast) {
   QueryCounters counters;
   counters.CountType(RrType::kA);
@@ -23,27 +20,6 @@ TEST(QueryCounters, CountsWhatHasNoPlaceOfItsOwnUnderTheLast) {
   EXPECT_EQ(counters.by_rcode[23].value(), 1u);
   EXPECT_EQ(counters.by_rcode[QueryCounters::kRcodes - 1].value(), 1u);
   EXPECT_EQ(counters.by_reason[QueryCounters::kReasons - 1].value(), 1u);
-}
-
-TEST(QueryCounters, PutsALatencyIntoTheSmallestBucketThatHoldsIt) {
-  QueryCounters counters;
-  counters.CountLatency(nanoseconds(0));
-  counters.CountLatency(microseconds(1));
-  counters.CountLatency(nanoseconds(1001));
-  counters.CountLatency(microseconds(4), 3);
-  counters.CountLatency(std::chrono::hours(1));
-  EXPECT_EQ(counters.latency[0].value(), 2u);
-  EXPECT_EQ(counters.latency[1].value(), 1u);
-  EXPECT_EQ(counters.latency[2].value(), 3u);
-  EXPECT_EQ(counters.latency[QueryCounters::kLatencies - 1].value(), 1u);
-  EXPECT_EQ(counters.latency_sum_us.value(), 1u + 1u + 12u + 3'600'000'000u);
-}
-
-TEST(QueryCounters, AClockThatGoesBackIsNoLatency) {
-  QueryCounters counters;
-  counters.CountLatency(nanoseconds(-5));
-  EXPECT_EQ(counters.latency[0].value(), 1u);
-  EXPECT_EQ(counters.latency_sum_us.value(), 0u);
 }
 
 TEST(QueryCounterRegistry, ShowsEveryBlock) {

@@ -10,8 +10,8 @@
 #include <cstdint>
 
 #include "lib/base/clock.h"
+#include "lib/metrics/counter.h"
 #include "lib/probe_policy/address_policy.h"
-#include "services/dns/telemetry/counter.h"
 
 namespace perigee::dns {
 

@@ -1,13 +1,13 @@
 #include "services/dns/telemetry/server_metrics.h"
 
-#include <algorithm>
 #include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "lib/metrics/families.h"
 #include "lib/probe_policy/address_policy.h"
-#include "services/dns/telemetry/families.h"
+#include "services/dns/telemetry/words.h"
 
 namespace perigee::dns {
 namespace {
@@ -15,14 +15,6 @@ namespace {
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Families = std::vector<MetricFamily>;
-
-// How many there are now. What ended is read first, for what began is counted first.
-template <typename Began, typename Ended>
-MetricFamily UnderWay(std::string_view name, std::string_view help, Began began, Ended ended) {
-  const uint64_t gone = ended();
-  const uint64_t come = began();
-  return OneGauge(name, help, static_cast<double>(std::max(come, gone) - gone));
-}
 
 double Seconds(const std::atomic<int64_t>& unix_ms) {
   return static_cast<double>(unix_ms.load(std::memory_order_relaxed)) / 1e3;
@@ -40,7 +32,7 @@ std::string_view RegistryLabel(size_t special) {
 
 // Those that were seen: most never are.
 MetricFamily SpecialRangesRefused(const MeasurementCounters& counters) {
-  Family family(MetricType::Counter, "probes_refused_special_total",
+  Family family(MetricType::Counter, "perigee_dns_probes_refused_special_total",
                 "Clients not measured for being in a special range, by range and registry entry.");
   for (size_t i = 0; i < counters.special_ranges.size(); ++i) {
     if (counters.special_ranges[i].value() == 0) continue;
@@ -52,24 +44,29 @@ MetricFamily SpecialRangesRefused(const MeasurementCounters& counters) {
 Families MeasurementFamilies(const MeasurementCounters& c, const DnsGauges& gauges) {
   return {
       UnderWay(
-          "measurements", "Measurements under way.", [&c] { return c.started.sum(); },
+          "perigee_dns_measurements", "Measurements under way.", [&c] { return c.started.sum(); },
           [&c] { return c.ended.sum(); }),
-      OneGauge("measurements_limit", "The most measurements under way at once (steering.max_flights).",
+      OneGauge("perigee_dns_measurements_limit",
+               "The most measurements under way at once (steering.max_flights).",
                static_cast<double>(gauges.max_flights)),
-      CounterByWord("measurements_started_total", "cause", "Measurements begun, by why.", c.started),
-      CounterByWord("measurements_answered_total", "outcome",
+      CounterByWord("perigee_dns_measurements_started_total", "cause", "Measurements begun, by why.",
+                    c.started),
+      CounterByWord("perigee_dns_measurements_answered_total", "outcome",
                     "Measurements for which queries waited, by when these were answered.", c.answered),
-      CounterByWord("measurements_ended_total", "outcome", "Measurements ended, by how.", c.ended),
-      CounterByWord("probes_refused_total", "reason", "Clients not measured, by why not.", c.probes_refused),
+      CounterByWord("perigee_dns_measurements_ended_total", "outcome", "Measurements ended, by how.",
+                    c.ended),
+      CounterByWord("perigee_dns_probes_refused_total", "reason", "Clients not measured, by why not.",
+                    c.probes_refused),
       SpecialRangesRefused(c),
       UnderWay(
-          "parked_queries", "Queries that wait for a measurement.", [&c] { return c.parked.value(); },
-          [&c] { return c.unparked.value(); }),
-      OneCounter("parked_queries_total", "Queries that waited for a measurement.", c.parked.value()),
-      CounterByWord("parked_queries_dropped_total", "reason",
+          "perigee_dns_parked_queries", "Queries that wait for a measurement.",
+          [&c] { return c.parked.value(); }, [&c] { return c.unparked.value(); }),
+      OneCounter("perigee_dns_parked_queries_total", "Queries that waited for a measurement.",
+                 c.parked.value()),
+      CounterByWord("perigee_dns_parked_queries_dropped_total", "reason",
                     "Queries dropped when they were to wait for a measurement, or while they did.",
                     c.dropped),
-      OneCounter("measurement_backlog_dropped_total",
+      OneCounter("perigee_dns_measurement_backlog_dropped_total",
                  "Queries and refreshes dropped because too many were on their way to the measuring thread.",
                  c.backlog_full.value())};
 }
@@ -77,51 +74,59 @@ Families MeasurementFamilies(const MeasurementCounters& c, const DnsGauges& gaug
 Families TcpFamilies(const TcpCounters& c, const DnsGauges& gauges) {
   return {
       UnderWay(
-          "tcp_connections", "TCP connections open.", [&c] { return c.opened.value(); },
+          "perigee_dns_tcp_connections", "TCP connections open.", [&c] { return c.opened.value(); },
           [&c] { return c.closed.sum(); }),
-      OneGauge("tcp_connections_limit", "The most TCP connections (--tcp-connections).",
+      OneGauge("perigee_dns_tcp_connections_limit", "The most TCP connections (--tcp-connections).",
                static_cast<double>(gauges.max_tcp_connections)),
-      OneCounter("tcp_connections_opened_total", "TCP connections accepted.", c.opened.value()),
-      CounterByWord("tcp_connections_closed_total", "reason", "TCP connections closed, by why.", c.closed),
-      OneCounter("tcp_accept_failures_total", "TCP connections that could not be accepted.",
+      OneCounter("perigee_dns_tcp_connections_opened_total", "TCP connections accepted.", c.opened.value()),
+      CounterByWord("perigee_dns_tcp_connections_closed_total", "reason", "TCP connections closed, by why.",
+                    c.closed),
+      OneCounter("perigee_dns_tcp_accept_failures_total", "TCP connections that could not be accepted.",
                  c.accept_failures.value()),
-      OneCounter("tcp_answers_lost_total", "Answers that came when their TCP connection was gone.",
-                 c.answers_lost.value())};
+      OneCounter("perigee_dns_tcp_answers_lost_total",
+                 "Answers that came when their TCP connection was gone.", c.answers_lost.value())};
 }
 
 Families SaveFamilies(const SaveCounters& c) {
   return {
-      OneCounter("state_rows_saved_total", "Rows of the map written to the state file.", c.rows.value()),
-      OneCounter("state_saves_total", "Times that the map was saved without an error.", c.saves.value()),
-      OneCounter("state_save_failures_total", "Times that the map could not be saved.", c.failures.value()),
-      OneGauge("state_last_save_timestamp_seconds",
+      OneCounter("perigee_dns_state_rows_saved_total", "Rows of the map written to the state file.",
+                 c.rows.value()),
+      OneCounter("perigee_dns_state_saves_total", "Times that the map was saved without an error.",
+                 c.saves.value()),
+      OneCounter("perigee_dns_state_save_failures_total", "Times that the map could not be saved.",
+                 c.failures.value()),
+      OneGauge("perigee_dns_state_last_save_timestamp_seconds",
                "When the map was last saved without an error; 0 is never.", Seconds(c.last_success_unix_ms))};
 }
 
 Families ConfigurationFamilies(const ReloadCounters& c, const DnsGauges& gauges) {
-  Family reloads(MetricType::Counter, "reloads_total", "Reloads of fleet file and zones, by result.");
+  Family reloads(MetricType::Counter, "perigee_dns_reloads_total",
+                 "Reloads of fleet file and zones, by result.");
   reloads.Add({{"result", "ok"}}, c.succeeded);
   reloads.Add({{"result", "refused"}}, c.refused);
   return {std::move(reloads).Take(),
-          OneGauge("config_last_load_timestamp_seconds", "When the configuration in force was loaded.",
-                   Seconds(c.last_success_unix_ms)),
-          OneGauge("generation", "Generation of the configuration in force.",
+          OneGauge("perigee_dns_config_last_load_timestamp_seconds",
+                   "When the configuration in force was loaded.", Seconds(c.last_success_unix_ms)),
+          OneGauge("perigee_dns_generation", "Generation of the configuration in force.",
                    static_cast<double>(gauges.generation)),
-          OneGauge("zones", "Zones served.", static_cast<double>(gauges.zones)),
-          OneGauge("uptime_seconds", "Time since the start.", static_cast<double>(gauges.uptime.count()))};
+          OneGauge("perigee_dns_zones", "Zones served.", static_cast<double>(gauges.zones)),
+          OneGauge("perigee_dns_uptime_seconds", "Time since the start.",
+                   static_cast<double>(gauges.uptime.count()))};
 }
 
 Families MemoryFamilies(const DnsGauges& gauges) {
-  return {OneGauge("map_rows", "Client prefixes remembered.", static_cast<double>(gauges.map_rows)),
-          OneGauge("map_capacity", "Client prefixes that can be remembered.",
-                   static_cast<double>(gauges.map_capacity)),
-          OneCounter("map_evictions_total",
-                     "Client prefixes forgotten to make room, of the map in use: a reload that changes "
-                     "replicas or sizes begins a new one.",
-                     gauges.map_evictions),
-          OneCounter("decisions_logged_total", "Lines of the decision log.", gauges.decisions_written),
-          OneCounter("decisions_lost_total", "Decisions that a full ring or disk kept from the log.",
-                     gauges.decisions_lost)};
+  return {
+      OneGauge("perigee_dns_map_rows", "Client prefixes remembered.", static_cast<double>(gauges.map_rows)),
+      OneGauge("perigee_dns_map_capacity", "Client prefixes that can be remembered.",
+               static_cast<double>(gauges.map_capacity)),
+      OneCounter("perigee_dns_map_evictions_total",
+                 "Client prefixes forgotten to make room, of the map in use: a reload that changes "
+                 "replicas or sizes begins a new one.",
+                 gauges.map_evictions),
+      OneCounter("perigee_dns_decisions_logged_total", "Lines of the decision log.",
+                 gauges.decisions_written),
+      OneCounter("perigee_dns_decisions_lost_total", "Decisions that a full ring or disk kept from the log.",
+                 gauges.decisions_lost)};
 }
 
 template <typename Read>
@@ -133,7 +138,7 @@ MetricFamily ByReplica(const DnsGauges& gauges, std::string_view name, std::stri
 }
 
 MetricFamily PartsUp(const DnsGauges& gauges) {
-  Family family(MetricType::Gauge, "replica_part_up",
+  Family family(MetricType::Gauge, "perigee_dns_replica_part_up",
                 "1 when the heartbeat reaches that part of the replica.");
   for (const ReplicaGauges& replica : gauges.replicas) {
     family.Add({{"replica", replica.name}, {"part", "prober"}}, replica.prober_up ? 1 : 0);
@@ -144,18 +149,21 @@ MetricFamily PartsUp(const DnsGauges& gauges) {
 
 Families ReplicaFamilies(const DnsGauges& gauges) {
   return {
-      ByReplica(gauges, "replica_up", "1 when the replica is healthy: clients may be sent to it.",
+      ByReplica(gauges, "perigee_dns_replica_up", "1 when the replica is healthy: clients may be sent to it.",
                 [](const auto& r) { return r.healthy; }),
       PartsUp(gauges),
-      ByReplica(gauges, "replica_overloaded", "1 when the replica says that it has too much to do.",
+      ByReplica(gauges, "perigee_dns_replica_overloaded",
+                "1 when the replica says that it has too much to do.",
                 [](const auto& r) { return r.overloaded; }),
-      ByReplica(gauges, "replica_drained", "1 when the operator took the replica out.",
+      ByReplica(gauges, "perigee_dns_replica_drained", "1 when the operator took the replica out.",
                 [](const auto& r) { return r.drained; }),
-      ByReplica(gauges, "replica_forced_up", "1 when the operator keeps the replica in, whatever its health.",
+      ByReplica(gauges, "perigee_dns_replica_forced_up",
+                "1 when the operator keeps the replica in, whatever its health.",
                 [](const auto& r) { return r.forced_up; }),
-      ByReplica(gauges, "replica_load", "The replica's requests per second, as its heartbeat told.",
+      ByReplica(gauges, "perigee_dns_replica_load",
+                "The replica's requests per second, as its heartbeat told.",
                 [](const auto& r) { return r.load; }),
-      ByReplica(gauges, "replica_control_rtt_seconds",
+      ByReplica(gauges, "perigee_dns_replica_control_rtt_seconds",
                 "Round trip from here to the replica's prober; 0 while unknown.",
                 [](const auto& r) { return std::chrono::duration<double>(r.control_rtt).count(); })};
 }

@@ -146,6 +146,8 @@ RequestParser::~RequestParser() = default;
 
 void RequestParser::Reset() {
   impl_.reset();
+  head_.method.clear();
+  head_.target.clear();
   head_.headers.Clear();
   scanned_ = 0;
 }

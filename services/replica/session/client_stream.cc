@@ -118,6 +118,7 @@ bool ClientStream::WriteNow(Gather* bytes, bool* failed) {
   error_code error;
   const size_t written = socket_.write_some(*bytes, error);
   bytes->Advance(written);
+  sent_ += written;
   *failed = error && error != asio::error::would_block && error != asio::error::try_again;
   lost_ = lost_ || *failed;
   return !*failed && bytes->empty();

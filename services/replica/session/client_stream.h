@@ -38,6 +38,8 @@ class ClientStream {
   bool WriteNow(Gather* bytes, bool* failed);
 
   const IpAddress& client() const { return client_; }
+  // Bytes that the kernel has taken, of all answers.
+  uint64_t sent() const { return sent_; }
 
   // Waits for nothing: whether the connection sits between two requests.
   bool idle() const { return idle_; }
@@ -70,6 +72,7 @@ class ClientStream {
   std::string buffer_;
   size_t begin_ = 0;
   size_t end_ = 0;
+  uint64_t sent_ = 0;
 };
 
 }  // namespace perigee::replica

@@ -11,6 +11,7 @@ Task<> Connection::Run() {
       break;
     }
     const bool keep = co_await handler_.Handle();
+    handler_.Record();
     // An answer that was begun before the drain has promised to keep the connection; it may end all the same.
     if (!keep || context_.draining) break;
   }

@@ -18,9 +18,9 @@ class Connection
       : context_(context),
         client_(std::move(socket), context.sweeper, context.limits),
         handler_(context, client_) {
-    context_.counters.connections.Add();
+    context_.counters.connections_opened.Add();
   }
-  ~Connection() { context_.counters.connections.Subtract(); }
+  ~Connection() { context_.counters.connections_closed.Add(); }
 
   Task<> Run();
 

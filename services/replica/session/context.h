@@ -9,6 +9,8 @@
 #include "services/replica/fetch/origin_pool.h"
 #include "services/replica/io/deadline.h"
 #include "services/replica/limits.h"
+#include "services/replica/served_names.h"
+#include "services/replica/telemetry/recorder.h"
 
 namespace perigee::replica {
 
@@ -18,6 +20,7 @@ struct Context {
   DeadlineSweeper& sweeper;
   OriginPool& pool;
   Counters& counters;
+  Telemetry telemetry;
   bool draining = false;  // answers say Connection: close
 
   // Shared and thread-safe, or never changed.
@@ -26,6 +29,7 @@ struct Context {
   const http::CachePolicy& policy;
   const OriginAddress& origin;
   const Limits& limits;
+  const ServedNames& served_names;
   const Clock& clock;
 };
 

@@ -8,12 +8,14 @@ namespace perigee::replica {
 
 Task<bool> Handler::Handle() {
   context_.counters.requests.Add();
+  recorder_.Begin(client_.sent());
   at_.plan = PlanRequest(request());
+  if (!context_.served_names.Serve(request())) at_.plan = {.status = 421, .why = "not served here"};
   at_.is_head = request().method == "HEAD";
   at_.found = {};
   const Plan& plan = at_.plan;
   if (plan.kind == PlanKind::kReject) {
-    const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = "rejected"};
+    const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = kRejectedDetail};
     co_return co_await OwnAnswer(plan.status, plan.why, status);
   }
   if (plan.kind == PlanKind::kPassThrough) co_return co_await PassThrough();
@@ -33,13 +35,16 @@ Task<bool> Handler::Handle() {
 
 Task<> Handler::Reject(Rejection rejection) {
   context_.counters.requests.Add();
+  recorder_.Begin(client_.sent());
   at_.is_head = false;
   out_.clear();
-  const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = "rejected"};
+  const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = kRejectedDetail};
   AppendOwnAnswer(rejection.status, rejection.why, false, status, {.keep_alive = false},
                   context_.clock.WallNow(), &out_);
   spdlog::debug("{} refused: {} {}", client_.client().ToString(), rejection.status, rejection.why);
+  recorder_.Answer(rejection.status, status, out_, client_.sent());
   co_await client_.Write(Gather(out_));
+  Record();
 }
 
 AnswerForm Handler::Form() const {
@@ -142,7 +147,8 @@ Task<bool> Handler::EndBody(Framing framing) {
   co_return co_await client_.Write(Gather(kLastChunk));
 }
 
-void Handler::Log(int status, const http::CacheStatus& cache_status) const {
+void Handler::Log(int status, const http::CacheStatus& cache_status) {
+  recorder_.Answer(status, cache_status, out_, client_.sent());
   if (!spdlog::should_log(spdlog::level::debug)) return;
   spdlog::debug("{} {} {} {} {}", client_.client().ToString(), request().method, request().target, status,
                 http::FormatCacheStatus(cache_status));

@@ -18,16 +18,20 @@
 #include "services/replica/session/client_stream.h"
 #include "services/replica/session/context.h"
 #include "services/replica/session/request_plan.h"
+#include "services/replica/telemetry/recorder.h"
 
 namespace perigee::replica {
 
 class Handler {
  public:
   // Both must outlive it.
-  Handler(Context& context, ClientStream& client) : context_(context), client_(client) {}
+  Handler(Context& context, ClientStream& client)
+      : context_(context), client_(client), recorder_(context.telemetry, client.client()) {}
 
   // Answers the request that `client` has just read. False: the connection is done with.
   Task<bool> Handle();
+  // Afterwards: what became of it.
+  void Record() { recorder_.End(request(), client_.sent()); }
 
   // Answers a request that could not be read.
   Task<> Reject(Rejection rejection);
@@ -87,10 +91,12 @@ class Handler {
   Task<bool> OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status);
   Task<bool> WriteBodyPiece(Framing framing, std::string_view piece);
   Task<bool> EndBody(Framing framing);
-  void Log(int status, const http::CacheStatus& cache_status) const;
+  // The answer in out_ is about to be sent.
+  void Log(int status, const http::CacheStatus& cache_status);
 
   Context& context_;
   ClientStream& client_;
+  Recorder recorder_;
   Request at_;
   std::string out_;  // the head being written; kept for its memory
 };

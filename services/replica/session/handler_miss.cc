@@ -38,6 +38,7 @@ Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, Flig
     const FetchError error = co_await connection->ReadBody(&piece);
     if (error != FetchError::kNone) {
       spdlog::warn("{}: the origin's answer ended early: {}", storing.key, Name(error));
+      context.counters.CountOriginFailure(error);
       flight.Fail(error);
       co_return;
     }
@@ -119,7 +120,9 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
       http::MakeUnconditional(&fields);
     }
     const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
+    recorder_.AskOrigin();
     Fetched fetched = co_await context_.pool.Fetch(text, false);
+    recorder_.OriginSaid(fetched.error);
     if (fetched.error != FetchError::kNone) {
       lease.flight()->Fail(fetched.error);
       co_return co_await OriginFailed(fetched.error, false);

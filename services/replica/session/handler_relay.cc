@@ -21,7 +21,9 @@ bool AwaitsContinue(const RequestHead& request) {
 Task<bool> Handler::Direct() {
   const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
+  recorder_.AskOrigin();
   Fetched fetched = co_await context_.pool.Fetch(text, at_.is_head);
+  recorder_.OriginSaid(fetched.error);
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
   OriginConnection& connection = *fetched.connection;
   PrepareResponse(&connection.head(), connection.minor_version());
@@ -57,6 +59,7 @@ Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status
     const FetchError error = co_await connection.ReadBody(&piece);
     if (error != FetchError::kNone) {
       spdlog::warn("{}: the origin's answer ended early: {}", request().target, Name(error));
+      context_.counters.CountOriginFailure(error);
       client_.Abort();
       co_return false;
     }
@@ -80,13 +83,20 @@ Task<bool> Handler::PassThrough() {
   using asio::experimental::awaitable_operators::operator&&;
   if (IsSafe(request().method) && !request().has_body()) co_return co_await Direct();
 
+  recorder_.AskOrigin();
   Fetched fetched = co_await context_.pool.Open(at_.is_head);
-  if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
+  if (fetched.error != FetchError::kNone) {
+    recorder_.OriginSaid(fetched.error);
+    co_return co_await OriginFailed(fetched.error, false);
+  }
   OriginConnection& connection = *fetched.connection;
   const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, true);
   const FetchError error = co_await connection.Write(Gather(text));
-  if (error != FetchError::kNone) co_return co_await OriginFailed(error, false);
+  if (error != FetchError::kNone) {
+    recorder_.OriginSaid(error);
+    co_return co_await OriginFailed(error, false);
+  }
   if (AwaitsContinue(request()) && !client_.body_done() && !client_.has_input()) {
     const bool written = co_await client_.Write(Gather(kContinue));
     if (!written) co_return false;
@@ -98,7 +108,8 @@ Task<bool> Handler::PassThrough() {
   context_.pool.Release(std::move(fetched.connection));
   if (passage.client_failed && !passage.answered && client_.rejection().status != 0) {
     const Rejection rejection = client_.rejection();
-    const http::CacheStatus status = MissStatus();
+    http::CacheStatus status = MissStatus();
+    status.detail = kRejectedDetail;
     co_await OwnAnswer(rejection.status, rejection.why, status);
     co_return false;
   }
@@ -128,6 +139,7 @@ Task<> Handler::Upload(OriginConnection& connection, Passage* passage) {
 
 Task<> Handler::Download(OriginConnection& connection, Passage* passage) {
   const FetchError error = co_await connection.ReadHead();
+  recorder_.OriginSaid(error);
   if (passage->client_failed) co_return;
   passage->answered = true;
   if (error != FetchError::kNone) {

@@ -25,11 +25,15 @@ Worker::Worker(Shared& shared, const std::vector<int>& listening)
                .sweeper = sweeper_,
                .pool = pool_,
                .counters = counters_,
+               .telemetry = {.counters = counters_,
+                             .access_log = shared.access_log ? &shared.access_log->NewRing() : nullptr,
+                             .clock = shared.clock},
                .cache = shared.cache,
                .flights = shared.flights,
                .policy = shared.policy,
                .origin = shared.origin,
                .limits = shared.worker_limits,
+               .served_names = shared.served_names,
                .clock = shared.clock} {
   for (const int fd : listening) {
     sockaddr_storage address{};
@@ -52,7 +56,7 @@ Task<> Worker::Accept(Acceptor& acceptor) {
   while (acceptor.is_open()) {
     Socket socket(io_.get_executor());
     auto [error] = co_await acceptor.async_accept(socket, kAwait);
-    if (!error && counters_.connections.get() >= limits_.max_connections) {
+    if (!error && counters_.connections() >= limits_.max_connections) {
       Refuse(std::move(socket));
     } else if (!error) {
       asio::co_spawn(io_, Serve(std::move(socket)), asio::detached);
@@ -65,12 +69,14 @@ Task<> Worker::Accept(Acceptor& acceptor) {
 }
 
 Task<> Worker::Serve(Socket socket) {
-  Connection connection(std::move(socket), context_);
-  connections_.push_back(connection);
-  co_await connection.Run();
+  // Not in the frame, which would be too large for Asio to keep and use again.
+  const auto connection = std::make_unique<Connection>(std::move(socket), context_);
+  connections_.push_back(*connection);
+  co_await connection->Run();
 }
 
 void Worker::Refuse(Socket socket) {
+  counters_.refused[Refusal::kConnections].Add();
   std::string answer;
   AppendOwnAnswer(503, "too many connections", false,
                   {.forward = http::Forward::kBypass, .detail = "overload"}, {.keep_alive = false},

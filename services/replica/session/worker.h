@@ -21,6 +21,8 @@ struct Shared {
   const Limits& worker_limits;  // with the counts of connections divided among the Workers
   const Clock& clock;
   const ResolverOptions& resolver;
+  const ServedNames& served_names;
+  AccessLog* access_log;  // null: none is kept
 };
 
 class Worker {

@@ -41,7 +41,9 @@ class ServerTest : public ::testing::Test {
                           .origin = *OriginAddress::Parse(origin),
                           .threads = threads_,
                           .limits = limits_,
-                          .resolver = resolver_};
+                          .resolver = resolver_,
+                          .served_names = more_.served_names,
+                          .access_log = more_.access_log};
     auto server = Server::Start(std::move(options), *cache_, clock_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -73,6 +75,7 @@ class ServerTest : public ::testing::Test {
   int threads_ = 2;
   Limits limits_;
   ResolverOptions resolver_;
+  ServerOptions more_;  // its served names and access log
   CacheOptions cache_options_;
   std::unique_ptr<ScriptedOrigin> origin_;
   std::unique_ptr<Cache> cache_;

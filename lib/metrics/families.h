@@ -1,18 +1,19 @@
-// Prometheus' families, as the metrics page makes them: names begin with perigee_dns_.
+// Prometheus' families, as metrics pages are made of them.
 #pragma once
 
 #include <prometheus/metric_family.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "services/dns/telemetry/counter.h"
-#include "services/dns/telemetry/words.h"
+#include "lib/metrics/counter.h"
 
-namespace perigee::dns {
+namespace perigee {
 
 using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
@@ -20,7 +21,7 @@ using Labels = std::initializer_list<std::pair<std::string_view, std::string_vie
 class Family {
  public:
   Family(prometheus::MetricType type, std::string_view name, std::string_view help)
-      : family_{"perigee_dns_" + std::string(name), std::string(help), type, {}} {}
+      : family_{std::string(name), std::string(help), type, {}} {}
 
   void Add(Labels labels, double value) {
     prometheus::ClientMetric& metric = family_.metric.emplace_back();
@@ -29,6 +30,19 @@ class Family {
     (counter ? metric.counter.value : metric.gauge.value) = value;
   }
   void Add(Labels labels, const Counter& counter) { Add(labels, static_cast<double>(counter.value())); }
+
+  void Add(Labels labels, const LatencyCounters& latency) {
+    Add(labels, 0.0);
+    auto& histogram = family_.metric.back().histogram;
+    for (size_t i = 0; i < LatencyCounters::kBuckets; ++i) {
+      histogram.sample_count += latency.bucket(i);
+      const bool last = i + 1 == LatencyCounters::kBuckets;
+      const double bound = static_cast<double>(1u << i) / 1e6;
+      histogram.bucket.push_back(
+          {histogram.sample_count, last ? std::numeric_limits<double>::infinity() : bound});
+    }
+    histogram.sample_sum = static_cast<double>(latency.sum_us()) / 1e6;
+  }
 
   prometheus::MetricFamily Take() && { return std::move(family_); }
 
@@ -48,7 +62,16 @@ inline prometheus::MetricFamily OneGauge(std::string_view name, std::string_view
   return std::move(family).Take();
 }
 
-// A series for each word of the enumeration from `first` on.
+// How many there are now. What ended is read first, for what began is counted first: no gauge that could
+// drift.
+template <typename Began, typename Ended>
+prometheus::MetricFamily UnderWay(std::string_view name, std::string_view help, Began began, Ended ended) {
+  const uint64_t gone = ended();
+  const uint64_t come = began();
+  return OneGauge(name, help, static_cast<double>(std::max(come, gone) - gone));
+}
+
+// A series for each value of the enumeration from `first` on, called by Word(Reason).
 template <typename Reason>
 prometheus::MetricFamily CounterByWord(std::string_view name, std::string_view label, std::string_view help,
                                        const CountersBy<Reason>& counters, Reason first = {}) {
@@ -60,4 +83,4 @@ prometheus::MetricFamily CounterByWord(std::string_view name, std::string_view l
   return std::move(family).Take();
 }
 
-}  // namespace perigee::dns
+}  // namespace perigee
