@@ -244,6 +244,8 @@ CacheStats Cache::Impl::Stats() const {
   stats.evictions = index_.evictions();
   stats.inserts_refused = inserts_refused_;
   stats.disk_errors = disk_errors_;
+  stats.purges = purges_done_;
+  stats.purged_objects = purged_objects_;
   stats.disk_ok = disk_status_.ok();
   return stats;
 }

@@ -110,6 +110,8 @@ class Cache::Impl {
   uint64_t pending_bytes_ = 0;  // of the entries that have `pending`
   uint64_t inserts_refused_ = 0;
   uint64_t disk_errors_ = 0;
+  uint64_t purges_done_ = 0;
+  uint64_t purged_objects_ = 0;
 
   // What SQLite is to be told. Ids of entries that are gone are passed over.
   std::vector<ObjectId> erase_;

@@ -44,6 +44,8 @@ size_t Cache::Impl::Purge(const PurgeSelection& selection, PurgeKind kind) {
       MarkStale(*entry, now);
     }
   }
+  ++purges_done_;
+  purged_objects_ += purged;
   if (disk_status_.ok()) work_.notify_one();
   return purged;
 }
