@@ -77,6 +77,8 @@ ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& no
   ResponseHead merged = stored;
   merged.request_time = not_modified.request_time;
   merged.response_time = not_modified.response_time;
+  if (!not_modified.tags.empty()) merged.tags = not_modified.tags;
+  merged.bad_tags = not_modified.bad_tags;
   // Age and Date tell of the message that they came with. A 304 without Date was made when it came (RFC 9110
   // §6.6.1).
   merged.headers.Remove("Age");

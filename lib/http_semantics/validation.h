@@ -24,7 +24,7 @@ bool NotModifiedAppliesTo(const HeaderList& stored, const HeaderList& not_modifi
 
 // `stored` with the fields of the 304 in place of its own (RFC 9111 §3.2), except those about the body, which
 // stays: Content-Length, Content-Encoding, Content-Type, Content-Range, and what is hop-by-hop. The times
-// become the 304's.
+// become the 304's, the tags too if it has any.
 ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& not_modified);
 
 enum class ConditionResult {

@@ -1,5 +1,7 @@
 #include "services/replica/server.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -79,6 +81,28 @@ ServerStats Server::Stats() const {
           .stale = sum.stale.value(),
           .origin_errors = sum.origin_errors.value(),
           .collapsed = sum.collapsed.value()};
+}
+
+IpEndpoint Server::OwnEndpoint() const {
+  const IpAddress& first = options_.listen.front().address;
+  const char* loopback = first.is_v6() ? "::1" : "127.0.0.1";
+  const bool any = first.ToString() == "0.0.0.0" || first.ToString() == "::";
+  return {.address = any ? *IpAddress::Parse(loopback) : first, .port = port_};
+}
+
+absl::StatusOr<uint64_t> Server::Purge(const PurgeSelection& selection, PurgeKind kind) {
+  Cache& cache = shared_->cache;
+  const size_t purged = cache.Purge(selection, kind);
+  shared_->flights.Detach(selection);
+  const absl::Status flushed = cache.Flush();
+  if (flushed.ok()) return purged;
+  return absl::UnavailableError(fmt::format(
+      "{} object(s) purged until a restart only, for the disk is out ({}): mend it and purge again", purged,
+      flushed.ToString()));
+}
+
+void Server::SendAway(bool on) {
+  for (const auto& worker : workers_) worker->SendAway(on);
 }
 
 void Server::Drain(std::chrono::milliseconds grace) {

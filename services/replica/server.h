@@ -61,9 +61,23 @@ class Server {
   ~Server();
 
   uint16_t port() const { return port_; }
+  // What every cache key begins with.
+  const std::string& key_base() const { return options_.origin.base; }
+  // Where a client on this host reaches it.
+  IpEndpoint OwnEndpoint() const;
   ServerStats Stats() const;
   // Adds what all Workers have counted. Thread-safe.
   void AddUp(Counters* sum) const;
+
+  // When it returns, no request that comes later is answered with what the purge means, neither from the
+  // cache nor from a fetch that was under way (kSoft: not without the origin's word, unless it may be served
+  // stale), and that holds beyond a crash. Returns how many stored objects there were. Unavailable when the
+  // disk is out: the purge holds, but until a restart only. Waits for the disk.
+  absl::StatusOr<uint64_t> Purge(const PurgeSelection& selection, PurgeKind kind);
+
+  // Sends clients away, or no longer: answers end their connections. Everybody is still served, for clients
+  // come back for as long as they remember the address. Thread-safe.
+  void SendAway(bool on);
 
   // Takes no new connections and lets requests under way finish, for at most `grace`.
   void Drain(std::chrono::milliseconds grace);

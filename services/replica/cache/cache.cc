@@ -31,6 +31,10 @@ std::string_view Name(InsertResult result) {
       return "vary-star";
     case InsertResult::kBusy:
       return "busy";
+    case InsertResult::kBadTags:
+      return "bad-tags";
+    case InsertResult::kPurged:
+      return "purged";
   }
   return "unknown";
 }
@@ -43,6 +47,7 @@ Cache::Impl::Impl(CacheOptions options, const Clock& clock)
              [this](Entry& entry) { OnRemoved(entry); }) {}
 
 void Cache::Impl::OnRemoved(Entry& entry) {
+  catalogue_.Remove(entry);
   memory_.Remove(entry.id);
   ClearPending(entry);
   if (entry.on_disk != OnDisk::kAbsent) erase_.push_back(entry.id);
@@ -102,6 +107,10 @@ FindResult Cache::Impl::FindOnDisk(const DiskRead& read) {
   if (loaded.ok()) (*loaded)->freshness = http::FreshnessOf((*loaded)->head, options_.policy);
   const std::lock_guard lock(mutex_);
   Entry* entry = index_.FindId(read.id);
+  if (loaded.ok()) {
+    if (entry) (*loaded)->soft_purged_at = entry->soft_purged_at;  // SQLite may not know of it yet
+    ApplySoftPurge((*loaded)->soft_purged_at, &(*loaded)->freshness);
+  }
   if (!loaded.ok()) {
     if (entry) {  // else it was removed meanwhile, which is no error
       DiskError(loaded.status());
@@ -122,18 +131,20 @@ InsertResult Cache::Impl::Admit(uint64_t bytes) const {
 }
 
 InsertResult Cache::Impl::Insert(std::string_view key, const http::HeaderList& request,
-                                 StoredResponse response) {
+                                 StoredResponse response, uint64_t asked_at) {
   auto vary_names = http::VaryNames(response.head.headers);
   if (!vary_names) return InsertResult::kVaryStar;
   response.vary_names = *std::move(vary_names);
   response.variant_key = http::VariantKey(response.vary_names, request);
   response.freshness = http::FreshnessOf(response.head, options_.policy);
+  response.soft_purged_at = kNotPurged;
   const uint64_t bytes = WeightOf(key, response);
 
   const std::lock_guard lock(mutex_);
+  if (purges_.Concerns(asked_at, key, response.head.tags)) return InsertResult::kPurged;
   // What it replaces goes even when the new one cannot stay: it is known to be out of date.
   if (Entry* old = index_.FindVariant(key, response.vary_names, response.variant_key)) index_.Remove(*old);
-  const InsertResult result = Admit(bytes);
+  const InsertResult result = response.head.bad_tags ? InsertResult::kBadTags : Admit(bytes);
   if (result == InsertResult::kStored) {
     response.object_id = next_id_++;
     Store(key, std::make_shared<const StoredResponse>(std::move(response)), bytes);
@@ -151,7 +162,9 @@ void Cache::Impl::Store(std::string_view key, std::shared_ptr<const StoredRespon
   fresh.vary_names = response->vary_names;
   fresh.variant_key = response->variant_key;
   fresh.bytes = bytes;
+  fresh.tags = response->head.tags;
   Entry& entry = index_.Add(key, std::move(fresh));
+  catalogue_.Add(entry);
   if (disk_status_.ok()) {
     SetPending(entry, response);
     put_.push_back(entry.id);
@@ -162,8 +175,9 @@ void Cache::Impl::Store(std::string_view key, std::shared_ptr<const StoredRespon
 std::shared_ptr<const StoredResponse> Cache::Impl::Refresh(std::string_view key,
                                                            const http::HeaderList& request,
                                                            const std::shared_ptr<const StoredResponse>& old,
-                                                           http::ResponseHead merged) {
+                                                           http::ResponseHead merged, uint64_t asked_at) {
   StoredResponse fresh = *old;
+  fresh.soft_purged_at = kNotPurged;
   fresh.head = std::move(merged);
   fresh.freshness = http::FreshnessOf(fresh.head, options_.policy);
   const auto vary_names = http::VaryNames(fresh.head.headers);
@@ -171,28 +185,37 @@ std::shared_ptr<const StoredResponse> Cache::Impl::Refresh(std::string_view key,
   if (same_variant) {
     auto response = std::make_shared<const StoredResponse>(std::move(fresh));
     const std::lock_guard lock(mutex_);
-    if (Entry* entry = index_.FindId(old->object_id)) Replace(*entry, response);
+    Entry* entry = index_.FindId(old->object_id);
+    const bool purged = purges_.Concerns(asked_at, key, old->head.tags) ||
+                        purges_.Concerns(asked_at, key, response->head.tags);
+    if (entry && !purged) Replace(*entry, response);
     if (disk_status_.ok()) work_.notify_one();
     return response;
   }
   {
     const std::lock_guard lock(mutex_);
     Entry* entry = index_.FindId(old->object_id);
-    if (!entry) return std::make_shared<const StoredResponse>(std::move(fresh));
+    const bool purged = purges_.Concerns(asked_at, key, old->head.tags);
+    if (!entry || purged) return std::make_shared<const StoredResponse>(std::move(fresh));
     index_.Remove(*entry);
   }
-  Insert(key, request, fresh);
+  Insert(key, request, fresh, asked_at);
   return std::make_shared<const StoredResponse>(std::move(fresh));
 }
 
 void Cache::Impl::Replace(Entry& entry, const std::shared_ptr<const StoredResponse>& response) {
   const uint64_t bytes = WeightOf(*entry.key, *response);
-  const bool keep = index_.Fits(bytes) && (disk_status_.ok() || memory_.Fits(bytes));
+  const bool fits = index_.Fits(bytes) && (disk_status_.ok() || memory_.Fits(bytes));
+  const bool keep = fits && !response->head.bad_tags;
   if (!keep) return index_.Remove(entry);
   ClearPending(entry);
   memory_.Remove(entry.id);
   index_.Resize(entry, bytes);
   ++entry.version;
+  catalogue_.Remove(entry);
+  entry.tags = response->head.tags;
+  entry.soft_purged_at = kNotPurged;
+  catalogue_.Add(entry);
   if (entry.on_disk != OnDisk::kAbsent) {
     entry.head_changed = true;
     heads_.insert(entry.id);
@@ -221,6 +244,8 @@ CacheStats Cache::Impl::Stats() const {
   stats.evictions = index_.evictions();
   stats.inserts_refused = inserts_refused_;
   stats.disk_errors = disk_errors_;
+  stats.purges = purges_done_;
+  stats.purged_objects = purged_objects_;
   stats.disk_ok = disk_status_.ok();
   return stats;
 }
@@ -240,16 +265,19 @@ FindResult Cache::Find(std::string_view key, const http::HeaderList& request) {
   return impl_->Find(key, request);
 }
 
-InsertResult Cache::Insert(std::string_view key, const http::HeaderList& request, StoredResponse response) {
-  return impl_->Insert(key, request, std::move(response));
+InsertResult Cache::Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
+                           uint64_t asked_at) {
+  return impl_->Insert(key, request, std::move(response), asked_at);
 }
 
 std::shared_ptr<const StoredResponse> Cache::Refresh(std::string_view key, const http::HeaderList& request,
                                                      const std::shared_ptr<const StoredResponse>& old,
-                                                     http::ResponseHead merged) {
-  return impl_->Refresh(key, request, old, std::move(merged));
+                                                     http::ResponseHead merged, uint64_t asked_at) {
+  return impl_->Refresh(key, request, old, std::move(merged), asked_at);
 }
 
+size_t Cache::Purge(const PurgeSelection& selection, PurgeKind kind) { return impl_->Purge(selection, kind); }
+uint64_t Cache::PurgeGeneration() const { return impl_->PurgeGeneration(); }
 size_t Cache::Erase(std::string_view key) { return impl_->Erase(key); }
 CacheStats Cache::Stats() const { return impl_->Stats(); }
 absl::Status Cache::Flush() { return impl_->Flush(); }

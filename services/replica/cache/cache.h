@@ -28,6 +28,7 @@
 #include "lib/http_semantics/headers.h"
 #include "lib/http_semantics/storability.h"
 #include "services/replica/cache/eviction.h"
+#include "services/replica/cache/purge.h"
 #include "services/replica/cache/stored_response.h"
 
 namespace perigee::replica {
@@ -49,6 +50,8 @@ struct CacheOptions {
 
 // Variants kept under one key; beyond it the one stored first goes.
 inline constexpr size_t kMaxVariantsPerKey = 64;
+// Purged keys, prefixes and tags that are remembered, for the fetches that began before them (purge.h).
+inline constexpr size_t kMaxRememberedPurges = 4096;
 
 enum class Lookup {
   kMemory,    // found in memory
@@ -69,6 +72,8 @@ enum class InsertResult {
   kTooLarge,  // larger than the whole budget (or than the memory budget while the disk is out)
   kVaryStar,  // Vary: * can never be found again
   kBusy,      // max_pending_bytes are waiting for the disk
+  kBadTags,   // its tags cannot be kept, so that a purge might miss it
+  kPurged,    // asked for before a purge that means it
 };
 std::string_view Name(InsertResult result);
 
@@ -84,6 +89,8 @@ struct CacheStats {
   uint64_t evictions = 0;
   uint64_t inserts_refused = 0;  // kBusy and kTooLarge
   uint64_t disk_errors = 0;
+  uint64_t purges = 0;          // calls of Purge
+  uint64_t purged_objects = 0;  // that they met
   bool disk_ok = false;  // false while the cache runs in memory alone
 };
 
@@ -109,24 +116,34 @@ class Cache {
   // headers (HeadersToStore) is the caller's affair. Found by every Find that starts after Insert returned.
   // `response.body` must be set. The new object starts without hits, or with those
   // that the eviction policy remembers; what it replaces leaves its hits behind.
-  InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response);
+  // `asked_at`: the PurgeGeneration from before the origin was asked.
+  InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
+                      uint64_t asked_at = kAfterEveryPurge);
 
   // After a 304: gives the stored object `old` (from Find) the head `merged` (from MergeNotModified), keeping
   // body, hits and its place in the order of eviction. `request` is the client's, as for Insert: a 304 may
   // change Vary. Returns the merged response, whether or not it could be kept (it is not when `old` has been
-  // evicted or replaced meanwhile).
+  // evicted, replaced or purged meanwhile). A soft purge from before `asked_at` is over with it.
   std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
                                                 const std::shared_ptr<const StoredResponse>& old,
-                                                http::ResponseHead merged);
+                                                http::ResponseHead merged,
+                                                uint64_t asked_at = kAfterEveryPurge);
 
   // Forgets every variant. No Find that starts afterwards returns one of them; Flush makes that last beyond a
   // crash. Returns how many there were.
   size_t Erase(std::string_view key);
 
+  // Purges what is stored when the call begins, and keeps out what was asked for before it. No Find that
+  // starts after it returned gives one of the old ones (kHard), or gives it as fresh (kSoft). Flush makes
+  // that last beyond a crash. Returns how many objects it met. Hits pass meanwhile, for it works in slices.
+  size_t Purge(const PurgeSelection& selection, PurgeKind kind);
+  // What a fetch notes before it asks the origin, for Insert and Refresh.
+  uint64_t PurgeGeneration() const;
+
   CacheStats Stats() const;
 
-  // Returns when everything done before the call is committed to SQLite, hit counts too; the error when the
-  // disk is out. OK at once without a disk tier.
+  // Returns when everything done before the call is committed to SQLite and synced, so that it outlives the
+  // machine's failure, hit counts too; the error when the disk is out. OK at once without a disk tier.
   absl::Status Flush();
 
  private:

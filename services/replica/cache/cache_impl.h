@@ -16,6 +16,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "services/replica/cache/cache.h"
+#include "services/replica/cache/catalogue.h"
 #include "services/replica/cache/disk_tier.h"
 #include "services/replica/cache/index.h"
 #include "services/replica/cache/memory_tier.h"
@@ -45,10 +46,13 @@ class Cache::Impl {
   absl::Status Start();
 
   FindResult Find(std::string_view key, const http::HeaderList& request);
-  InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response);
+  InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
+                      uint64_t asked_at);
   std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
                                                 const std::shared_ptr<const StoredResponse>& old,
-                                                http::ResponseHead merged);
+                                                http::ResponseHead merged, uint64_t asked_at);
+  uint64_t PurgeGeneration() const;
+  size_t Purge(const PurgeSelection& selection, PurgeKind kind);
   size_t Erase(std::string_view key);
   CacheStats Stats() const;
   absl::Status Flush();
@@ -69,6 +73,7 @@ class Cache::Impl {
   InsertResult Admit(uint64_t bytes) const;
   void Store(std::string_view key, std::shared_ptr<const StoredResponse> response, uint64_t bytes);
   void Replace(Entry& entry, const std::shared_ptr<const StoredResponse>& response);
+  void MarkStale(Entry& entry, WallTime now);
 
   // Without the mutex, which it takes.
   FindResult FindOnDisk(const DiskRead& read);
@@ -77,16 +82,17 @@ class Cache::Impl {
   absl::Status OpenDisk();
   absl::StatusOr<std::unique_ptr<DiskTier>> OpenAndLoad();
   void WriterLoop();
-  void WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits);
+  void WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits, bool sync);
   bool Reconnect(std::unique_lock<std::mutex>& lock);
   std::chrono::milliseconds WriterInterval() const {
     return disk_status_.ok() ? options_.hits_flush_interval : options_.disk_retry;
   }
-  bool HasWrites() const { return !put_.empty() || !erase_.empty() || !heads_.empty(); }
+  bool HasWrites() const { return !put_.empty() || !erase_.empty() || !heads_.empty() || !marks_.empty(); }
   WriteBatch TakeBatch(bool with_hits);
   void TakePuts(WriteBatch* batch);
   void TakeHeads(WriteBatch* batch);
   void TakeHits(WriteBatch* batch);
+  void TakeMarks(WriteBatch* batch);
   void Committed(const WriteBatch& batch);
   void Failed(const WriteBatch& batch);
   void DiskError(const absl::Status& status);
@@ -98,16 +104,21 @@ class Cache::Impl {
   mutable std::mutex mutex_;
   MemoryTier memory_;
   Index index_;
+  Catalogue catalogue_;  // of exactly the entries of index_
+  PurgeLog purges_{kMaxRememberedPurges};
   ObjectId next_id_ = 1;
   uint64_t pending_bytes_ = 0;  // of the entries that have `pending`
   uint64_t inserts_refused_ = 0;
   uint64_t disk_errors_ = 0;
+  uint64_t purges_done_ = 0;
+  uint64_t purged_objects_ = 0;
 
   // What SQLite is to be told. Ids of entries that are gone are passed over.
   std::vector<ObjectId> erase_;
   std::deque<ObjectId> put_;
   absl::flat_hash_set<ObjectId> heads_;
   std::vector<ObjectId> hits_;
+  std::vector<ObjectId> marks_;  // those made stale by a soft purge
 
   std::unique_ptr<FileLock> file_lock_;
   std::unique_ptr<DiskTier> disk_;  // set once; the writer uses it, and Find its Read

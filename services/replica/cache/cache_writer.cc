@@ -85,8 +85,11 @@ absl::StatusOr<std::unique_ptr<DiskTier>> Cache::Impl::OpenAndLoad() {
     entry.variant_key = std::move(object.variant_key);
     entry.bytes = object.bytes;
     entry.hits = object.hits;
+    entry.tags = std::move(object.tags);
+    entry.soft_purged_at = object.soft_purged_at;
     entry.on_disk = OnDisk::kStored;
     index_.AddUnchecked(object.key, std::move(entry));
+    catalogue_.Add(*index_.FindId(object.id));
     next_id_ = object.id + 1;
   }
   return disk;
@@ -102,8 +105,9 @@ void Cache::Impl::WriterLoop() {
     });
     stopping = stop_;
     const uint64_t flush = flushes_asked_;
-    const bool all = stopping || flush != flushes_done_ || SteadyClock::now() >= due;
-    WriteOut(lock, /*with_hits=*/all);
+    const bool asked = flush != flushes_done_;
+    const bool all = stopping || asked || SteadyClock::now() >= due;
+    WriteOut(lock, /*with_hits=*/all, /*sync=*/asked);
     flushes_done_ = flush;
     flushed_.notify_all();
     if (all || !disk_status_.ok()) due = SteadyClock::now() + WriterInterval();
@@ -120,7 +124,7 @@ absl::Status Cache::Impl::Flush() {
 }
 
 // Writes what is there to be written now; what comes meanwhile waits for the next round.
-void Cache::Impl::WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits) {
+void Cache::Impl::WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits, bool sync) {
   if (!disk_status_.ok() && !Reconnect(lock)) return;
   size_t left = put_.size();
   do {
@@ -129,7 +133,8 @@ void Cache::Impl::WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits) {
     left -= std::min(left, before - put_.size());
     lock.unlock();
     const absl::Status applied = batch.empty() ? absl::OkStatus() : disk_->Apply(batch);
-    const absl::Status maintained = applied.ok() ? disk_->Maintain() : absl::OkStatus();
+    absl::Status maintained = applied.ok() ? disk_->Maintain() : absl::OkStatus();
+    if (applied.ok() && maintained.ok() && sync) maintained = disk_->Sync();
     lock.lock();
     if (applied.ok()) {
       Committed(batch);
@@ -168,6 +173,7 @@ WriteBatch Cache::Impl::TakeBatch(bool with_hits) {
   batch.erase = std::exchange(erase_, {});
   TakePuts(&batch);
   TakeHeads(&batch);
+  TakeMarks(&batch);
   if (with_hits) TakeHits(&batch);
   return batch;
 }
@@ -187,6 +193,12 @@ void Cache::Impl::TakePuts(WriteBatch* batch) {
 void Cache::Impl::TakeHeads(WriteBatch* batch) {
   for (const ObjectId id : std::exchange(heads_, {})) {
     if (Entry* entry = index_.FindId(id)) batch->heads.push_back({id, entry->pending});
+  }
+}
+
+void Cache::Impl::TakeMarks(WriteBatch* batch) {
+  for (const ObjectId id : std::exchange(marks_, {})) {
+    if (const Entry* entry = index_.FindId(id)) batch->marks.push_back({id, entry->soft_purged_at});
   }
 }
 
@@ -220,6 +232,7 @@ void Cache::Impl::Failed(const WriteBatch& batch) {
     if (Entry* entry = index_.FindId(put.id)) entry->on_disk = OnDisk::kAbsent;
   }
   for (const auto& head : batch.heads) heads_.insert(head.id);
+  for (const auto& mark : batch.marks) marks_.push_back(mark.id);
   for (const auto& hits : batch.hits) {
     Entry* entry = index_.FindId(hits.id);
     if (!entry || std::exchange(entry->hits_changed, true)) continue;

@@ -14,7 +14,7 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 // A WAL of this many pages (4 MB) is moved into the file.
 constexpr int kCheckpointPages = 256;
 // More free pages than this (and than a quarter of the file) are given back, so many at a time.
@@ -28,21 +28,22 @@ constexpr char kPragmas[] =
     "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; "
     "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=8388608;";
 
-// All text is kept as blobs: keys and headers are bytes. Times are microseconds since 1970. A chunk's id is
-// its object's id and its number within it, so that a body is one run of rows.
+// All text is kept as blobs: keys and headers are bytes. Times are microseconds since 1970, 0 for none. A
+// chunk's id is its object's id and its number within it, so that a body is one run of rows.
 constexpr char kSchema[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE object(id INTEGER PRIMARY KEY, key BLOB NOT NULL, vary_names BLOB NOT NULL,"
     " variant_key BLOB NOT NULL, status INTEGER NOT NULL, reason BLOB NOT NULL, headers BLOB NOT NULL,"
     " request_time INTEGER NOT NULL, response_time INTEGER NOT NULL, body_bytes INTEGER NOT NULL,"
-    " hits INTEGER NOT NULL);"
+    " hits INTEGER NOT NULL, tags BLOB NOT NULL, soft_purged_at INTEGER NOT NULL);"
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-    "PRAGMA user_version=1;"
+    "PRAGMA user_version=2;"
     "COMMIT;";
 
 constexpr std::string_view kLoad =
     "SELECT id, key, vary_names, variant_key, length(key) + length(vary_names) + length(variant_key) +"
-    " length(reason) + length(headers) + body_bytes, hits FROM object ORDER BY id";
+    " length(reason) + length(headers) + length(tags) + body_bytes, hits, tags, soft_purged_at"
+    " FROM object ORDER BY id";
 
 int64_t ToMicros(WallTime time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
@@ -79,12 +80,15 @@ absl::Status PrepareAs(Database& database, std::string_view sql, Statement* out)
   return absl::OkStatus();
 }
 
-void BindHead(Statement& statement, int first, const http::ResponseHead& head) {
+void BindHead(Statement& statement, int first, const StoredResponse& response) {
+  const http::ResponseHead& head = response.head;
   statement.Bind(first, head.status)
       .BindBlob(first + 1, head.reason)
       .BindBlob(first + 2, head.headers.text())
       .Bind(first + 3, ToMicros(head.request_time))
-      .Bind(first + 4, ToMicros(head.response_time));
+      .Bind(first + 4, ToMicros(head.response_time))
+      .BindBlob(first + 5, head.tags)
+      .Bind(first + 6, ToMicros(response.soft_purged_at));
 }
 
 // Runs `write` for each element until one fails.
@@ -116,8 +120,10 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, Obj
   auto response = std::make_shared<StoredResponse>();
   response->head = {static_cast<int>(row.Number(0)), std::string(row.Blob(1)), *std::move(headers),
                     FromMicros(row.Number(3)), FromMicros(row.Number(4))};
+  response->head.tags = row.Blob(8);
   response->vary_names = row.Blob(5);
   response->variant_key = row.Blob(6);
+  response->soft_purged_at = FromMicros(row.Number(9));
   response->object_id = id;
   return response;
 }
@@ -126,7 +132,7 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, Obj
 
 uint64_t WeightOf(std::string_view key, const StoredResponse& response) {
   return key.size() + response.vary_names.size() + response.variant_key.size() + response.head.reason.size() +
-         response.head.headers.text().size() + response.body->size();
+         response.head.headers.text().size() + response.head.tags.size() + response.body->size();
 }
 
 absl::StatusOr<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& path) {
@@ -154,11 +160,13 @@ absl::Status DiskTier::Prepare() {
   const std::pair<std::string_view, Statement*> statements[] = {
       {"DELETE FROM object WHERE id = ?1", &erase_object_},
       {"DELETE FROM chunk WHERE id >= ?1 AND id < ?2", &erase_chunks_},
-      {"INSERT OR REPLACE INTO object VALUES(?1, ?2, ?3, ?4, ?7, ?8, ?9, ?10, ?11, ?5, ?6)", &put_object_},
+      {"INSERT OR REPLACE INTO object VALUES(?1, ?2, ?3, ?4, ?7, ?8, ?9, ?10, ?11, ?5, ?6, ?12, ?13)",
+       &put_object_},
       {"INSERT OR REPLACE INTO chunk VALUES(?1, ?2)", &put_chunk_},
-      {"UPDATE object SET status = ?2, reason = ?3, headers = ?4, request_time = ?5, response_time = ?6"
-       " WHERE id = ?1",
+      {"UPDATE object SET status = ?2, reason = ?3, headers = ?4, request_time = ?5, response_time = ?6,"
+       " tags = ?7, soft_purged_at = ?8 WHERE id = ?1",
        &put_head_},
+      {"UPDATE object SET soft_purged_at = ?2 WHERE id = ?1", &put_mark_},
       {"UPDATE object SET hits = ?2 WHERE id = ?1", &put_hits_},
   };
   return Each(statements, [&](const auto& pair) { return PrepareAs(database_, pair.first, pair.second); });
@@ -171,7 +179,7 @@ absl::Status DiskTier::Load(const std::function<void(LoadedObject)>& take) {
   for (; row.ok() && *row; row = rows->Step()) {
     take({static_cast<ObjectId>(rows->Number(0)), std::string(rows->Blob(1)), std::string(rows->Blob(2)),
           std::string(rows->Blob(3)), static_cast<uint64_t>(rows->Number(4)),
-          static_cast<uint64_t>(rows->Number(5))});
+          static_cast<uint64_t>(rows->Number(5)), std::string(rows->Blob(6)), FromMicros(rows->Number(7))});
   }
   return row.status();
 }
@@ -188,8 +196,8 @@ absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
   auto database = Database::Open(database_.path(), Database::Mode::kReadOnly);
   if (!database.ok()) return database.status();
   auto object = database->Prepare(
-      "SELECT status, reason, headers, request_time, response_time, vary_names, variant_key, body_bytes"
-      " FROM object WHERE id = ?1");
+      "SELECT status, reason, headers, request_time, response_time, vary_names, variant_key, body_bytes,"
+      " tags, soft_purged_at FROM object WHERE id = ?1");
   if (!object.ok()) return object.status();
   auto chunks = database->Prepare("SELECT data FROM chunk WHERE id >= ?1 AND id < ?2 ORDER BY id");
   if (!chunks.ok()) return chunks.status();
@@ -236,7 +244,7 @@ absl::Status DiskTier::Put(const WriteBatch::Put& put) {
       .BindBlob(4, response.variant_key)
       .Bind(5, static_cast<int64_t>(response.body->size()))
       .Bind(6, static_cast<int64_t>(put.hits));
-  BindHead(put_object_, 7, response.head);
+  BindHead(put_object_, 7, response);
   if (absl::Status status = put_object_.Run(); !status.ok()) return status;
   return PutChunks(put.id, *response.body);
 }
@@ -253,8 +261,12 @@ absl::Status DiskTier::PutChunks(ObjectId id, const std::string& body) {
 
 absl::Status DiskTier::PutHead(const WriteBatch::Head& head) {
   put_head_.Bind(1, static_cast<int64_t>(head.id));
-  BindHead(put_head_, 2, head.response->head);
+  BindHead(put_head_, 2, *head.response);
   return put_head_.Run();
+}
+
+absl::Status DiskTier::PutMark(const WriteBatch::Mark& mark) {
+  return put_mark_.Bind(1, static_cast<int64_t>(mark.id)).Bind(2, ToMicros(mark.soft_purged_at)).Run();
 }
 
 absl::Status DiskTier::PutHits(const WriteBatch::Hits& hits) {
@@ -267,8 +279,20 @@ absl::Status DiskTier::Apply(const WriteBatch& batch) {
   absl::Status status = Each(batch.erase, [&](ObjectId id) { return Erase(id); });
   if (status.ok()) status = Each(batch.put, [&](const auto& put) { return Put(put); });
   if (status.ok()) status = Each(batch.heads, [&](const auto& head) { return PutHead(head); });
+  if (status.ok()) status = Each(batch.marks, [&](const auto& mark) { return PutMark(mark); });
   if (status.ok()) status = Each(batch.hits, [&](const auto& hits) { return PutHits(hits); });
-  return status.ok() ? transaction->Commit() : status;
+  if (!status.ok()) return status;
+  unsynced_ = true;
+  return transaction->Commit();
+}
+
+// A commit in full mode syncs the WAL and so the commits before it; it has to write something.
+absl::Status DiskTier::Sync() {
+  if (!unsynced_) return absl::OkStatus();
+  absl::Status status = database_.Execute(fmt::format(
+      "PRAGMA synchronous=FULL; PRAGMA user_version={}; PRAGMA synchronous=NORMAL;", kSchemaVersion));
+  unsynced_ = !status.ok();
+  return status;
 }
 
 absl::Status DiskTier::Maintain() {

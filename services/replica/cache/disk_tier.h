@@ -35,12 +35,19 @@ struct WriteBatch {
     ObjectId id;
     uint64_t hits;
   };
+  struct Mark {
+    ObjectId id;
+    WallTime soft_purged_at;
+  };
   std::vector<ObjectId> erase;  // those not there are passed over
   std::vector<Put> put;
   std::vector<Head> heads;
+  std::vector<Mark> marks;
   std::vector<Hits> hits;
 
-  bool empty() const { return erase.empty() && put.empty() && heads.empty() && hits.empty(); }
+  bool empty() const {
+    return erase.empty() && put.empty() && heads.empty() && marks.empty() && hits.empty();
+  }
 };
 
 struct LoadedObject {
@@ -50,9 +57,11 @@ struct LoadedObject {
   std::string variant_key;
   uint64_t bytes;  // as WeightOf gives it
   uint64_t hits;
+  std::string tags;
+  WallTime soft_purged_at;
 };
 
-// What an object counts against the budget: key, variant, head and body.
+// What an object counts against the budget: key, variant, head, tags and body.
 uint64_t WeightOf(std::string_view key, const StoredResponse& response);
 
 class DiskTier {
@@ -73,6 +82,8 @@ class DiskTier {
   absl::StatusOr<std::shared_ptr<StoredResponse>> Read(ObjectId id);
 
   absl::Status Apply(const WriteBatch& batch);
+  // What has been applied outlives a failure of the machine, not only of the process.
+  absl::Status Sync();
   // Checkpoints and gives free pages back when there are enough of them. Call now and then after Apply.
   absl::Status Maintain();
   absl::Status Clear();
@@ -89,6 +100,7 @@ class DiskTier {
   absl::Status Put(const WriteBatch::Put& put);
   absl::Status PutChunks(ObjectId id, const std::string& body);
   absl::Status PutHead(const WriteBatch::Head& head);
+  absl::Status PutMark(const WriteBatch::Mark& mark);
   absl::Status PutHits(const WriteBatch::Hits& hits);
   absl::StatusOr<std::unique_ptr<Reader>> TakeReader();
   void GiveBack(std::unique_ptr<Reader> reader);
@@ -99,8 +111,10 @@ class DiskTier {
   sqlite::Statement put_object_;
   sqlite::Statement put_chunk_;
   sqlite::Statement put_head_;
+  sqlite::Statement put_mark_;
   sqlite::Statement put_hits_;
   int wal_pages_ = 0;
+  bool unsynced_ = false;
 
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Reader>> idle_readers_;

@@ -32,6 +32,8 @@ struct Entry {
   std::string variant_key;
   uint64_t bytes = 0;  // key, variant, head and body
   uint64_t hits = 0;
+  std::string tags;  // as http::TakeSurrogateTags gives them
+  WallTime soft_purged_at = kNotPurged;
 
   OnDisk on_disk = OnDisk::kAbsent;
   bool head_changed = false;  // since SQLite had it

@@ -10,6 +10,12 @@
 
 namespace perigee::replica {
 
+inline constexpr WallTime kNotPurged{};
+
+// Shortens the lifetime so that it ended when a soft purge said so: staleness counts from there, as
+// stale-while-revalidate and stale-if-error want it. No-op for kNotPurged.
+void ApplySoftPurge(WallTime purged_at, http::Freshness* freshness);
+
 struct StoredResponse {
   // With the headers that HeadersToStore leaves.
   http::ResponseHead head;
@@ -21,6 +27,8 @@ struct StoredResponse {
   // What selects this variant among those of its key (VaryNames, VariantKey).
   std::string vary_names;
   std::string variant_key;
+  // When a soft purge made it stale; kNotPurged while none did since it was last validated.
+  WallTime soft_purged_at = kNotPurged;
   // Which stored object this is: greater for those stored later, never used twice. 0 when it is not stored.
   uint64_t object_id = 0;
 };

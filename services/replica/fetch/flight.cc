@@ -45,6 +45,12 @@ bool Flight::windowed() const {
   return windowed_;
 }
 
+std::optional<std::string> Flight::Tags() const {
+  const std::lock_guard lock(mutex_);
+  if (state_ == FlightState::kWaiting) return std::nullopt;
+  return head_.refreshed ? head_.refreshed->head.tags : head_.head.tags;
+}
+
 void Flight::Invalidate() {
   const std::lock_guard lock(mutex_);
   invalidated_ = true;
@@ -206,6 +212,15 @@ void FlightTable::Invalidate(std::string_view key) {
   if (it == flights_.end()) return;
   it->second->Invalidate();
   flights_.erase(it);
+}
+
+void FlightTable::Detach(const PurgeSelection& selection) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(flights_, [&](const auto& pair) {
+    const auto& [key, flight] = pair;
+    const std::optional<std::string> tags = flight->Tags();
+    return (!tags && !selection.tags.empty()) || selection.Matches(key, tags.value_or(""));
+  });
 }
 
 size_t FlightTable::size() const {

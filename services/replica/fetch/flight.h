@@ -28,6 +28,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "lib/http_semantics/freshness.h"
 #include "lib/http_semantics/message.h"
+#include "services/replica/cache/purge.h"
 #include "services/replica/cache/stored_response.h"
 #include "services/replica/fetch/fetch_error.h"
 #include "services/replica/io/wakeup.h"
@@ -115,6 +116,9 @@ class Flight {
   Chunk WholeBody() const;
   bool windowed() const;
 
+  // Those of the response; nothing before its head is there.
+  std::optional<std::string> Tags() const;
+
  private:
   enum class Room { kFree, kFull, kUnwanted };
   Room MakeRoom(uint64_t bytes);                                     // mutex_ held
@@ -173,6 +177,10 @@ class FlightTable {
 
   // An unsafe request has changed `key`'s resource: nobody joins the fetch under way, and it is not stored.
   void Invalidate(std::string_view key);
+
+  // Nobody joins what the purge means, or may mean for all that is known of its tags yet. Those who joined
+  // before go on. Whether it is stored is the cache's to say (Cache::Insert).
+  void Detach(const PurgeSelection& selection);
 
   FlightMemory& memory() { return memory_; }
   size_t size() const;

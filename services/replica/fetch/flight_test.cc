@@ -168,5 +168,22 @@ TEST_F(FlightTest, InvalidatedFlightIsNeitherJoinedNorStored) {
   EXPECT_EQ(table_.Join("k").joined, second.lease->flight()) << "the old lease does not end the new flight";
 }
 
+TEST_F(FlightTest, APurgeDetachesWhatItMeansAndWhatItMayMean) {
+  auto waiting = table_.Join("k1");
+  auto tagged = table_.Join("k2");
+  tagged.lease->flight()->Publish({.head = {.tags = "news"}});
+  auto other = table_.Join("k3");
+  other.lease->flight()->Publish({.head = {.tags = "sport"}});
+  table_.Detach({.keys = {"k4"}, .prefixes = {"x"}});
+  EXPECT_EQ(table_.size(), 3u);
+  table_.Detach({.tags = {"news"}});
+  EXPECT_TRUE(table_.Join("k1").lease) << "its tags are not known yet";
+  EXPECT_TRUE(table_.Join("k2").lease);
+  EXPECT_EQ(table_.Join("k3").joined, other.lease->flight());
+  EXPECT_NE(other.lease->flight()->WholeBody(), nullptr);
+  table_.Detach({.keys = {"k3"}});
+  EXPECT_TRUE(table_.Join("k3").lease);
+}
+
 }  // namespace
 }  // namespace perigee::replica

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lib/http_semantics/http_date.h"
+#include "lib/http_semantics/surrogate_tags.h"
 
 namespace perigee::replica {
 namespace {
@@ -54,6 +55,9 @@ std::string OriginRequestText(const RequestHead& request, std::string_view path,
 
 void PrepareResponse(http::ResponseHead* head, int origin_minor_version) {
   head->headers.RemoveHopByHop();
+  std::optional<std::string> tags = http::TakeSurrogateTags(&head->headers);
+  head->bad_tags = !tags;
+  if (tags) head->tags = *std::move(tags);
   if (head->status == 204) head->headers.Remove("Content-Length");
   if (!head->headers.Has("Date")) head->headers.Add("Date", http::FormatHttpDate(head->response_time));
   head->headers.Add("Via", Via(origin_minor_version));

@@ -35,7 +35,8 @@ std::string OriginRequestText(const RequestHead& request, std::string_view path,
                               const http::HeaderList& fields, bool with_body);
 
 // Makes the origin's response one of this server's: without hop-by-hop fields, with Via, with a Date
-// (RFC 9110 §6.6.1), and with a Content-Length only where one may be.
+// (RFC 9110 §6.6.1), with a Content-Length only where one may be, and with its surrogate tags where no client
+// sees them.
 void PrepareResponse(http::ResponseHead* head, int origin_minor_version);
 
 }  // namespace perigee::replica

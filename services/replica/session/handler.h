@@ -44,6 +44,7 @@ class Handler {
     http::CacheControl control;
     FindResult found;
     http::ReuseDecision decision;
+    uint64_t asked_at = 0;  // the cache's purge generation from before the origin was asked
     bool is_head = false;
   };
 

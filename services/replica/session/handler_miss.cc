@@ -18,6 +18,7 @@ struct Storing {
   std::string key;
   http::HeaderList request;
   http::ResponseHead head;
+  uint64_t asked_at;
 };
 
 void Store(Cache& cache, Storing storing, Chunk body) {
@@ -25,7 +26,7 @@ void Store(Cache& cache, Storing storing, Chunk body) {
     storing.head.headers.Set("Content-Length", fmt::format("{}", body->size()));
   }
   StoredResponse stored{.head = std::move(storing.head), .body = std::move(body)};
-  const InsertResult result = cache.Insert(storing.key, storing.request, std::move(stored));
+  const InsertResult result = cache.Insert(storing.key, storing.request, std::move(stored), storing.asked_at);
   if (result != InsertResult::kStored) spdlog::debug("{} not stored: {}", storing.key, Name(result));
 }
 
@@ -111,6 +112,7 @@ Task<bool> Handler::LeadAlone() { return Lead(context_.flights.Solo()); }
 
 Task<bool> Handler::Lead(FlightTable::Lease lease) {
   const std::shared_ptr<const StoredResponse> stored = at_.found.response;
+  at_.asked_at = context_.cache.PurgeGeneration();
   bool validates = stored && http::HasValidator(stored->head.headers);
   for (;;) {
     http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
@@ -144,7 +146,7 @@ Task<bool> Handler::Validated(FlightTable::Lease lease, const http::ResponseHead
   context_.counters.revalidated.Add();
   const auto refreshed =
       context_.cache.Refresh(at_.key, request().headers, at_.found.response,
-                             http::MergeNotModified(at_.found.response->head, not_modified));
+                             http::MergeNotModified(at_.found.response->head, not_modified), at_.asked_at);
   lease.flight()->Publish(HeadOf(refreshed));
   lease.Close();
   http::CacheStatus status = MissStatus();
@@ -163,14 +165,14 @@ Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConne
   if (connection->framing() == Framing::kNone) length = 0;
   const http::Storability verdict = http::JudgeStorability(request().method, sent, head, context_.policy);
   const bool too_large = length.value_or(0) > context_.limits.max_object_bytes;
-  if (verdict != http::Storability::kStore || too_large) {
-    status.detail = too_large ? "too-large" : http::Name(verdict);
+  if (verdict != http::Storability::kStore || too_large || head.bad_tags) {
+    status.detail = too_large ? "too-large" : head.bad_tags ? "bad-tags" : http::Name(verdict);
     lease.flight()->GoAlone();
     lease.Close();
     co_return co_await RelayAndRelease(std::move(connection), status);
   }
 
-  Storing storing{.key = at_.key, .request = request().headers, .head = head};
+  Storing storing{.key = at_.key, .request = request().headers, .head = head, .asked_at = at_.asked_at};
   storing.head.headers = http::HeadersToStore(head.headers);
   const std::string vary_names = http::VaryNames(storing.head.headers).value_or("");
   const std::shared_ptr<Flight> flight = lease.flight();

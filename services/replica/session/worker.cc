@@ -86,8 +86,13 @@ void Worker::Refuse(Socket socket) {
   socket.write_some(asio::buffer(answer), ignored);
 }
 
+void Worker::SendAway(bool on) {
+  asio::post(io_, [this, on] { context_.draining = on || stopping_; });
+}
+
 void Worker::Drain() {
   asio::post(io_, [this] {
+    stopping_ = true;
     context_.draining = true;
     for (Acceptor& acceptor : acceptors_) acceptor.close();
     for (Connection& connection : connections_) connection.Drain();
@@ -96,6 +101,7 @@ void Worker::Drain() {
 
 void Worker::Stop() {
   asio::post(io_, [this] {
+    stopping_ = true;
     context_.draining = true;
     for (Acceptor& acceptor : acceptors_) acceptor.close();
     for (Connection& connection : connections_) connection.Close();

@@ -37,6 +37,9 @@ class Worker {
   // Thread-safe, after Start: takes no new connections; closes those that are idle, and the others after
   // their answers.
   void Drain();
+  // Thread-safe, after Start: whether answers say Connection: close, so that clients connect anew, elsewhere
+  // if they can. Nothing is refused.
+  void SendAway(bool on);
   // Thread-safe: cuts everything off. The thread ends when the last coroutine has noticed.
   void Stop();
   void Join();
@@ -53,6 +56,7 @@ class Worker {
   DeadlineSweeper sweeper_;
   OriginPool pool_;
   Counters counters_;
+  bool stopping_ = false;
   Context context_;
   std::vector<Acceptor> acceptors_;
   boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>> connections_;
