@@ -58,8 +58,15 @@ def synthetic():
 def read_trace(name):
     if not name:
         return "".join(synthetic())
-    with OPENERS.get(pathlib.Path(name).suffix, open)(name, "rt") as file:
-        return file.read()
+    try:
+        with OPENERS.get(pathlib.Path(name).suffix, open)(name, "rt") as file:
+            trace = file.read()
+    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        sys.exit(f"bench: {name}: {error}")
+    for number, line in enumerate(trace.splitlines(), 1):
+        if not re.fullmatch(r"\S+\s+\d+\s+\d+\s*", line):
+            sys.exit(f"bench: {name}: line {number}: want time, object number and bytes, not {line[:60]!r}")
+    return trace or sys.exit(f"bench: {name}: no requests")
 
 
 def with_overhead(trace, extra):
@@ -67,14 +74,14 @@ def with_overhead(trace, extra):
     if not extra:
         return trace
     fields = (line.split() for line in trace.splitlines())
-    return "".join(f"{time} {name} {int(size) + extra}\n" for time, name, size, *_ in fields)
+    return "".join(f"{time} {name} {int(size) + extra}\n" for time, name, size in fields)
 
 
 def limit(trace):
     """The object and byte hits, in percent, of a cache that keeps everything."""
     seen, requests, hits, total, hit_bytes = set(), 0, 0, 0, 0
     for line in trace.splitlines():
-        _, name, size, *_ = line.split()
+        _, name, size = line.split()
         requests, total = requests + 1, total + int(size)
         if name in seen:
             hits, hit_bytes = hits + 1, hit_bytes + int(size)
