@@ -1,40 +1,69 @@
 // The Replica service of the control port (proto/perigee/v1/replica.proto).
 #pragma once
 
+#include <atomic>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <mutex>
+
 #include "lib/base/clock.h"
 #include "perigee/v1/replica.grpc.pb.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/control/load_watchers.h"
+#include "services/replica/control/warm_calls.h"
 #include "services/replica/server.h"
 
 namespace perigee::replica {
+
+// Purges that wait for the one under way.
+inline constexpr size_t kMaxWaitingPurges = 64;
 
 v1::StatsResponse ToProto(const ServerStats& server, const CacheStats& cache, std::chrono::seconds uptime);
 
 class ReplicaService final : public v1::Replica::CallbackService {
  public:
   // All must outlive the service.
-  ReplicaService(const Server& server, const Cache& cache, const Clock& clock)
+  ReplicaService(Server& server, const Cache& cache, const Clock& clock)
       : server_(server),
         cache_(cache),
         clock_(clock),
         started_(clock.Now()),
-        watchers_([&server] { return server.Stats(); }, clock) {}
+        watchers_([&server] { return server.Stats(); }, clock),
+        warm_calls_(server, clock) {}
+  ~ReplicaService() override { purger_.join(); }
+
+  // Where Drain shows: called at once and at each change with whether new clients are welcome. Null ends it.
+  void TellHealth(std::function<void(bool serving)> tell);
 
   grpc::ServerUnaryReactor* Stats(grpc::CallbackServerContext* context, const v1::StatsRequest* request,
                                   v1::StatsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchReport>* Watch(grpc::CallbackServerContext* context,
                                                    const v1::WatchRequest* request) override;
+  grpc::ServerUnaryReactor* Purge(grpc::CallbackServerContext* context, const v1::PurgeRequest* request,
+                                  v1::PurgeResponse* response) override;
+  grpc::ServerWriteReactor<v1::WarmResult>* Warm(grpc::CallbackServerContext* context,
+                                                 const v1::WarmRequest* request) override;
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest* request,
+                                  v1::DrainResponse* response) override;
 
-  // Ends the watches that are open, so that the control server need not wait for them. Before that stops.
-  void EndWatches() { watchers_.End(); }
+  // Ends the calls that stay open, so that the control server need not wait for them. Before that stops.
+  void EndStreams();
 
  private:
-  const Server& server_;
+  Server& server_;
   const Cache& cache_;
   const Clock& clock_;
   const MonoTime started_;
   LoadWatchers watchers_;
+  WarmCalls warm_calls_;
+
+  std::mutex drain_mutex_;
+  bool drained_ = false;                           // guarded by drain_mutex_
+  std::function<void(bool serving)> tell_health_;  // guarded by drain_mutex_
+
+  // A purge waits for the disk, and gRPC's threads answer health checks meanwhile.
+  std::atomic<size_t> waiting_purges_{0};
+  boost::asio::thread_pool purger_{1};
 };
 
 }  // namespace perigee::replica
