@@ -61,6 +61,14 @@ TEST(WarmReport, WhatEndsEarlySaysHowFarItCame) {
   EXPECT_FALSE(report.all_well);
 }
 
+TEST(WarmReport, ListsSoManyUrlsAndCountsTheRest) {
+  std::vector<Outcome<std::vector<v1::WarmResult>>> outcomes(1);
+  outcomes[0].replica = "dublin";
+  outcomes[0].response.assign(23, Warmed("/x", v1::WARM_OUTCOME_FAILED, 502, "connect"));
+  const std::string text = WarmReport(outcomes, 23).text;
+  EXPECT_NE(text.find("and 3 more\n"), std::string::npos) << text;
+}
+
 TEST(StatsReport, ShowsALineForEachReplica) {
   std::vector<Outcome<v1::StatsResponse>> outcomes(2);
   outcomes[0].replica = "dublin";

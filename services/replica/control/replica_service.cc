@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "fmt/format.h"
@@ -63,22 +62,19 @@ grpc::ServerUnaryReactor* ReplicaService::Purge(grpc::CallbackServerContext* con
                                                 v1::PurgeResponse* response) {
   auto selection = SelectionFrom(*request, server_.origin().base);
   if (!selection.ok()) return Answer(context, ToGrpcStatus(selection.status()));
-  if (waiting_purges_.fetch_add(1) >= kMaxWaitingPurges) {
-    waiting_purges_.fetch_sub(1);
-    return Answer(context, {grpc::StatusCode::RESOURCE_EXHAUSTED,
-                            fmt::format("{} purges wait already: try again", kMaxWaitingPurges)});
-  }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const PurgeKind kind = request->soft() ? PurgeKind::kSoft : PurgeKind::kHard;
-  boost::asio::post(purger_, [this, reactor, response, kind, what = *std::move(selection)] {
-    const auto purged = server_.Purge(what, kind);
-    waiting_purges_.fetch_sub(1);
+  const auto done = [reactor, response, kind](const PurgeQueue::Result& purged) {
     if (purged.ok()) {
       response->set_objects(*purged);
       spdlog::info("purged {} object(s), {}", *purged, kind == PurgeKind::kSoft ? "softly" : "for good");
     }
     reactor->Finish(ToGrpcStatus(purged.status()));
-  });
+  };
+  if (!purges_.Add(*std::move(selection), kind, done)) {
+    reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                     fmt::format("{} purges wait already: try again", kMaxWaitingPurges)});
+  }
   return reactor;
 }
 

@@ -1,8 +1,6 @@
 // The Replica service of the control port (proto/perigee/v1/replica.proto).
 #pragma once
 
-#include <atomic>
-#include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <mutex>
 
@@ -10,13 +8,11 @@
 #include "perigee/v1/replica.grpc.pb.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/control/load_watchers.h"
+#include "services/replica/control/purge_queue.h"
 #include "services/replica/control/warm_calls.h"
 #include "services/replica/server.h"
 
 namespace perigee::replica {
-
-// Purges that wait for the one under way.
-inline constexpr size_t kMaxWaitingPurges = 64;
 
 v1::StatsResponse ToProto(const ServerStats& server, const CacheStats& cache, std::chrono::seconds uptime);
 
@@ -29,8 +25,8 @@ class ReplicaService final : public v1::Replica::CallbackService {
         clock_(clock),
         started_(clock.Now()),
         watchers_([&server] { return server.Stats(); }, clock),
-        warm_calls_(server, clock) {}
-  ~ReplicaService() override { purger_.join(); }
+        warm_calls_(server, clock),
+        purges_([&server](const PurgeSelection& what, PurgeKind kind) { return server.Purge(what, kind); }) {}
 
   // Where Drain shows: called at once and at each change with whether new clients are welcome. Null ends it.
   void TellHealth(std::function<void(bool serving)> tell);
@@ -61,9 +57,7 @@ class ReplicaService final : public v1::Replica::CallbackService {
   bool drained_ = false;                           // guarded by drain_mutex_
   std::function<void(bool serving)> tell_health_;  // guarded by drain_mutex_
 
-  // A purge waits for the disk, and gRPC's threads answer health checks meanwhile.
-  std::atomic<size_t> waiting_purges_{0};
-  boost::asio::thread_pool purger_{1};
+  PurgeQueue purges_;
 };
 
 }  // namespace perigee::replica
