@@ -73,7 +73,10 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   ReplicaService service(*server, **cache, clock);
   auto control = ControlServer::Start(settings->control, settings->security, {&service});
   if (!control.ok()) return control.status();
-  (*control)->SetServing(kServiceName, true);
+  service.TellHealth([&control = **control](bool serving) {
+    control.SetServing(kServiceName, serving);
+    control.SetServing("", serving);
+  });
   spdlog::info("serving {} on port {}, control port {}", settings->server.origin.base, server->port(),
                (*control)->port());
 
@@ -81,10 +84,11 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
     return *access_log == nullptr ? absl::OkStatus() : (*access_log)->Reopen();
   });
   spdlog::info("signal {}: finishing requests under way", signal);
+  service.TellHealth(nullptr);
   (*control)->SetServing(kServiceName, false);
   (*control)->SetServing("", false);
   server->Drain(flags.grace);
-  service.EndWatches();
+  service.EndStreams();
   return absl::OkStatus();
 }
 

@@ -61,8 +61,7 @@ class Server {
   ~Server();
 
   uint16_t port() const { return port_; }
-  // What every cache key begins with.
-  const std::string& key_base() const { return options_.origin.base; }
+  const OriginAddress& origin() const { return options_.origin; }
   // Where a client on this host reaches it.
   IpEndpoint OwnEndpoint() const;
   ServerStats Stats() const;

@@ -14,7 +14,7 @@ constexpr std::string_view kTagged = "Cache-Control: max-age=60\r\nSurrogate-Key
 
 class ServerPurgeTest : public ServerTest {
  protected:
-  std::string Key(std::string_view path) const { return server_->key_base() + std::string(path); }
+  std::string Key(std::string_view path) const { return server_->origin().base + std::string(path); }
   // One of each sort, all of which mean /a.
   std::vector<PurgeSelection> Selections() const {
     return {{.keys = {Key("/a")}}, {.prefixes = {Key("/")}}, {.tags = {"news"}}, {.prefixes = {""}}};

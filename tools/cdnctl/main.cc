@@ -9,6 +9,7 @@
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "tools/cdnctl/commands.h"
+#include "tools/cdnctl/replica_commands.h"
 
 namespace perigee {
 namespace {
@@ -22,6 +23,10 @@ constexpr char kExamples[] =
     "  cdnctl measure 198.51.100.7                   how far it is from every replica, now\n"
     "  cdnctl drain dublin                           send its clients elsewhere, for maintenance\n"
     "  cdnctl undrain dublin                         and let its health decide again\n"
+    "  cdnctl purge http://cdn.example.org/a         remove it from every replica's cache\n"
+    "  cdnctl purge --tag product-7                  and what the origin tagged so\n"
+    "  cdnctl warm --file urls.txt                   fetch these into every replica's cache\n"
+    "  cdnctl stats                                  what every replica serves and stores\n"
     "  cdnctl reload                                 read the fleet file and the zone files again\n"
     "  cdnctl --director 192.0.2.1:4303 status       a director on another host\n"
     "  cdnctl config check --config cdn.textproto    is the fleet file right?";
@@ -73,6 +78,15 @@ absl::StatusOr<std::string> AskDirector(const Flags& flags, const Ask& ask) {
   return ask(*stub);
 }
 
+int AskReplicas(const Flags& flags, const cdnctl::ReplicaCommands& commands) {
+  const auto fleet = FleetOf(flags, /*required=*/true);
+  if (!fleet.ok()) return Fail(kName, fleet.status());
+  const auto report = commands.Run(*fleet);
+  if (!report.ok()) return Fail(kName, report.status());
+  std::fputs(report->text.c_str(), stdout);
+  return report->all_well ? 0 : 1;
+}
+
 int Run(int argc, char** argv) {
   Flags flags;
   CLI::App app(kAbout, kName);
@@ -81,7 +95,8 @@ int Run(int argc, char** argv) {
   app.fallthrough();
   app.add_option("--director", flags.director, "Control port of the director, address:port")
       ->capture_default_str();
-  app.add_option("--config", flags.config, "The fleet file: probers and TLS")->capture_default_str();
+  app.add_option("--config", flags.config, "The fleet file: replicas, probers and TLS")
+      ->capture_default_str();
   const auto add = [](CLI::App& to, const char* name, const char* help) {
     CLI::App* command = to.add_subcommand(name, help);
     command->fallthrough();
@@ -95,23 +110,29 @@ int Run(int argc, char** argv) {
   for (CLI::App* command : {explain, measure}) {
     command->add_option("client", flags.client, "The client's IPv4 or IPv6 address")->required();
   }
+  cdnctl::ReplicaCommands replica_commands(app);
   const auto set_state = [&](const char* name, const char* help) {
     CLI::App* command = add(app, name, help);
-    command->add_option("replica", flags.replica, "The replica's name in the fleet file")->required();
+    command->add_option("replica", flags.replica, "The replica's name in the fleet file");
     return command;
   };
-  const CLI::App* drain = set_state(
+  CLI::App* drain = set_state(
       "drain", "Sends no clients to a replica, until `undrain`; those connected are served to their end");
-  const CLI::App* undrain =
+  CLI::App* undrain =
       set_state("undrain", "Lets a replica's health decide again: ends `drain` and `force-up`");
   const CLI::App* force_up =
       set_state("force-up", "Sends clients to a replica whatever its health says, until `undrain`");
+  replica_commands.AddDirect(drain, undrain, &flags.replica);
   add(app, "reload", "Reads the fleet file and the zone files again; a bad file changes nothing");
   CLI::App* config = add(app, "config", "The fleet file");
   config->require_subcommand(1);
   add(*config, "check", "Says what is wrong with it, as file:line:column");
   if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
   if (app.get_subcommands().empty()) return Fail(kName, absl::InvalidArgumentError("no command; try --help"));
+
+  if (replica_commands.asked()) return AskReplicas(flags, replica_commands);
+  if ((*drain || *undrain || *force_up) && flags.replica.empty())
+    return Fail(kName, absl::InvalidArgumentError("which replica? name it as the fleet file does"));
 
   const Ask ask = [&](v1::Director::StubInterface& director) {
     if (*status) return cdnctl::Status(director);

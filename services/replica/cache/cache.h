@@ -91,7 +91,7 @@ struct CacheStats {
   uint64_t disk_errors = 0;
   uint64_t purges = 0;          // calls of Purge
   uint64_t purged_objects = 0;  // that they met
-  bool disk_ok = false;  // false while the cache runs in memory alone
+  bool disk_ok = false;         // false while the cache runs in memory alone
 };
 
 class Cache {

@@ -1,6 +1,23 @@
 #include "services/replica/control/replica_service.h"
 
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "fmt/format.h"
+#include "lib/rpc/control.h"
+#include "services/replica/control/url_request.h"
+
 namespace perigee::replica {
+namespace {
+
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
+}  // namespace
 
 v1::StatsResponse ToProto(const ServerStats& server, const CacheStats& cache, std::chrono::seconds uptime) {
   v1::StatsResponse out;
@@ -19,6 +36,10 @@ v1::StatsResponse ToProto(const ServerStats& server, const CacheStats& cache, st
   out.set_memory_bytes(cache.memory_bytes);
   out.set_memory_budget_bytes(cache.memory_budget_bytes);
   out.set_evictions(cache.evictions);
+  out.set_purges(cache.purges);
+  out.set_purged_objects(cache.purged_objects);
+  out.set_disk_ok(cache.disk_ok);
+  out.set_disk_errors(cache.disk_errors);
   return out;
 }
 
@@ -26,14 +47,63 @@ grpc::ServerUnaryReactor* ReplicaService::Stats(grpc::CallbackServerContext* con
                                                 v1::StatsResponse* response) {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.Now() - started_);
   *response = ToProto(server_.Stats(), cache_.Stats(), uptime);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  const std::lock_guard lock(drain_mutex_);
+  response->set_drained(drained_);
+  return Answer(context, grpc::Status::OK);
 }
 
 grpc::ServerWriteReactor<v1::WatchReport>* ReplicaService::Watch(grpc::CallbackServerContext*,
                                                                  const v1::WatchRequest* request) {
   return watchers_.Add(*request);
+}
+
+grpc::ServerUnaryReactor* ReplicaService::Purge(grpc::CallbackServerContext* context,
+                                                const v1::PurgeRequest* request,
+                                                v1::PurgeResponse* response) {
+  auto selection = SelectionFrom(*request, server_.origin().base);
+  if (!selection.ok()) return Answer(context, ToGrpcStatus(selection.status()));
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const PurgeKind kind = request->soft() ? PurgeKind::kSoft : PurgeKind::kHard;
+  const auto done = [reactor, response, kind](const PurgeQueue::Result& purged) {
+    if (purged.ok()) {
+      response->set_objects(*purged);
+      spdlog::info("purged {} object(s), {}", *purged, kind == PurgeKind::kSoft ? "softly" : "for good");
+    }
+    reactor->Finish(ToGrpcStatus(purged.status()));
+  };
+  if (!purges_.Add(*std::move(selection), kind, done)) {
+    reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                     fmt::format("{} purges wait already: try again", kMaxWaitingPurges)});
+  }
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::WarmResult>* ReplicaService::Warm(grpc::CallbackServerContext*,
+                                                               const v1::WarmRequest* request) {
+  return warm_calls_.Add(*request);
+}
+
+void ReplicaService::TellHealth(std::function<void(bool serving)> tell) {
+  const std::lock_guard lock(drain_mutex_);
+  tell_health_ = std::move(tell);
+  if (tell_health_) tell_health_(!drained_);
+}
+
+grpc::ServerUnaryReactor* ReplicaService::Drain(grpc::CallbackServerContext* context,
+                                                const v1::DrainRequest* request,
+                                                v1::DrainResponse* response) {
+  const std::lock_guard lock(drain_mutex_);
+  response->set_was_drained(std::exchange(drained_, !request->resume()));
+  response->set_connections(server_.Stats().connections);
+  server_.SendAway(drained_);
+  if (tell_health_) tell_health_(!drained_);
+  if (drained_ != response->was_drained()) spdlog::info(drained_ ? "drained" : "clients may come again");
+  return Answer(context, grpc::Status::OK);
+}
+
+void ReplicaService::EndStreams() {
+  watchers_.End();
+  warm_calls_.End();
 }
 
 }  // namespace perigee::replica

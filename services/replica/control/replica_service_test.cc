@@ -27,6 +27,10 @@ TEST(ReplicaService, EveryFigureHasItsOwnField) {
   cache.memory_bytes = 12;
   cache.memory_budget_bytes = 13;
   cache.evictions = 14;
+  cache.purges = 16;
+  cache.purged_objects = 17;
+  cache.disk_ok = true;
+  cache.disk_errors = 18;
   const v1::StatsResponse out = ToProto(server, cache, std::chrono::seconds(15));
   EXPECT_EQ(out.connections(), 1u);
   EXPECT_EQ(out.requests(), 2u);
@@ -43,6 +47,10 @@ TEST(ReplicaService, EveryFigureHasItsOwnField) {
   EXPECT_EQ(out.memory_budget_bytes(), 13u);
   EXPECT_EQ(out.evictions(), 14u);
   EXPECT_EQ(out.uptime_seconds(), 15u);
+  EXPECT_EQ(out.purges(), 16u);
+  EXPECT_EQ(out.purged_objects(), 17u);
+  EXPECT_TRUE(out.disk_ok());
+  EXPECT_EQ(out.disk_errors(), 18u);
 }
 
 TEST_F(ServerTest, StatsOverTheControlPortTellWhatWasServed) {

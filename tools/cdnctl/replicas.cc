@@ -1,0 +1,222 @@
+#include "tools/cdnctl/replicas.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "fmt/format.h"
+#include "lib/rpc/control.h"
+#include "tools/cdnctl/table.h"
+
+namespace perigee::cdnctl {
+namespace {
+
+// URLs that are listed one by one when they did not become stored; the rest are counted.
+constexpr size_t kMaxListedUrls = 20;
+
+using Row = std::vector<std::string>;
+
+// Asks all at once, a thread for each, and waits for all.
+template <typename Response, typename Ask>
+std::vector<Outcome<Response>> AskAll(const std::vector<Replica>& replicas, std::chrono::seconds timeout,
+                                      Ask ask) {
+  const auto deadline = std::chrono::system_clock::now() + timeout;
+  std::vector<Outcome<Response>> outcomes(replicas.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    outcomes[i].replica = replicas[i].name;
+    threads.emplace_back([&, i] {
+      grpc::ClientContext context;
+      context.set_deadline(deadline);
+      outcomes[i].status = FromGrpcStatus(ask(*replicas[i].stub, context, &outcomes[i].response));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return outcomes;
+}
+
+std::string ErrorText(const absl::Status& status) {
+  if (absl::IsDeadlineExceeded(status)) return "no answer in time (--timeout)";
+  if (status.message().empty()) return status.ToString();
+  return std::string(status.message());
+}
+
+// A table with a row of `cells(response)` for each replica, dashes and the reason where it failed.
+template <typename Response, typename Cells>
+Report TableOf(const std::vector<Outcome<Response>>& outcomes, Row header, Cells cells) {
+  const size_t width = header.size();
+  header.insert(header.begin(), "REPLICA");
+  header.emplace_back("RESULT");
+  Report report{.all_well = true};
+  std::vector<Row> rows = {std::move(header)};
+  for (const auto& outcome : outcomes) {
+    Row row = outcome.status.ok() ? cells(outcome.response) : Row(width, "-");
+    row.insert(row.begin(), outcome.replica);
+    row.push_back(outcome.status.ok() ? "ok" : ErrorText(outcome.status));
+    report.all_well = report.all_well && outcome.status.ok();
+    rows.push_back(std::move(row));
+  }
+  std::vector<Align> align(width + 2, Align::kRight);
+  align.front() = align.back() = Align::kLeft;
+  report.text = FormatTable(align, rows);
+  return report;
+}
+
+std::string_view Word(v1::WarmOutcome outcome) {
+  switch (outcome) {
+    case v1::WARM_OUTCOME_STORED:
+      return "stored";
+    case v1::WARM_OUTCOME_HIT:
+      return "hit";
+    case v1::WARM_OUTCOME_REVALIDATED:
+      return "revalidated";
+    case v1::WARM_OUTCOME_JOINED:
+      return "joined";
+    case v1::WARM_OUTCOME_NOT_STORED:
+      return "not-stored";
+    case v1::WARM_OUTCOME_FAILED:
+      return "failed";
+    default:
+      return "unknown";
+  }
+}
+
+bool IsUnwell(const v1::WarmResult& result) {
+  return result.outcome() == v1::WARM_OUTCOME_NOT_STORED || result.outcome() == v1::WARM_OUTCOME_FAILED;
+}
+
+std::string Mb(uint64_t bytes) { return fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6); }
+
+std::string Percent(uint64_t part, uint64_t whole) {
+  if (whole == 0) return "-";
+  return fmt::format("{:.1f}", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+Row WarmRow(const std::vector<v1::WarmResult>& results) {
+  Row row;
+  uint64_t bytes = 0;
+  for (const auto& result : results) bytes += result.bytes();
+  for (const v1::WarmOutcome outcome :
+       {v1::WARM_OUTCOME_STORED, v1::WARM_OUTCOME_HIT, v1::WARM_OUTCOME_REVALIDATED, v1::WARM_OUTCOME_JOINED,
+        v1::WARM_OUTCOME_NOT_STORED, v1::WARM_OUTCOME_FAILED}) {
+    row.push_back(fmt::to_string(std::count_if(results.begin(), results.end(),
+                                               [&](const auto& r) { return r.outcome() == outcome; })));
+  }
+  row.push_back(Mb(bytes));
+  return row;
+}
+
+// One line for each URL that did not become stored.
+std::string UnwellUrls(const std::vector<Outcome<std::vector<v1::WarmResult>>>& outcomes) {
+  std::vector<Row> rows;
+  size_t more = 0;
+  for (const auto& outcome : outcomes) {
+    for (const v1::WarmResult& result : outcome.response) {
+      if (!IsUnwell(result)) continue;
+      if (rows.size() == kMaxListedUrls) {
+        ++more;
+        continue;
+      }
+      const std::string status = result.status() == 0 ? "-" : fmt::to_string(result.status());
+      rows.push_back(
+          {outcome.replica, result.url(), std::string(Word(result.outcome())), status, result.detail()});
+    }
+  }
+  if (rows.empty()) return "";
+  rows.insert(rows.begin(), {"REPLICA", "URL", "OUTCOME", "STATUS", "DETAIL"});
+  std::string text =
+      "\n" + FormatTable({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft}, rows);
+  if (more > 0) text += fmt::format("and {} more\n", more);
+  return text;
+}
+
+}  // namespace
+
+Report PurgeReport(const std::vector<Outcome<v1::PurgeResponse>>& outcomes) {
+  return TableOf(outcomes, {"OBJECTS"}, [](const auto& r) { return Row{fmt::to_string(r.objects())}; });
+}
+
+Report WarmReport(const std::vector<Outcome<std::vector<v1::WarmResult>>>& outcomes, size_t urls) {
+  std::vector<Outcome<std::vector<v1::WarmResult>>> judged = outcomes;
+  for (auto& outcome : judged) {
+    const auto failed = std::count_if(outcome.response.begin(), outcome.response.end(),
+                                      [](const auto& r) { return r.outcome() == v1::WARM_OUTCOME_FAILED; });
+    if (outcome.status.ok()) continue;
+    outcome.status = absl::UnknownError(fmt::format("{} of {} URLs, {} failed: {}", outcome.response.size(),
+                                                    urls, failed, ErrorText(outcome.status)));
+  }
+  Report report =
+      TableOf(judged, {"STORED", "HIT", "REVALIDATED", "JOINED", "NOT STORED", "FAILED", "MB"}, WarmRow);
+  report.text += UnwellUrls(outcomes);
+  for (const auto& outcome : outcomes) {
+    for (const auto& result : outcome.response) {
+      report.all_well = report.all_well && result.outcome() != v1::WARM_OUTCOME_FAILED;
+    }
+  }
+  return report;
+}
+
+Report StatsReport(const std::vector<Outcome<v1::StatsResponse>>& outcomes) {
+  return TableOf(outcomes,
+                 {"UP s", "CLIENTS", "REQUESTS", "HIT %", "COLLAPSED", "STALE", "ORIGIN ERRORS", "OBJECTS",
+                  "MB", "OF", "EVICTIONS", "PURGED", "DRAINED"},
+                 [](const v1::StatsResponse& r) {
+                   return Row{fmt::to_string(r.uptime_seconds()),
+                              fmt::to_string(r.connections()),
+                              fmt::to_string(r.requests()),
+                              Percent(r.hits(), r.requests()),
+                              fmt::to_string(r.collapsed()),
+                              fmt::to_string(r.stale()),
+                              fmt::to_string(r.origin_errors()),
+                              fmt::to_string(r.cache_objects()),
+                              Mb(r.cache_bytes()),
+                              Mb(r.cache_budget_bytes()),
+                              fmt::to_string(r.evictions()),
+                              fmt::to_string(r.purged_objects()),
+                              r.drained() ? "yes" : "no"};
+                 });
+}
+
+Report DrainReport(const std::vector<Outcome<v1::DrainResponse>>& outcomes, bool resume) {
+  return TableOf(outcomes, {"NOW", "WAS", "CLIENTS"}, [resume](const v1::DrainResponse& r) {
+    return Row{resume ? "serving" : "drained", r.was_drained() ? "drained" : "serving",
+               fmt::to_string(r.connections())};
+  });
+}
+
+Report Purge(const std::vector<Replica>& replicas, const v1::PurgeRequest& request,
+             std::chrono::seconds timeout) {
+  return PurgeReport(AskAll<v1::PurgeResponse>(
+      replicas, timeout,
+      [&](auto& stub, auto& context, auto* response) { return stub.Purge(&context, request, response); }));
+}
+
+Report Warm(const std::vector<Replica>& replicas, const v1::WarmRequest& request,
+            std::chrono::seconds timeout) {
+  const auto ask = [&](auto& stub, auto& context, std::vector<v1::WarmResult>* results) {
+    const auto reader = stub.Warm(&context, request);
+    v1::WarmResult result;
+    while (reader->Read(&result)) results->push_back(result);
+    return reader->Finish();
+  };
+  return WarmReport(AskAll<std::vector<v1::WarmResult>>(replicas, timeout, ask),
+                    static_cast<size_t>(request.urls_size()));
+}
+
+Report Stats(const std::vector<Replica>& replicas, std::chrono::seconds timeout) {
+  return StatsReport(AskAll<v1::StatsResponse>(
+      replicas, timeout,
+      [](auto& stub, auto& context, auto* response) { return stub.Stats(&context, {}, response); }));
+}
+
+Report DrainDirectly(const std::vector<Replica>& replicas, bool resume, std::chrono::seconds timeout) {
+  v1::DrainRequest request;
+  request.set_resume(resume);
+  return DrainReport(AskAll<v1::DrainResponse>(replicas, timeout,
+                                               [&](auto& stub, auto& context, auto* response) {
+                                                 return stub.Drain(&context, request, response);
+                                               }),
+                     resume);
+}
+
+}  // namespace perigee::cdnctl

@@ -1,0 +1,103 @@
+#include "tools/cdnctl/replicas.h"
+
+#include "gtest/gtest.h"
+
+namespace perigee::cdnctl {
+namespace {
+
+TEST(PurgeReport, EachReplicaHasItsLineAndOneFailureIsAFailure) {
+  std::vector<Outcome<v1::PurgeResponse>> outcomes(3);
+  outcomes[0].replica = "dublin";
+  outcomes[0].response.set_objects(12);
+  outcomes[1] = {.replica = "tokyo", .status = absl::UnavailableError("the disk is out")};
+  outcomes[2] = {.replica = "rio", .status = absl::DeadlineExceededError("Deadline Exceeded")};
+  const Report report = PurgeReport(outcomes);
+  EXPECT_EQ(report.text,
+            "REPLICA  OBJECTS  RESULT\n"
+            "dublin        12  ok\n"
+            "tokyo          -  the disk is out\n"
+            "rio            -  no answer in time (--timeout)\n");
+  EXPECT_FALSE(report.all_well);
+  outcomes.resize(1);
+  EXPECT_TRUE(PurgeReport(outcomes).all_well);
+}
+
+v1::WarmResult Warmed(const char* url, v1::WarmOutcome outcome, uint32_t status, const char* detail) {
+  v1::WarmResult result;
+  result.set_url(url);
+  result.set_outcome(outcome);
+  result.set_status(status);
+  result.set_detail(detail);
+  result.set_bytes(500'000);
+  return result;
+}
+
+TEST(WarmReport, CountsOutcomesAndNamesWhatIsNotStored) {
+  std::vector<Outcome<std::vector<v1::WarmResult>>> outcomes(1);
+  outcomes[0].replica = "dublin";
+  outcomes[0].response = {Warmed("/a", v1::WARM_OUTCOME_STORED, 200, ""),
+                          Warmed("/b", v1::WARM_OUTCOME_HIT, 200, ""),
+                          Warmed("/c", v1::WARM_OUTCOME_NOT_STORED, 200, "private")};
+  Report report = WarmReport(outcomes, 3);
+  EXPECT_EQ(report.text,
+            "REPLICA  STORED  HIT  REVALIDATED  JOINED  NOT STORED  FAILED   MB  RESULT\n"
+            "dublin        1    1            0       0           1       0  1.5  ok\n"
+            "\n"
+            "REPLICA  URL  OUTCOME     STATUS  DETAIL\n"
+            "dublin   /c   not-stored     200  private\n");
+  EXPECT_TRUE(report.all_well) << "what may not be stored is no failure";
+  outcomes[0].response.push_back(Warmed("/d", v1::WARM_OUTCOME_FAILED, 0, "connect"));
+  EXPECT_FALSE(WarmReport(outcomes, 4).all_well);
+}
+
+TEST(WarmReport, WhatEndsEarlySaysHowFarItCame) {
+  std::vector<Outcome<std::vector<v1::WarmResult>>> outcomes(1);
+  outcomes[0] = {.replica = "dublin",
+                 .status = absl::DeadlineExceededError("x"),
+                 .response = {Warmed("/a", v1::WARM_OUTCOME_STORED, 200, "")}};
+  const Report report = WarmReport(outcomes, 3);
+  EXPECT_NE(report.text.find("1 of 3 URLs, 0 failed: no answer in time (--timeout)"), std::string::npos)
+      << report.text;
+  EXPECT_FALSE(report.all_well);
+}
+
+TEST(WarmReport, ListsSoManyUrlsAndCountsTheRest) {
+  std::vector<Outcome<std::vector<v1::WarmResult>>> outcomes(1);
+  outcomes[0].replica = "dublin";
+  outcomes[0].response.assign(23, Warmed("/x", v1::WARM_OUTCOME_FAILED, 502, "connect"));
+  const std::string text = WarmReport(outcomes, 23).text;
+  EXPECT_NE(text.find("and 3 more\n"), std::string::npos) << text;
+}
+
+TEST(StatsReport, ShowsALineForEachReplica) {
+  std::vector<Outcome<v1::StatsResponse>> outcomes(2);
+  outcomes[0].replica = "dublin";
+  v1::StatsResponse& stats = outcomes[0].response;
+  stats.set_uptime_seconds(61);
+  stats.set_connections(2);
+  stats.set_requests(200);
+  stats.set_hits(150);
+  stats.set_cache_objects(7);
+  stats.set_cache_bytes(1'500'000);
+  stats.set_cache_budget_bytes(10'000'000);
+  outcomes[1] = {.replica = "tokyo", .status = absl::UnavailableError("refused")};
+  EXPECT_EQ(StatsReport(outcomes).text,
+            "REPLICA  UP s  CLIENTS  REQUESTS  HIT %  COLLAPSED  STALE  ORIGIN ERRORS  OBJECTS   MB    OF  "
+            "EVICTIONS  PURGED  DRAINED  RESULT\n"
+            "dublin     61        2       200   75.0          0      0              0        7  1.5  10.0  "
+            "        0       0       no  ok\n"
+            "tokyo       -        -         -      -          -      -              -        -    -     -  "
+            "        -       -        -  refused\n");
+}
+
+TEST(DrainReport, SaysWhatHoldsNow) {
+  std::vector<Outcome<v1::DrainResponse>> outcomes(1);
+  outcomes[0].replica = "dublin";
+  outcomes[0].response.set_connections(5);
+  EXPECT_EQ(DrainReport(outcomes, false).text,
+            "REPLICA      NOW      WAS  CLIENTS  RESULT\n"
+            "dublin   drained  serving        5  ok\n");
+}
+
+}  // namespace
+}  // namespace perigee::cdnctl
