@@ -23,7 +23,7 @@ void MakeUnconditional(HeaderList* request);
 bool NotModifiedAppliesTo(const HeaderList& stored, const HeaderList& not_modified);
 
 // `stored` with the fields of the 304 in place of its own (RFC 9111 §3.2), except those about the body, which
-// stays: Content-Length, Content-Encoding, Content-Type, Content-Range, and what is hop-by-hop. The times
+// stays: Content-Length, Content-Encoding, Content-Range, Content-MD5, and what is hop-by-hop. The times
 // become the 304's.
 ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& not_modified);
 
