@@ -90,6 +90,13 @@ ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& no
   return merged;
 }
 
+bool HeadAppliesTo(const HeaderList& stored, const HeaderList& head) {
+  constexpr std::string_view kTelling[] = {"ETag", "Last-Modified", "Content-Length"};
+  return std::all_of(std::begin(kTelling), std::end(kTelling), [&](std::string_view name) {
+    return !head.Has(name) || head.Get(name) == stored.Get(name);
+  });
+}
+
 ConditionResult EvaluateCondition(std::string_view method, const HeaderList& request,
                                   const ResponseHead& stored, WallTime now) {
   if ((method != "GET" && method != "HEAD") || stored.status != 200) return ConditionResult::kUnconditional;

@@ -27,6 +27,10 @@ bool NotModifiedAppliesTo(const HeaderList& stored, const HeaderList& not_modifi
 // become the 304's.
 ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& not_modified);
 
+// Whether a response to HEAD is about `stored` (RFC 9111 §4.3.5): the validators and the Content-Length that
+// it has are those of the stored one.
+bool HeadAppliesTo(const HeaderList& stored, const HeaderList& head);
+
 enum class ConditionResult {
   kUnconditional,  // there is no condition, or one that does not concern a stored response
   kModified,       // send the whole response

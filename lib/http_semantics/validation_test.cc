@@ -79,6 +79,15 @@ TEST(Validation, NotModifiedMustBeAboutTheStoredResponse) {
                                    {{"ETag", "\"a\""}, {"Last-Modified", At(1)}}));
 }
 
+TEST(Validation, HeadMustBeAboutTheStoredResponse) {
+  const HeaderList stored{{"ETag", "\"a\""}, {"Content-Length", "5"}};
+  EXPECT_TRUE(HeadAppliesTo(stored, {}));
+  EXPECT_TRUE(HeadAppliesTo(stored, {{"ETag", "\"a\""}, {"Content-Length", "5"}}));
+  EXPECT_FALSE(HeadAppliesTo(stored, {{"ETag", "\"b\""}}));
+  EXPECT_FALSE(HeadAppliesTo(stored, {{"Content-Length", "6"}}));
+  EXPECT_FALSE(HeadAppliesTo(stored, {{"Last-Modified", At(0)}}));
+}
+
 struct ConditionCase {
   const char* name;
   HeaderList request;

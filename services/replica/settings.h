@@ -26,6 +26,7 @@ struct Flags {
   std::string cache;
   uint64_t cache_bytes = 0;
   uint64_t memory_bytes = 0;
+  bool store_set_cookie = false;
   int threads = 0;
   uint64_t max_object_bytes = 0;
   std::string user, group;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lib/http_semantics/http_date.h"
+#include "lib/http_semantics/targeted.h"
 
 namespace perigee::replica {
 namespace {
@@ -36,6 +37,7 @@ http::HeaderList OriginFields(const RequestHead& request, const OriginAddress& o
   if (!forwarded.empty()) forwarded += ", ";
   fields.Set("X-Forwarded-For", forwarded + client.ToString());
   fields.Add("Via", Via(request.minor_version));
+  fields.Set("Surrogate-Capability", http::kSurrogateCapability);
   return fields;
 }
 
