@@ -56,6 +56,9 @@ void ApplyArgument(const Directive& directive, CacheControl* out) {
   } else if (is("min-fresh")) {
     if (const auto delta = ParseDeltaSeconds(directive.argument.value_or("")))
       SetOnce(&out->min_fresh, *delta);
+  } else if (is("stale-while-revalidate") || is("stale-if-error")) {
+    auto* window = is("stale-if-error") ? &out->stale_if_error : &out->stale_while_revalidate;
+    if (const auto delta = ParseDeltaSeconds(directive.argument.value_or(""))) SetOnce(window, *delta);
   } else if (is("max-stale")) {
     const auto delta = directive.argument ? ParseDeltaSeconds(*directive.argument) : seconds::max();
     if (delta) SetOnce(&out->max_stale, *delta);

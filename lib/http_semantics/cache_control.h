@@ -28,6 +28,7 @@ struct CacheControl {
   bool proxy_revalidate = false;
   bool must_understand = false;
   bool only_if_cached = false;
+  bool targeted = false;  // from a field for this cache alone: see targeted.h
 
   // Lower case: the fields that no-cache="…" and private="…" name.
   std::vector<std::string> no_cache_fields;
@@ -39,6 +40,9 @@ struct CacheControl {
   // Arguments that are no number are ignored. max-stale without one is seconds::max().
   std::optional<std::chrono::seconds> min_fresh;
   std::optional<std::chrono::seconds> max_stale;
+  // RFC 5861; of a response, stale_if_error also of a request.
+  std::optional<std::chrono::seconds> stale_while_revalidate;
+  std::optional<std::chrono::seconds> stale_if_error;
 };
 
 CacheControl ParseCacheControl(const HeaderList& headers);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "lib/http_semantics/http_date.h"
+#include "lib/http_semantics/targeted.h"
 
 namespace perigee::http {
 namespace {
@@ -34,6 +35,7 @@ Lifetime LifetimeOf(const ResponseHead& response, const CacheControl& directives
                     const CachePolicy& policy) {
   if (directives.s_maxage) return {*directives.s_maxage, LifetimeSource::kSMaxAge};
   if (directives.max_age) return {*directives.max_age, LifetimeSource::kMaxAge};
+  if (directives.targeted) return {};
   if (response.headers.Has("Expires")) {  // an invalid date, "0" above all, means the past (RFC 9111 §5.3)
     const WallTime expires = DateField(response.headers, "Expires", response.response_time).value_or(date);
     return {std::clamp(floor<seconds>(expires - date), seconds(0), kMaxDelta), LifetimeSource::kExpires};
@@ -79,6 +81,8 @@ std::string_view Name(ReuseReason reason) {
       return "fresh";
     case ReuseReason::kMaxStale:
       return "max-stale";
+    case ReuseReason::kStaleWhileRevalidate:
+      return "stale-while-revalidate";
     case ReuseReason::kExpired:
       return "expired";
     case ReuseReason::kResponseNoCache:
@@ -94,7 +98,7 @@ std::string_view Name(ReuseReason reason) {
 }
 
 Freshness FreshnessOf(const ResponseHead& response, const CachePolicy& policy) {
-  const CacheControl directives = ParseCacheControl(response.headers);
+  const CacheControl directives = ParseResponseCacheControl(response.headers);
   // Without a Date the moment of arrival stands for it (RFC 9110 §6.6.1).
   const WallTime date =
       DateField(response.headers, "Date", response.response_time).value_or(response.response_time);
@@ -107,6 +111,8 @@ Freshness FreshnessOf(const ResponseHead& response, const CachePolicy& policy) {
   result.no_cache = directives.no_cache;
   result.must_revalidate =
       directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.has_value();
+  result.stale_while_revalidate = directives.stale_while_revalidate.value_or(seconds(0));
+  result.stale_if_error = directives.stale_if_error.value_or(seconds(-1));
   return result;
 }
 
@@ -127,7 +133,20 @@ ReuseDecision DecideReuse(const Freshness& stored, const CacheControl& request, 
   if (request.max_age && age > *request.max_age) return decide(revalidate, ReuseReason::kRequestMaxAge);
   if (ttl > seconds(0)) return decide(Reuse::kServe, ReuseReason::kFresh);
   if (AcceptsStale(stored, request, -ttl)) return decide(Reuse::kServe, ReuseReason::kMaxStale);
+  if (!stored.must_revalidate && -ttl < stored.stale_while_revalidate) {
+    return decide(Reuse::kServe, ReuseReason::kStaleWhileRevalidate);
+  }
   return decide(revalidate, ReuseReason::kExpired);
+}
+
+bool IsServerTrouble(int status) { return status == 500 || status == 502 || status == 503 || status == 504; }
+
+bool MayServeOnError(const Freshness& stored, const CacheControl& request, const ReuseDecision& decision,
+                     OriginTrouble trouble, const CachePolicy& policy) {
+  if (decision.reuse == Reuse::kMustRevalidate || stored.must_revalidate) return false;
+  const seconds asked = std::max(stored.stale_if_error, request.stale_if_error.value_or(seconds(-1)));
+  if (asked < seconds(0) && trouble == OriginTrouble::kErrorStatus) return false;
+  return -decision.ttl <= (asked < seconds(0) ? policy.max_stale_if_unreachable : asked);
 }
 
 }  // namespace perigee::http

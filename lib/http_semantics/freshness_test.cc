@@ -122,6 +122,12 @@ TEST(Freshness, DecidesReuse) {
       {"max-age=60", "max-stale=5", 66, Reuse::kRevalidate, ReuseReason::kExpired},
       {"max-age=60", "max-stale", 100'000, Reuse::kServe, ReuseReason::kMaxStale},
       {"max-age=60, must-revalidate", "max-stale", 61, Reuse::kMustRevalidate, ReuseReason::kExpired},
+      {"max-age=60, stale-while-revalidate=5", "", 64, Reuse::kServe, ReuseReason::kStaleWhileRevalidate},
+      {"max-age=60, stale-while-revalidate=5", "", 65, Reuse::kRevalidate, ReuseReason::kExpired},
+      {"max-age=60, stale-while-revalidate=5", "max-age=9", 61, Reuse::kRevalidate,
+       ReuseReason::kRequestMaxAge},
+      {"max-age=60, stale-while-revalidate=5, must-revalidate", "", 61, Reuse::kMustRevalidate,
+       ReuseReason::kExpired},
       {"max-age=60", "max-age=1000", 61, Reuse::kRevalidate, ReuseReason::kExpired},
   };
   for (const ReuseCase& c : cases) {
@@ -133,6 +139,41 @@ TEST(Freshness, DecidesReuse) {
     EXPECT_EQ(Name(d.reason), Name(c.reason)) << name;
     EXPECT_EQ(d.age, seconds(c.age)) << name;
     EXPECT_EQ(d.ttl, seconds(60 - c.age)) << name;
+  }
+}
+
+struct ErrorCase {
+  const char* response;
+  const char* request;
+  int64_t age;
+  bool when_unreachable;
+  bool on_error_status;
+};
+
+TEST(Freshness, StaleStandsInForAnOriginInTrouble) {
+  CachePolicy policy;
+  policy.max_stale_if_unreachable = seconds(100);
+  const ErrorCase cases[] = {
+      {"max-age=60", "", 160, true, false},
+      {"max-age=60", "", 161, false, false},
+      {"max-age=60, stale-if-error=10", "", 70, true, true},
+      {"max-age=60, stale-if-error=10", "", 71, false, false},
+      {"max-age=60, stale-if-error=0", "", 61, false, false},
+      {"max-age=60", "stale-if-error=10", 70, true, true},
+      {"max-age=60, stale-if-error=10", "stale-if-error=20", 80, true, true},
+      {"max-age=60, stale-if-error=10", "no-cache", 61, false, false},
+      {"max-age=60, stale-if-error=10, must-revalidate", "", 61, false, false},
+      {"s-maxage=60, stale-if-error=10", "", 61, false, false},
+      {"max-age=60, stale-if-error=10, no-cache", "", 61, false, false},
+  };
+  for (const ErrorCase& c : cases) {
+    const Freshness f = FreshnessOf(Response({{"Cache-Control", c.response}}), policy);
+    const CacheControl request = ParseRequestCacheControl(HeaderList{{"Cache-Control", c.request}});
+    const ReuseDecision d = DecideReuse(f, request, kNow + seconds(c.age));
+    const std::string name = std::string(c.response) + " | " + c.request + " | " + std::to_string(c.age);
+    EXPECT_EQ(MayServeOnError(f, request, d, OriginTrouble::kUnreachable, policy), c.when_unreachable)
+        << name;
+    EXPECT_EQ(MayServeOnError(f, request, d, OriginTrouble::kErrorStatus, policy), c.on_error_status) << name;
   }
 }
 

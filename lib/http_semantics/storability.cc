@@ -5,6 +5,7 @@
 
 #include "lib/http_semantics/cache_control.h"
 #include "lib/http_semantics/freshness.h"
+#include "lib/http_semantics/targeted.h"
 #include "lib/http_semantics/validation.h"
 #include "lib/http_semantics/vary.h"
 
@@ -49,8 +50,8 @@ Storability JudgeDirectives(const HeaderList& request, const HeaderList& headers
 
 Storability JudgeUse(const ResponseHead& response, const CacheControl& directives,
                      const CachePolicy& policy) {
-  const bool explicit_freshness =
-      directives.max_age || directives.s_maxage || response.headers.Has("Expires") || directives.is_public;
+  const bool explicit_freshness = directives.max_age || directives.s_maxage || directives.is_public ||
+                                  (!directives.targeted && response.headers.Has("Expires"));
   if (!explicit_freshness && !IsHeuristicallyCacheable(response.status)) return Storability::kNoFreshness;
   const Freshness freshness = FreshnessOf(response, policy);
   const bool stale_at_once = freshness.no_cache || freshness.lifetime <= freshness.initial_age;
@@ -95,7 +96,7 @@ std::string_view Name(Storability verdict) {
 Storability JudgeStorability(std::string_view method, const HeaderList& request, const ResponseHead& response,
                              const CachePolicy& policy) {
   if (method != "GET") return Storability::kMethod;
-  const CacheControl directives = ParseCacheControl(response.headers);
+  const CacheControl directives = ParseResponseCacheControl(response.headers);
   Storability verdict = JudgeStatus(response.status, directives);
   if (verdict == Storability::kStore) {
     verdict = JudgeDirectives(request, response.headers, directives, policy);
@@ -107,7 +108,7 @@ Storability JudgeStorability(std::string_view method, const HeaderList& request,
 HeaderList HeadersToStore(const HeaderList& response) {
   HeaderList stored = response;
   stored.RemoveHopByHop();
-  const CacheControl directives = ParseCacheControl(response);
+  const CacheControl directives = ParseResponseCacheControl(response);
   for (const std::string& name : directives.no_cache_fields) stored.Remove(name);
   for (const std::string& name : directives.private_fields) stored.Remove(name);
   return stored;

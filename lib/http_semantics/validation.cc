@@ -11,9 +11,13 @@ namespace {
 
 constexpr std::string_view kPreconditions[] = {"If-None-Match",       "If-Modified-Since", "If-Match",
                                                "If-Unmodified-Since", "If-Range",          "Range"};
-// What describes the stored body, which a 304 does not replace (RFC 9111 §3.2, RFC 9110 §8).
-constexpr std::string_view kOfTheBody[] = {"Content-Length", "Content-Encoding", "Content-Type",
-                                           "Content-Range"};
+// What describes the stored bytes, which a 304 does not replace (RFC 9111 §3.2): with another
+// Content-Encoding they could not be read any more.
+constexpr std::string_view kOfTheBody[] = {"Content-Length", "Content-Encoding", "Content-Range",
+                                           "Content-MD5"};
+// What a 304 need not repeat (RFC 9110 §15.4.5).
+constexpr std::string_view kNotInNotModified[] = {"Content-Length", "Content-Encoding", "Content-Type",
+                                                  "Content-Range"};
 
 template <size_t N>
 bool Contains(const std::string_view (&names)[N], std::string_view name) {
@@ -88,6 +92,13 @@ ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& no
   return merged;
 }
 
+bool HeadAppliesTo(const HeaderList& stored, const HeaderList& head) {
+  constexpr std::string_view kTelling[] = {"ETag", "Last-Modified", "Content-Length"};
+  return std::all_of(std::begin(kTelling), std::end(kTelling), [&](std::string_view name) {
+    return !head.Has(name) || head.Get(name) == stored.Get(name);
+  });
+}
+
 ConditionResult EvaluateCondition(std::string_view method, const HeaderList& request,
                                   const ResponseHead& stored, WallTime now) {
   if ((method != "GET" && method != "HEAD") || stored.status != 200) return ConditionResult::kUnconditional;
@@ -101,7 +112,7 @@ ConditionResult EvaluateCondition(std::string_view method, const HeaderList& req
 
 HeaderList NotModifiedHeaders(const HeaderList& stored) {
   HeaderList headers = stored;
-  for (const std::string_view name : kOfTheBody) headers.Remove(name);
+  for (const std::string_view name : kNotInNotModified) headers.Remove(name);
   return headers;
 }
 

@@ -23,9 +23,13 @@ void MakeUnconditional(HeaderList* request);
 bool NotModifiedAppliesTo(const HeaderList& stored, const HeaderList& not_modified);
 
 // `stored` with the fields of the 304 in place of its own (RFC 9111 §3.2), except those about the body, which
-// stays: Content-Length, Content-Encoding, Content-Type, Content-Range, and what is hop-by-hop. The times
+// stays: Content-Length, Content-Encoding, Content-Range, Content-MD5, and what is hop-by-hop. The times
 // become the 304's, the tags too if it has any.
 ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& not_modified);
+
+// Whether a response to HEAD is about `stored` (RFC 9111 §4.3.5): the validators and the Content-Length that
+// it has are those of the stored one.
+bool HeadAppliesTo(const HeaderList& stored, const HeaderList& head);
 
 enum class ConditionResult {
   kUnconditional,  // there is no condition, or one that does not concern a stored response

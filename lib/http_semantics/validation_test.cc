@@ -38,6 +38,7 @@ TEST(Validation, NotModifiedUpdatesFieldsButNotThoseOfTheBody) {
                              {"X-Both", "old"},
                              {"x-both", "old2"},
                              {"Content-Length", "10"},
+                             {"Content-Encoding", "br"},
                              {"Content-Type", "text/html"}},
                             kNow - seconds(100),
                             kNow - seconds(99)};
@@ -58,8 +59,9 @@ TEST(Validation, NotModifiedUpdatesFieldsButNotThoseOfTheBody) {
   EXPECT_EQ(merged.reason, "OK");
   EXPECT_EQ(merged.request_time, kNow - seconds(1));
   EXPECT_EQ(merged.response_time, kNow);
-  EXPECT_EQ(merged.headers.text(), "X-Old: 1\r\nContent-Length: 10\r\nContent-Type: text/html\r\nDate: " +
-                                       At(0) + "\r\nCache-Control: max-age=9\r\nX-Both: new\r\nX-New: 1\r\n");
+  EXPECT_EQ(merged.headers.text(),
+            "X-Old: 1\r\nContent-Length: 10\r\nContent-Encoding: br\r\nDate: " + At(0) +
+                "\r\nCache-Control: max-age=9\r\nX-Both: new\r\nContent-Type: x\r\nX-New: 1\r\n");
 }
 
 TEST(Validation, NotModifiedWithoutDateCountsFromItsArrival) {
@@ -75,6 +77,15 @@ TEST(Validation, NotModifiedMustBeAboutTheStoredResponse) {
   EXPECT_FALSE(NotModifiedAppliesTo({{"Last-Modified", At(0)}}, {{"Last-Modified", At(1)}}));
   EXPECT_TRUE(NotModifiedAppliesTo({{"ETag", "\"a\""}, {"Last-Modified", At(0)}},
                                    {{"ETag", "\"a\""}, {"Last-Modified", At(1)}}));
+}
+
+TEST(Validation, HeadMustBeAboutTheStoredResponse) {
+  const HeaderList stored{{"ETag", "\"a\""}, {"Content-Length", "5"}};
+  EXPECT_TRUE(HeadAppliesTo(stored, {}));
+  EXPECT_TRUE(HeadAppliesTo(stored, {{"ETag", "\"a\""}, {"Content-Length", "5"}}));
+  EXPECT_FALSE(HeadAppliesTo(stored, {{"ETag", "\"b\""}}));
+  EXPECT_FALSE(HeadAppliesTo(stored, {{"Content-Length", "6"}}));
+  EXPECT_FALSE(HeadAppliesTo(stored, {{"Last-Modified", At(0)}}));
 }
 
 struct ConditionCase {

@@ -38,7 +38,12 @@ std::string NormalisedList(std::string_view name, const HeaderList& request) {
 std::string NormalisedValue(std::string_view name, const HeaderList& request) {
   const bool is_list =
       std::find(std::begin(kListFields), std::end(kListFields), name) != std::end(kListFields);
-  return is_list ? NormalisedList(name, request) : request.Combined(name);
+  if (is_list) return NormalisedList(name, request);
+  // Most fields are lists, and in those that are not (a date, a comment) nothing hangs on white space at a
+  // comma.
+  std::vector<std::string> elements;
+  for (const std::string_view element : request.ListElements(name)) elements.emplace_back(element);
+  return Join(elements, ',');
 }
 
 }  // namespace

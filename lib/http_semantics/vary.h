@@ -14,9 +14,9 @@ namespace perigee::http {
 std::optional<std::string> VaryNames(const HeaderList& response);
 
 // The values that `request` has for the names (in the form of VaryNames), normalised where the field's syntax
-// allows: lines combined; in Accept, Accept-Charset, Accept-Encoding and Accept-Language also white space and
-// case, and the order in all of these but Accept. A missing field differs from an empty one. Two requests
-// select the same variant when these are equal.
+// allows: lines combined, white space at commas left out; in Accept, Accept-Charset, Accept-Encoding and
+// Accept-Language also white space and case, and the order in all of these but Accept. A missing field
+// differs from an empty one. Two requests select the same variant when these are equal.
 std::string VariantKey(std::string_view vary_names, const HeaderList& request);
 
 }  // namespace perigee::http

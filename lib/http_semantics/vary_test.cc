@@ -26,6 +26,8 @@ TEST(Vary, SelectsByNormalisedValues) {
       {"missing is not empty", "x", {{"X", ""}}, {}, false},
       {"both missing", "x", {}, {}, true},
       {"lines combined", "x", {{"X", "1"}, {"X", "2"}}, {{"X", "1, 2"}}, true},
+      {"space at commas of unknown fields", "x", {{"X", " 1, 2 "}}, {{"X", "1,2"}}, true},
+      {"space inside a quoted string", "x", {{"X", "\"1, 2\""}}, {{"X", "\"1,2\""}}, false},
       {"case counts in unknown fields", "x", {{"X", "a"}}, {{"X", "A"}}, false},
       {"order of encodings",
        "accept-encoding",

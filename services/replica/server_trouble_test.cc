@@ -92,11 +92,6 @@ TEST_F(ServerTest, StaleIsServedOnlyWhereItMayBe) {
   EXPECT_EQ(server_->Stats().stale, 1u);
 }
 
-TEST_F(ServerTest, InformationalResponsesArePassedOver) {
-  Start(Answer("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + Ok("hello")));
-  EXPECT_EQ(Fetch("/a").body, "hello");
-}
-
 TEST_F(ServerTest, OriginConnectionsAreKeptAndAStaleOneIsReplacedOnce) {
   Start(Answer(Ok("hello", kPrivate)));
   TestSocket client = TestSocket::ConnectTo(port());

@@ -161,6 +161,7 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   const uint64_t memory = flags.cache_bytes != 0 ? flags.cache_bytes : config.memory_budget_bytes();
   cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
   cache.eviction = ParseEviction(flags.eviction).value_or(EvictionFrom(config.eviction()));
+  cache.policy.store_set_cookie = flags.store_set_cookie;
   return cache;
 }
 
@@ -184,6 +185,8 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
   app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
   AddEvictionFlag(app, flags);
+  app->add_flag("--store-set-cookie", flags->store_set_cookie,
+                "Store responses with Set-Cookie too, as RFC 9111 allows: every client gets the same cookie");
   app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
   app->add_option("--serve-name", flags->served_names,
                   "A name to serve, or *.example.org; others are answered 421 [all names]");

@@ -29,6 +29,7 @@ struct Flags {
   uint64_t cache_bytes = 0;
   uint64_t memory_bytes = 0;
   std::string eviction;
+  bool store_set_cookie = false;
   int threads = 0;
   uint64_t max_object_bytes = 0;
   std::string metrics_listen;

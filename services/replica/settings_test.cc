@@ -48,6 +48,14 @@ TEST(Settings, DefaultsAreThoseOfTheHelp) {
   EXPECT_EQ(settings->cache.budget_bytes, 10'000'000u);
   EXPECT_EQ(settings->cache.memory_budget_bytes, 10'000'000u);
   EXPECT_EQ(settings->server.limits.max_object_bytes, 10'000'000u);
+  EXPECT_FALSE(settings->server.policy.store_set_cookie);
+}
+
+TEST(Settings, StoringSetCookieIsASwitchForServerAndCache) {
+  const auto settings = Parse({"-p", "8080", "-o", "origin.example", "--store-set-cookie"});
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_TRUE(settings->server.policy.store_set_cookie);
+  EXPECT_TRUE(settings->cache.policy.store_set_cookie);
 }
 
 TEST(Settings, FleetFileCountsWhereNoFlagDoes) {

@@ -17,6 +17,7 @@ enum class FetchError {
   kIdleTimeout,       // silence inside the response
   kFetchTimeout,      // the exchange as a whole took too long
   kCutShort,          // the connection ended inside the body
+  kErrorStatus,       // the origin answered, with an error that stale-if-error covers
   kFellBehind,        // a reader of a shared body was slower than the others by more than the body's window
 };
 
@@ -44,6 +45,8 @@ constexpr std::string_view Name(FetchError error) {
       return "fetch-timeout";
     case FetchError::kCutShort:
       return "cut-short";
+    case FetchError::kErrorStatus:
+      return "error-status";
     case FetchError::kFellBehind:
       return "fell-behind";
   }

@@ -90,7 +90,8 @@ Task<FetchError> OriginConnection::Receive() {
   co_return Reason(FetchError::kClosed);
 }
 
-Task<FetchError> OriginConnection::ReadHead() {
+Task<FetchError> OriginConnection::ReadHead(const InterimSink* interim) {
+  int interims = 0;
   for (;;) {
     const ParseResult result = parser_->ParseHead(input_);
     input_.erase(0, result.consumed);
@@ -101,7 +102,12 @@ Task<FetchError> OriginConnection::ReadHead() {
     if (result.progress == Progress::kDone) {
       const int status = head().status;
       if (status >= 200) break;
-      if (status == 101) co_return FetchError::kMalformed;  // an upgrade that was never asked for
+      // 101: an upgrade that was never asked for.
+      if (status == 101 || ++interims > kMaxInterimResponses) {
+        broken_ = true;
+        co_return FetchError::kMalformed;
+      }
+      if (interim != nullptr) co_await (*interim)(std::move(head()));
       parser_.emplace(limits_, head_request_);
       continue;
     }

@@ -18,6 +18,12 @@
 
 namespace perigee::replica {
 
+// What becomes of an interim response (1xx; RFC 9110 §15.2), never 101.
+using InterimSink = std::function<Task<>(http::ResponseHead head)>;
+
+// More interim responses than this before a final one are no HTTP: kMalformed.
+inline constexpr int kMaxInterimResponses = 16;
+
 class OriginConnection {
  public:
   // `on_close` runs when the connection is destroyed. `limits`, `sweeper` and `clock` must outlive it.
@@ -35,10 +41,11 @@ class OriginConnection {
   // The request is sent: first_byte_timeout runs from here.
   void AwaitResponse();
 
-  // Reads up to the end of the final response's head; 1xx responses are dropped.
-  Task<FetchError> ReadHead();
+  // Reads up to the end of the final response's head; interim ones go to `interim`, or are dropped without.
+  Task<FetchError> ReadHead(const InterimSink* interim = nullptr);
   http::ResponseHead& head() { return parser_->head(); }
   int minor_version() const { return parser_->minor_version(); }
+  const http::ResponseHead& head() const { return parser_->head(); }
   Framing framing() const { return parser_->framing(); }
   uint64_t content_length() const { return parser_->content_length(); }
   // Whether the origin has sent anything since Begin.

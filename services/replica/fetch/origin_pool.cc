@@ -94,7 +94,7 @@ Task<Fetched> OriginPool::Open(bool head_request) {
   co_return Fetched{.error = error};
 }
 
-Task<Fetched> OriginPool::Fetch(std::string_view request, bool head_request) {
+Task<Fetched> OriginPool::Fetch(std::string_view request, bool head_request, const InterimSink* interim) {
   Fetched fetched{.connection = TakeIdle()};
   if (fetched.connection) fetched.connection->Begin(head_request);
   for (;;) {
@@ -106,7 +106,7 @@ Task<Fetched> OriginPool::Fetch(std::string_view request, bool head_request) {
     fetched.error = co_await connection.Write(Gather(request));
     if (fetched.error == FetchError::kNone) {
       connection.AwaitResponse();
-      fetched.error = co_await connection.ReadHead();
+      fetched.error = co_await connection.ReadHead(interim);
     }
     if (fetched.error == FetchError::kNone) co_return fetched;
     const bool went_stale =

@@ -30,8 +30,9 @@ class OriginPool {
   OriginPool(const Executor& executor, DeadlineSweeper& sweeper, const Limits& limits, const Clock& clock,
              const OriginAddress& origin, ResolverOptions resolver_options);
 
-  // Sends a request without a body and reads the response's head. `request` must live until it returns.
-  Task<Fetched> Fetch(std::string_view request, bool head_request);
+  // Sends a request without a body and reads the response's head. `request` and `interim` (see
+  // OriginConnection::ReadHead) must live until it returns.
+  Task<Fetched> Fetch(std::string_view request, bool head_request, const InterimSink* interim = nullptr);
 
   // A new connection, with an exchange begun on it.
   Task<Fetched> Open(bool head_request);

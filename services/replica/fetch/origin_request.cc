@@ -4,6 +4,7 @@
 
 #include "lib/http_semantics/http_date.h"
 #include "lib/http_semantics/surrogate_tags.h"
+#include "lib/http_semantics/targeted.h"
 
 namespace perigee::replica {
 namespace {
@@ -37,6 +38,7 @@ http::HeaderList OriginFields(const RequestHead& request, const OriginAddress& o
   if (!forwarded.empty()) forwarded += ", ";
   fields.Set("X-Forwarded-For", forwarded + client.ToString());
   fields.Add("Via", Via(request.minor_version));
+  fields.Set("Surrogate-Capability", http::kSurrogateCapability);
   return fields;
 }
 

@@ -18,6 +18,7 @@ TEST(OriginRequest, ForwardsEndToEndFieldsUnderTheOriginsName) {
   EXPECT_EQ(fields.Combined("X-Forwarded-For"), "9.9.9.9, 192.0.2.7");
   EXPECT_EQ(fields.Combined("Via"), "1.1 other, 1.0 perigee");
   EXPECT_EQ(fields.Get("Accept"), "*/*");
+  EXPECT_EQ(fields.Get("Surrogate-Capability"), "perigee=\"Surrogate/1.0\"");
   for (const char* gone : {"Connection", "X-Hop", "Expect", "Content-Length"})
     EXPECT_FALSE(fields.Has(gone)) << gone;
 }

@@ -72,6 +72,7 @@ class ResponseParser {
   // Consumes as it goes. 1xx responses are ordinary ones here; make a new parser for the final one.
   ParseResult ParseHead(std::string_view input);
   http::ResponseHead& head() { return head_; }
+  const http::ResponseHead& head() const { return head_; }
   bool keep_alive() const;
   int minor_version() const;  // of HTTP/1.x
   Framing framing() const;

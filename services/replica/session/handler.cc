@@ -2,7 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include "lib/http_semantics/http_date.h"
+#include "lib/http_semantics/range.h"
 #include "lib/http_semantics/validation.h"
+#include "services/replica/session/background.h"
 
 namespace perigee::replica {
 
@@ -22,6 +25,13 @@ Task<bool> Handler::Handle() {
   if (!LookUp()) co_return co_await Miss();
 
   context_.counters.hits.Add();
+  if (at_.decision.reason == http::ReuseReason::kStaleWhileRevalidate) {
+    RevalidateBehind(context_, {.key = at_.key,
+                                .request = request(),
+                                .path = std::string(at_.plan.path),
+                                .client = client_.client(),
+                                .stored = at_.found.response});
+  }
   Gather bytes =
       GatherStored(*at_.found.response, {.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)});
   const bool keep = Form().keep_alive;
@@ -94,10 +104,46 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
     AppendNotModified(response.head, age, status);
     return Gather(out_);
   }
+  if (request().headers.Has("Range")) {
+    if (const auto bytes = GatherRanges(response, age, status)) return *bytes;
+  }
   AppendHead(response.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
   return Gather(out_, *response.body);
+}
+
+std::optional<Gather> Handler::GatherRanges(const StoredResponse& response, std::chrono::seconds age,
+                                            const http::CacheStatus& status) {
+  const std::string_view body = *response.body;
+  const http::RangePlan plan = http::PlanRange(request().method, request().headers, response.head,
+                                               body.size(), context_.clock.WallNow());
+  if (plan.answer == http::RangePlan::Answer::kWhole) return std::nullopt;
+  http::ResponseHead head;
+  std::string_view piece;
+  if (plan.answer == http::RangePlan::Answer::kUnsatisfiable) {
+    head = {.status = 416, .reason = std::string(ReasonPhrase(416))};
+    head.headers = {{"Date", http::FormatHttpDate(context_.clock.WallNow())},
+                    {"Content-Range", http::UnsatisfiedContentRange(body.size())},
+                    {"Content-Length", "0"}};
+  } else if (plan.ranges.size() == 1) {
+    head = http::PartialHead(response.head, plan.ranges.front(), body.size());
+    piece = body.substr(plan.ranges.front().first, plan.ranges.front().size());
+  } else {
+    const std::string boundary = http::Boundary(body);
+    multipart_ = http::MultipartBody(response.head, body, plan.ranges, boundary);
+    head = http::MultipartHead(response.head, boundary, multipart_.size());
+    piece = multipart_;
+  }
+  AppendHead(head, age, Framing::kContentLength, status, Form(), &out_);
+  Log(head.status, status);
+  return Gather(out_, piece);
+}
+
+bool Handler::StandsInFor(int origin_status) const {
+  return at_.found.response && http::IsServerTrouble(origin_status) &&
+         http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
+                               http::OriginTrouble::kErrorStatus, context_.policy);
 }
 
 Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
@@ -124,14 +170,17 @@ Task<bool> Handler::OriginFailed(FetchError error, bool collapsed) {
   status.collapsed = collapsed;
   status.detail = Name(error);
   const bool has_stored = at_.found.response != nullptr;
-  if (has_stored && at_.decision.reuse == http::Reuse::kRevalidate) {
+  // An error status has been judged by StandsInFor.
+  if (has_stored && (error == FetchError::kErrorStatus ||
+                     http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
+                                           http::OriginTrouble::kUnreachable, context_.policy))) {
     context_.counters.stale.Add();
     status.ttl = at_.decision.ttl;
     co_return co_await Stored(at_.found.response, status);
   }
   context_.counters.origin_errors.Add();
   // RFC 9111 §5.2.2.2: what must be validated and can't be is a 504, whatever the reason.
-  const int code = has_stored ? 504 : StatusFor(error);
+  const int code = has_stored && at_.decision.reuse == http::Reuse::kMustRevalidate ? 504 : StatusFor(error);
   const std::string why = fmt::format("the origin could not be asked ({})", Name(error));
   co_return co_await OwnAnswer(code, why, status);
 }

@@ -58,6 +58,11 @@ class Handler {
   Gather GatherStored(const StoredResponse& response, const http::CacheStatus& status);
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);
+  // Nothing when the whole body is the answer.
+  std::optional<Gather> GatherRanges(const StoredResponse& response, std::chrono::seconds age,
+                                     const http::CacheStatus& status);
+  // Whether what is stored is served in place of the origin's answer.
+  bool StandsInFor(int origin_status) const;
   Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
 
   // Through the cache (handler_miss.cc).
@@ -81,13 +86,19 @@ class Handler {
     bool keep = false;
   };
   Task<bool> Direct();
+  // RFC 9111 §4.3.5: a response to HEAD freshens what is stored, or shows it to be another.
+  void UpdateFromHead(const http::ResponseHead& head);
   Task<bool> PassThrough();
   Task<> Upload(OriginConnection& connection, Passage* passage);
   Task<> Download(OriginConnection& connection, Passage* passage);
   Task<bool> Relay(OriginConnection& connection, http::CacheStatus status);
   Task<bool> RelayAndRelease(std::unique_ptr<OriginConnection> connection, http::CacheStatus status);
-  void InvalidateAfter(int status);
+  void Invalidate(std::string_view path);
+  void InvalidateAfter(const http::ResponseHead& response);
 
+  // Sends the origin's interim responses on to the client. Lives as long as this.
+  InterimSink ForwardInterim();
+  Task<> WriteInterim(http::ResponseHead head);
   Task<bool> OriginFailed(FetchError error, bool collapsed);
   Task<bool> OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status);
   Task<bool> WriteBodyPiece(Framing framing, std::string_view piece);
@@ -99,7 +110,8 @@ class Handler {
   ClientStream& client_;
   Recorder recorder_;
   Request at_;
-  std::string out_;  // the head being written; kept for its memory
+  std::string out_;        // the head being written; kept for its memory
+  std::string multipart_;  // the body of an answer of several ranges
 };
 
 }  // namespace perigee::replica

@@ -9,56 +9,9 @@
 #include "lib/http_semantics/vary.h"
 #include "services/replica/fetch/origin_request.h"
 #include "services/replica/session/handler.h"
+#include "services/replica/session/storing.h"
 
 namespace perigee::replica {
-namespace {
-
-// What becomes a stored object when its body is complete.
-struct Storing {
-  std::string key;
-  http::HeaderList request;
-  http::ResponseHead head;
-  uint64_t asked_at;
-};
-
-void Store(Cache& cache, Storing storing, Chunk body) {
-  if (storing.head.status != 204) {
-    storing.head.headers.Set("Content-Length", fmt::format("{}", body->size()));
-  }
-  StoredResponse stored{.head = std::move(storing.head), .body = std::move(body)};
-  const InsertResult result = cache.Insert(storing.key, storing.request, std::move(stored), storing.asked_at);
-  if (result != InsertResult::kStored) spdlog::debug("{} not stored: {}", storing.key, Name(result));
-}
-
-// Reads the body into the flight, to its end, whether or not the client that started it is still there.
-Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, FlightTable::Lease lease,
-            Storing storing) {
-  Flight& flight = *lease.flight();
-  while (!connection->body_done()) {
-    std::string piece;
-    const FetchError error = co_await connection->ReadBody(&piece);
-    if (error != FetchError::kNone) {
-      spdlog::warn("{}: the origin's answer ended early: {}", storing.key, Name(error));
-      context.counters.CountOriginFailure(error);
-      flight.Fail(error);
-      co_return;
-    }
-    if (piece.empty()) break;
-    const bool wanted = co_await flight.Append(context.executor, std::move(piece));
-    if (!wanted) co_return;
-    if (flight.windowed()) lease.Close();
-  }
-  context.pool.Release(std::move(connection));
-  // Stored before its readers learn that it is complete: who asks again finds it.
-  if (Chunk body = flight.WholeBody()) Store(context.cache, std::move(storing), std::move(body));
-  flight.Finish();
-}
-
-FlightHead HeadOf(const std::shared_ptr<const StoredResponse>& complete) {
-  return {.vary_names = complete->vary_names, .variant_key = complete->variant_key, .refreshed = complete};
-}
-
-}  // namespace
 
 bool Handler::MayShare() const {
   // Such a request wants an answer that was asked for after it came.
@@ -122,14 +75,20 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
       http::MakeUnconditional(&fields);
     }
     const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
+    const InterimSink interim = ForwardInterim();
     recorder_.AskOrigin();
-    Fetched fetched = co_await context_.pool.Fetch(text, false);
+    Fetched fetched = co_await context_.pool.Fetch(text, false, &interim);
     recorder_.OriginSaid(fetched.error);
     if (fetched.error != FetchError::kNone) {
       lease.flight()->Fail(fetched.error);
       co_return co_await OriginFailed(fetched.error, false);
     }
     PrepareResponse(&fetched.connection->head(), fetched.connection->minor_version());
+    if (StandsInFor(fetched.connection->head().status)) {
+      lease.flight()->Publish(HeadOf(stored));
+      const FetchError error = FetchError::kErrorStatus;
+      co_return co_await OriginFailed(error, false);
+    }
     if (!validates || fetched.connection->head().status != 304) {
       co_return co_await Shared(std::move(lease), std::move(fetched.connection), fields);
     }
@@ -144,14 +103,17 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
 
 Task<bool> Handler::Validated(FlightTable::Lease lease, const http::ResponseHead& not_modified) {
   context_.counters.revalidated.Add();
-  const auto refreshed =
-      context_.cache.Refresh(at_.key, request().headers, at_.found.response,
-                             http::MergeNotModified(at_.found.response->head, not_modified), at_.asked_at);
-  lease.flight()->Publish(HeadOf(refreshed));
+  const Freshened fresh =
+      Freshen(context_, at_.key, request().headers, at_.found.response, not_modified, at_.asked_at);
+  if (fresh.shareable) {
+    lease.flight()->Publish(HeadOf(fresh.response));
+  } else {
+    lease.flight()->GoAlone();
+  }
   lease.Close();
   http::CacheStatus status = MissStatus();
   status.forward_status = 304;
-  co_return co_await Stored(refreshed, status);
+  co_return co_await Stored(fresh.response, status);
 }
 
 Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConnection> connection,
@@ -160,13 +122,10 @@ Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConne
   http::CacheStatus status = MissStatus();
   status.forward_status = head.status;
 
-  std::optional<uint64_t> length;
-  if (connection->framing() == Framing::kContentLength) length = connection->content_length();
-  if (connection->framing() == Framing::kNone) length = 0;
-  const http::Storability verdict = http::JudgeStorability(request().method, sent, head, context_.policy);
-  const bool too_large = length.value_or(0) > context_.limits.max_object_bytes;
-  if (verdict != http::Storability::kStore || too_large || head.bad_tags) {
-    status.detail = too_large ? "too-large" : head.bad_tags ? "bad-tags" : http::Name(verdict);
+  const std::optional<uint64_t> length = BodyLength(*connection);
+  if (const auto why_not = WhyNotShared(context_, *connection, sent)) {
+    status.detail = *why_not;
+    if (at_.found.response) ForgetSuperseded(context_, at_.key, head.status, *why_not);
     lease.flight()->GoAlone();
     lease.Close();
     co_return co_await RelayAndRelease(std::move(connection), status);
@@ -174,13 +133,8 @@ Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConne
 
   Storing storing{.key = at_.key, .request = request().headers, .head = head, .asked_at = at_.asked_at};
   storing.head.headers = http::HeadersToStore(head.headers);
-  const std::string vary_names = http::VaryNames(storing.head.headers).value_or("");
   const std::shared_ptr<Flight> flight = lease.flight();
-  flight->Publish({.head = storing.head,
-                   .freshness = http::FreshnessOf(storing.head, context_.policy),
-                   .vary_names = vary_names,
-                   .variant_key = http::VariantKey(vary_names, request().headers),
-                   .content_length = length});
+  Publish(context_, *flight, storing, length);
   Flight::Reader reader(flight);
   asio::co_spawn(context_.executor,
                  Fill(context_, std::move(connection), std::move(lease), std::move(storing)), asio::detached);

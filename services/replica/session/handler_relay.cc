@@ -3,9 +3,11 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "lib/http_semantics/invalidation.h"
 #include "lib/http_semantics/validation.h"
 #include "services/replica/fetch/origin_request.h"
 #include "services/replica/session/handler.h"
+#include "services/replica/session/storing.h"
 
 namespace perigee::replica {
 namespace {
@@ -19,17 +21,30 @@ bool AwaitsContinue(const RequestHead& request) {
 }  // namespace
 
 Task<bool> Handler::Direct() {
+  at_.asked_at = context_.cache.PurgeGeneration();
   const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
+  const InterimSink interim = ForwardInterim();
   recorder_.AskOrigin();
-  Fetched fetched = co_await context_.pool.Fetch(text, at_.is_head);
+  Fetched fetched = co_await context_.pool.Fetch(text, at_.is_head, &interim);
   recorder_.OriginSaid(fetched.error);
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
   OriginConnection& connection = *fetched.connection;
   PrepareResponse(&connection.head(), connection.minor_version());
+  UpdateFromHead(connection.head());
   http::CacheStatus status = MissStatus();
   status.forward_status = connection.head().status;
   co_return co_await RelayAndRelease(std::move(fetched.connection), status);
+}
+
+void Handler::UpdateFromHead(const http::ResponseHead& head) {
+  const auto& stored = at_.found.response;
+  if (!at_.is_head || !stored || head.status != stored->head.status) return;
+  if (http::HeadAppliesTo(stored->head.headers, head.headers)) {
+    Freshen(context_, at_.key, request().headers, stored, head, at_.asked_at);
+  } else {
+    context_.cache.Erase(at_.key);
+  }
 }
 
 Task<bool> Handler::RelayAndRelease(std::unique_ptr<OriginConnection> connection, http::CacheStatus status) {
@@ -72,11 +87,34 @@ Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status
   co_return form.keep_alive;
 }
 
-void Handler::InvalidateAfter(int status) {
-  if (IsSafe(request().method) || status < 200 || status >= 400) return;
-  at_.key.assign(context_.origin.base).append(at_.plan.path);
+void Handler::Invalidate(std::string_view path) {
+  at_.key.assign(context_.origin.base).append(path);
   context_.flights.Invalidate(at_.key);
   context_.cache.Erase(at_.key);
+}
+
+void Handler::InvalidateAfter(const http::ResponseHead& response) {
+  if (IsSafe(request().method) || response.status < 200 || response.status >= 400) return;
+  Invalidate(at_.plan.path);
+  const std::string_view host = request().headers.Get("Host").value_or("");
+  for (const std::string& path :
+       http::InvalidatedPaths(at_.plan.path, response.headers, {host, context_.origin.authority})) {
+    Invalidate(path);
+  }
+}
+
+InterimSink Handler::ForwardInterim() {
+  return [this](http::ResponseHead head) { return WriteInterim(std::move(head)); };
+}
+
+Task<> Handler::WriteInterim(http::ResponseHead head) {
+  // HTTP/1.0 knows none (RFC 9110 §15.2), and 100 is between this server and its client.
+  if (request().minor_version == 0 || head.status == 100) co_return;
+  head.headers.RemoveHopByHop();
+  std::string text;
+  AppendStatusLine(head.status, head.reason, &text);
+  text.append(head.headers.text()).append("\r\n");
+  co_await client_.Write(Gather(text));
 }
 
 Task<bool> Handler::PassThrough() {
@@ -138,7 +176,8 @@ Task<> Handler::Upload(OriginConnection& connection, Passage* passage) {
 }
 
 Task<> Handler::Download(OriginConnection& connection, Passage* passage) {
-  const FetchError error = co_await connection.ReadHead();
+  const InterimSink interim = ForwardInterim();
+  const FetchError error = co_await connection.ReadHead(&interim);
   recorder_.OriginSaid(error);
   if (passage->client_failed) co_return;
   passage->answered = true;
@@ -146,7 +185,7 @@ Task<> Handler::Download(OriginConnection& connection, Passage* passage) {
     passage->keep = co_await OriginFailed(error, false);
   } else {
     PrepareResponse(&connection.head(), connection.minor_version());
-    InvalidateAfter(connection.head().status);
+    InvalidateAfter(connection.head());
     http::CacheStatus status = MissStatus();
     status.forward_status = connection.head().status;
     passage->keep = co_await Relay(connection, status);

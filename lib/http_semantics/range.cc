@@ -1,0 +1,132 @@
+#include "lib/http_semantics/range.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "lib/base/parse.h"
+#include "lib/http_semantics/http_date.h"
+
+namespace perigee::http {
+namespace {
+
+constexpr std::string_view kBytes = "bytes=";
+
+// Positions beyond any body are as good as the largest number.
+std::optional<uint64_t> Position(std::string_view digits) {
+  const bool all = std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (digits.empty() || !all) return std::nullopt;
+  return ParseNumber<uint64_t>(digits).value_or(UINT64_MAX);
+}
+
+enum class Spec { kMalformed, kOutside, kInside };
+
+Spec ParseRangeSpec(std::string_view text, uint64_t length, ByteRange* out) {
+  const size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return Spec::kMalformed;
+  const auto first = Position(text.substr(0, dash));
+  const auto last = Position(text.substr(dash + 1));
+  if (!first) {  // "-5": the last five bytes
+    if (dash != 0 || !last) return Spec::kMalformed;
+    if (*last == 0 || length == 0) return Spec::kOutside;
+    *out = {length - std::min(*last, length), length - 1};
+    return Spec::kInside;
+  }
+  if (!last && dash + 1 != text.size()) return Spec::kMalformed;
+  if (last && *last < *first) return Spec::kMalformed;
+  if (*first >= length) return Spec::kOutside;
+  *out = {*first, std::min(last.value_or(UINT64_MAX), length - 1)};
+  return Spec::kInside;
+}
+
+bool Overlap(std::vector<ByteRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  return std::adjacent_find(ranges.begin(), ranges.end(),
+                            [](const auto& a, const auto& b) { return b.first <= a.last; }) != ranges.end();
+}
+
+bool IsStrongTag(std::string_view tag) { return tag.starts_with('"'); }
+
+// A strong validator in both cases (RFC 9110 §13.1.5); a date is one when the response was made later.
+bool IfRangeMatches(std::string_view condition, const HeaderList& stored, WallTime now) {
+  if (condition.starts_with('"') || condition.starts_with("W/")) {
+    const auto tag = stored.Get("ETag");
+    return tag && IsStrongTag(condition) && *tag == condition;
+  }
+  const auto modified = stored.Get("Last-Modified");
+  const auto date = stored.Get("Date");
+  const auto modified_time = modified ? ParseHttpDate(*modified, now) : std::nullopt;
+  const auto made = date ? ParseHttpDate(*date, now) : std::nullopt;
+  return modified_time && made && *modified_time < *made && ParseHttpDate(condition, now) == modified_time;
+}
+
+}  // namespace
+
+RangePlan PlanRange(std::string_view method, const HeaderList& request, const ResponseHead& stored,
+                    uint64_t length, WallTime now) {
+  const auto range = request.Get("Range");
+  if (!range || method != "GET" || stored.status != 200) return {};
+  if (!EqualsIgnoreCase(range->substr(0, kBytes.size()), kBytes)) return {};
+  const auto condition = request.Get("If-Range");
+  if (condition && !IfRangeMatches(*condition, stored.headers, now)) return {};
+
+  const auto specs = SplitList(range->substr(kBytes.size()));
+  if (specs.empty() || specs.size() > kMaxRanges) return {};
+  RangePlan plan{.answer = RangePlan::Answer::kPartial};
+  for (const std::string_view spec : specs) {
+    ByteRange wanted;
+    const Spec parsed = ParseRangeSpec(spec, length, &wanted);
+    if (parsed == Spec::kMalformed) return {};
+    if (parsed == Spec::kInside) plan.ranges.push_back(wanted);
+  }
+  if (plan.ranges.empty()) return {.answer = RangePlan::Answer::kUnsatisfiable};
+  return Overlap(plan.ranges) ? RangePlan{} : plan;
+}
+
+std::string ContentRange(ByteRange range, uint64_t length) {
+  return fmt::format("bytes {}-{}/{}", range.first, range.last, length);
+}
+
+std::string UnsatisfiedContentRange(uint64_t length) { return fmt::format("bytes */{}", length); }
+
+ResponseHead PartialHead(const ResponseHead& stored, ByteRange range, uint64_t length) {
+  ResponseHead head = stored;
+  head.status = 206;
+  head.reason = "Partial Content";
+  head.headers.Set("Content-Range", ContentRange(range, length));
+  head.headers.Set("Content-Length", fmt::format("{}", range.size()));
+  return head;
+}
+
+ResponseHead MultipartHead(const ResponseHead& stored, std::string_view boundary, uint64_t content_length) {
+  ResponseHead head = stored;
+  head.status = 206;
+  head.reason = "Partial Content";
+  head.headers.Set("Content-Type", fmt::format("multipart/byteranges; boundary={}", boundary));
+  head.headers.Set("Content-Length", fmt::format("{}", content_length));
+  return head;
+}
+
+std::string MultipartBody(const ResponseHead& stored, std::string_view body,
+                          const std::vector<ByteRange>& ranges, std::string_view boundary) {
+  const auto type = stored.headers.Get("Content-Type");
+  const std::string type_line = type ? fmt::format("Content-Type: {}\r\n", *type) : "";
+  std::string parts;
+  for (const ByteRange& range : ranges) {
+    fmt::format_to(std::back_inserter(parts), "--{}\r\n{}Content-Range: {}\r\n\r\n", boundary, type_line,
+                   ContentRange(range, body.size()));
+    parts.append(body.substr(range.first, range.size())).append("\r\n");
+  }
+  fmt::format_to(std::back_inserter(parts), "--{}--\r\n", boundary);
+  return parts;
+}
+
+std::string Boundary(std::string_view body) {
+  for (uint64_t n = body.size();; ++n) {
+    std::string boundary = fmt::format("perigee-{:016x}", n * 0x9e3779b97f4a7c15);
+    if (body.find(boundary) == std::string_view::npos) return boundary;
+  }
+}
+
+}  // namespace perigee::http

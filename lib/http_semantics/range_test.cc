@@ -1,0 +1,115 @@
+#include "lib/http_semantics/range.h"
+
+#include <gmock/gmock.h>
+
+#include "lib/http_semantics/http_date.h"
+
+namespace perigee::http {
+namespace {
+
+using Answer = RangePlan::Answer;
+using std::chrono::seconds;
+
+const WallTime kNow{seconds(1'700'000'000)};
+std::string At(int64_t offset) { return FormatHttpDate(kNow + seconds(offset)); }
+
+ResponseHead Stored() {
+  ResponseHead head;
+  head.headers = {{"ETag", "\"a\""}, {"Last-Modified", At(-60)}, {"Date", At(0)}, {"Content-Type", "text/x"}};
+  return head;
+}
+
+RangePlan Plan(std::string_view range, uint64_t length = 10) {
+  return PlanRange("GET", {{"Range", range}}, Stored(), length, kNow);
+}
+
+TEST(Range, SatisfiesWhatLiesWithinTheBody) {
+  const std::pair<const char*, std::vector<ByteRange>> cases[] = {
+      {"bytes=0-1", {{0, 1}}},
+      {"bytes=1-", {{1, 9}}},
+      {"bytes=-1", {{9, 9}}},
+      {"bytes=-99", {{0, 9}}},
+      {"bytes=9-99", {{9, 9}}},
+      {"bytes=0-99999999999999999999999", {{0, 9}}},
+      {"Bytes=0-0,2-3 , -1", {{0, 0}, {2, 3}, {9, 9}}},
+      {"bytes=5-6,0-1", {{5, 6}, {0, 1}}},
+      {"bytes=0-1,50-60", {{0, 1}}},
+  };
+  for (const auto& [range, expected] : cases) {
+    const RangePlan plan = Plan(range);
+    EXPECT_EQ(plan.answer, Answer::kPartial) << range;
+    EXPECT_EQ(plan.ranges, expected) << range;
+  }
+}
+
+TEST(Range, OutsideIsUnsatisfiable) {
+  for (const char* range : {"bytes=10-", "bytes=10-11,20-", "bytes=-0"}) {
+    EXPECT_EQ(Plan(range).answer, Answer::kUnsatisfiable) << range;
+  }
+  EXPECT_EQ(Plan("bytes=0-", 0).answer, Answer::kUnsatisfiable);
+  EXPECT_EQ(Plan("bytes=-1", 0).answer, Answer::kUnsatisfiable);
+}
+
+TEST(Range, WhatIsNotUnderstoodIsIgnored) {
+  for (const char* range : {"", "bytes", "bytes=", "lines=0-1", "bytes=a-b", "bytes=1", "bytes=2-1",
+                            "bytes=--1", "bytes=1-2x", "bytes=+1-2", "bytes=0-1,x", "bytes=0-5,3-7"}) {
+    EXPECT_EQ(Plan(range).answer, Answer::kWhole) << range;
+  }
+  EXPECT_EQ(PlanRange("HEAD", {{"Range", "bytes=0-1"}}, Stored(), 10, kNow).answer, Answer::kWhole);
+  ResponseHead not_found = Stored();
+  not_found.status = 404;
+  EXPECT_EQ(PlanRange("GET", {{"Range", "bytes=0-1"}}, not_found, 10, kNow).answer, Answer::kWhole);
+}
+
+TEST(Range, NoMoreThanTheLimit) {
+  std::string range = "bytes=0-0";
+  for (size_t i = 1; i < kMaxRanges; ++i) range += "," + std::to_string(2 * i) + "-" + std::to_string(2 * i);
+  EXPECT_EQ(Plan(range, 1000).answer, Answer::kPartial);
+  EXPECT_EQ(Plan(range + ",900-900", 1000).answer, Answer::kWhole);
+}
+
+TEST(Range, IfRangeNeedsAStrongValidatorThatMatches) {
+  const std::pair<std::string, Answer> cases[] = {
+      {"\"a\"", Answer::kPartial}, {"\"b\"", Answer::kWhole}, {"W/\"a\"", Answer::kWhole},
+      {At(-60), Answer::kPartial}, {At(-59), Answer::kWhole}, {"yesterday", Answer::kWhole},
+  };
+  for (const auto& [condition, expected] : cases) {
+    const HeaderList request{{"Range", "bytes=0-1"}, {"If-Range", condition}};
+    EXPECT_EQ(PlanRange("GET", request, Stored(), 10, kNow).answer, expected) << condition;
+  }
+  ResponseHead weak = Stored();
+  weak.headers.Set("ETag", "W/\"a\"");
+  weak.headers.Set("Last-Modified", At(0));  // as old as the response itself: no strong validator
+  for (const std::string& condition : {std::string("W/\"a\""), At(0)}) {
+    const HeaderList request{{"Range", "bytes=0-1"}, {"If-Range", condition}};
+    EXPECT_EQ(PlanRange("GET", request, weak, 10, kNow).answer, Answer::kWhole) << condition;
+  }
+}
+
+TEST(Range, HeadsAndBodiesOfPartialAnswers) {
+  ResponseHead stored = Stored();
+  stored.headers.Add("Content-Length", "10");
+  const ResponseHead partial = PartialHead(stored, {2, 4}, 10);
+  EXPECT_EQ(partial.status, 206);
+  EXPECT_EQ(partial.headers.Combined("Content-Range"), "bytes 2-4/10");
+  EXPECT_EQ(partial.headers.Combined("Content-Length"), "3");
+  EXPECT_EQ(partial.headers.Combined("ETag"), "\"a\"");
+  EXPECT_EQ(UnsatisfiedContentRange(10), "bytes */10");
+
+  const std::string body = MultipartBody(stored, "0123456789", {{0, 1}, {9, 9}}, "B");
+  EXPECT_EQ(body,
+            "--B\r\nContent-Type: text/x\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n"
+            "--B\r\nContent-Type: text/x\r\nContent-Range: bytes 9-9/10\r\n\r\n9\r\n--B--\r\n");
+  const ResponseHead multipart = MultipartHead(stored, "B", body.size());
+  EXPECT_EQ(multipart.headers.Combined("Content-Type"), "multipart/byteranges; boundary=B");
+  EXPECT_EQ(multipart.headers.Combined("Content-Length"), std::to_string(body.size()));
+}
+
+TEST(Range, BoundaryIsNotInTheBody) {
+  const std::string boundary = Boundary(std::string(50, 'x'));
+  const std::string body = boundary + std::string(50 - boundary.size(), 'x');
+  EXPECT_NE(Boundary(body), boundary);
+}
+
+}  // namespace
+}  // namespace perigee::http
