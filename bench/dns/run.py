@@ -11,43 +11,28 @@ ecs      100,000 client networks told by ECS, all of them known
 flood    20,000 queries a second of known clients alone, then beside 1,000 unknown clients a second
 """
 
-import argparse
-import contextlib
-import datetime
 import json
 import os
-import pathlib
 import re
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 
 import servers
+from common import (BIN, history, in_turn, install, need_two_cores, on_load_core, parser, say, warn_when_busy,
+                    working_folder)
 
-HISTORY = servers.ROOT / "bench" / "history.jsonl"
 SCENARIOS = ["plain", "guards", "ecs", "flood"]
 ECS_CLIENTS = 100_000
 WARM_RATE, COLD_RATE, PROBE_RATE = 20_000, 1_000, 2_000
 MEASURING_RATE, KNOWN_RATE = 3_000, 50_000  # while 100,000 networks become known
 EVERY_KIND = [*servers.ALL, servers.RealtimeDnsServer]
-MAX_BUSY_SHARE = 0.1
 MAX_FLOOD_RATIO, MAX_FLOOD_P99_US = 1.2, 1000
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def on_load_core(*command):
-    return servers.pinned(servers.LOAD_CORE, *command)
 
 
 def dns_load(server, *arguments, first=()):
     """Starts the load generator; its report is what `report` returns. `first` is a command that starts it."""
     return subprocess.Popen(
-        on_load_core(*first, servers.BIN / "dns_load", "--server", f"127.0.0.1:{server.port}", "--source", servers.CLIENT,
+        on_load_core(*first, BIN / "dns_load", "--server", f"127.0.0.1:{server.port}", "--source", servers.CLIENT,
                      "--name", servers.NAME, *arguments), stdout=subprocess.PIPE, text=True)
 
 
@@ -135,9 +120,7 @@ RUNS = {"plain": run_plain, "guards": run_guards, "ecs": run_ecs, "flood": run_f
 
 
 def one_run(kind, scenario, seconds):
-    with tempfile.TemporaryDirectory(prefix="perigee-bench-") as folder:
-        # gdnsd and Knot may give up root: let them read what is theirs.
-        os.chmod(folder, 0o755)
+    with working_folder() as folder:
         server = kind(folder, guards=scenario == "guards", clients=ECS_CLIENTS if scenario == "ecs" else 0)
         try:
             server.start()
@@ -149,21 +132,6 @@ def one_run(kind, scenario, seconds):
 def kinds_for(scenario, only):
     kinds = servers.FLOODED if scenario == "flood" else servers.ALL
     return [k for k in kinds if not only or k.name in only]
-
-
-def run_scenario(scenario, arguments, keep):
-    kinds = kinds_for(scenario, arguments.only)
-    results = {}
-    for round_number in range(arguments.rounds):
-        turn = round_number % len(kinds)
-        for kind in kinds[turn:] + kinds[:turn]:
-            say(f"  … {scenario}, round {round_number + 1} of {arguments.rounds}: {kind.name}")
-            for part, figures in one_run(kind, scenario, arguments.seconds):
-                results.setdefault((kind.name, part), []).append(figures)
-                keep({"bench": "dns", "scenario": scenario, "server": kind.name, "part": part, "round": round_number + 1,
-                      **{name: round(value, 3) for name, value in figures.items()}})
-    return {key: {name: statistics.median(f[name] for f in runs) for name in runs[0]}
-            for key, runs in results.items()}
 
 
 def ratio(figures, results, peer):
@@ -187,54 +155,15 @@ def print_table(scenario, results):
     sys.stdout.flush()
 
 
-def install(kinds):
-    """What only a benchmark needs, and so is not among the project's dependencies."""
-    packages = sorted({package for kind in kinds for package in kind.needs} | {"dnsperf"})
-    if subprocess.run([servers.ROOT / "scripts" / "install-dependencies", *packages]).returncode != 0:
-        sys.exit(f"bench: install these packages and try again: {' '.join(packages)}")
-
-
-def warn_when_busy():
-    """Latencies of a machine that does something else are the kernel's time slices."""
-    def ticks():
-        user, nice, system, idle, *_ = map(int, pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:])
-        return user + nice + system, idle
-
-    (busy, idle), _, (busy_then, idle_then) = ticks(), time.sleep(0.5), ticks()
-    share = (busy_then - busy) / max(1, busy_then - busy + idle_then - idle)
-    if share > MAX_BUSY_SHARE:
-        say(f"  ! this machine is {share:.0%} busy with other things: the latencies will be theirs")
-
-
-def context():
-    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=servers.ROOT,
-                            capture_output=True, text=True).stdout.strip()
-    cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "commit": commit,
-            "cpu": cpu[1] if cpu else os.uname().machine}
-
-
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/dev bench dns", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenario", choices=SCENARIOS, action="append", help="one or more; all by default")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (default 3)")
-    parser.add_argument("--seconds", type=float, default=5, help="of load each time (default 5)")
-    parser.add_argument("--only", action="append", choices=[k.name for k in EVERY_KIND], help="these servers alone")
-    parser.add_argument("--keep", action="store_true", help="append the figures to bench/history.jsonl")
-    arguments = parser.parse_args()
-    if (os.cpu_count() or 1) < 2:
-        sys.exit("bench: needs two cores, one for the server and one for the load")
-    install([k for k in EVERY_KIND if not arguments.only or k.name in arguments.only])
+    arguments = parser("dns", __doc__, SCENARIOS, EVERY_KIND, seconds=5).parse_args()
+    need_two_cores()
+    install([k for k in EVERY_KIND if not arguments.only or k.name in arguments.only], "dnsperf")
     warn_when_busy()
-    about = context()
-    with open(HISTORY, "a") if arguments.keep else contextlib.nullcontext() as history:
-        def keep(line):
-            if history:
-                print(json.dumps({**about, **line}), file=history, flush=True)
-
+    with history("dns", arguments.keep) as keep:
         for scenario in arguments.scenario or SCENARIOS:
-            print_table(scenario, run_scenario(scenario, arguments, keep))
+            one = lambda kind: one_run(kind, scenario, arguments.seconds)
+            print_table(scenario, in_turn(scenario, kinds_for(scenario, arguments.only), arguments.rounds, one, keep))
 
 
 if __name__ == "__main__":

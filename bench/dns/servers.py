@@ -2,24 +2,19 @@
 
 import contextlib
 import pathlib
-import signal
 import socket
 import struct
 import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-from dns_raw import free_port  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import common  # noqa: E402
+from common import BIN, LOAD_CORE, free_port  # noqa: E402
 
-BIN = ROOT / "build" / "release" / "bin"
 ZONE, NAME = "example.org", "cdn.example.org"
-SERVER_CORE, LOAD_CORE = "0", "1"
 REPLICAS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 CLIENT = "127.9.9.9"  # one that asks for itself; not 127.0.0.1, which is dnsserver's own address
 WARM_OCTET, COLD_OCTET = 240, 248  # 240.0.0.0/5 and 248.0.0.0/5, reserved: nobody is there to be probed
-START_TIMEOUT_S = 30
 
 ZONE_FILE = f"""$ORIGIN {ZONE}.
 $TTL 3600
@@ -29,62 +24,21 @@ ns1 A 127.0.0.1
 """
 
 
-def pinned(core, *command):
-    return ["taskset", "-c", core, *map(str, command)]
-
-
 def networks(count):
     """The client networks of the `ecs` scenario: as many /24s as clients, by turns at one replica and another."""
     for i in range(count):
         yield f"{WARM_OCTET + (i >> 16)}.{i >> 8 & 255}.{i & 255}.0/24", REPLICAS[i % len(REPLICAS)]
 
 
-class Server:
-    """A program under test, pinned to one core. `guards`: with what protects it switched on."""
-
-    name = ""
-    needs = ()  # Debian packages
+class Server(common.Server):
+    """`guards`: with what protects it switched on."""
 
     def __init__(self, folder, guards, clients):
-        self.folder = pathlib.Path(folder)
+        super().__init__(folder)
         self.guards, self.clients = guards, clients
-        self.port = free_port()
-        self._processes = []
 
-    def command(self):
-        """Writes the configuration, and returns the command that serves by it."""
-        raise NotImplementedError
-
-    def start(self):
-        self.process = self.spawn(SERVER_CORE, *self.command())
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not answers(self.port):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name} does not answer:\n" + (self.folder / "log").read_text()[-2000:])
-            time.sleep(0.05)
-
-    def spawn(self, core, *command, **how):
-        with open(self.folder / "log", "ab") as log:
-            process = subprocess.Popen(
-                pinned(core, *command), cwd=self.folder, stdin=subprocess.DEVNULL,
-                **{"stdout": log, "stderr": log, **how})
-        self._processes.append(process)
-        return process
-
-    def stop(self):
-        for process in reversed(self._processes):
-            process.send_signal(signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def cpu_seconds(self):
-        """What all its threads have taken of the processor, kernel included."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+    def ready(self):
+        return answers(self.port)
 
 
 def answers(port):

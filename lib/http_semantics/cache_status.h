@@ -36,6 +36,7 @@ inline constexpr std::string_view kCacheStatusName = "Perigee";
 
 // "Perigee; hit; ttl=30" or "Perigee; fwd=stale; fwd-status=304; collapsed".
 std::string FormatCacheStatus(const CacheStatus& status);
+void AppendCacheStatus(const CacheStatus& status, std::string* out);
 
 // Appends this cache's element to those of the caches nearer to the origin (RFC 9211 §2).
 void AddCacheStatus(const CacheStatus& status, HeaderList* response);

@@ -153,6 +153,28 @@ std::string_view Statement::Blob(int column) const {
   return {blob ? blob : "", static_cast<size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
+absl::StatusOr<Blob> Blob::Open(Database& database, const char* table, const char* column, int64_t row) {
+  sqlite3_blob* handle = nullptr;
+  const int code = sqlite3_blob_open(database.handle(), "main", table, column, row, 0, &handle);
+  Blob blob(database, handle);
+  if (absl::Status status = blob.Result(code); !status.ok()) return status;
+  return blob;
+}
+
+absl::Status Blob::Reopen(int64_t row) { return Result(sqlite3_blob_reopen(handle_.get(), row)); }
+
+absl::Status Blob::Read(size_t size, char* out) const {
+  return Result(sqlite3_blob_read(handle_.get(), out, static_cast<int>(size), 0));
+}
+
+absl::Status Blob::Result(int code) const {
+  if (code == SQLITE_OK) return absl::OkStatus();
+  // A row that is not there is SQLite's unspecific error.
+  if (code == SQLITE_ERROR)
+    return absl::NotFoundError(fmt::format("{}: {}", *path_, sqlite3_errmsg(database_)));
+  return LastError(database_, code, *path_);
+}
+
 absl::StatusOr<Transaction> Transaction::Begin(Database& database) {
   if (absl::Status status = database.Execute("BEGIN IMMEDIATE"); !status.ok()) return status;
   return Transaction(database);

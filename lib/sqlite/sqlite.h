@@ -92,6 +92,36 @@ class Statement {
   int bind_code_ = SQLITE_OK;
 };
 
+// The blob of one row, read where it lies, without a statement. A read transaction lasts while it is open.
+// Must go before its Database.
+class Blob {
+ public:
+  Blob() = default;
+  // NotFound when there is no such row.
+  static absl::StatusOr<Blob> Open(Database& database, const char* table, const char* column, int64_t row);
+
+  bool is_open() const { return handle_ != nullptr; }
+  void Close() { handle_.reset(); }
+  // Moves to another row of the same table, which costs less than Open. NotFound as above; then only Close is
+  // left to do, as after every error.
+  absl::Status Reopen(int64_t row);
+  size_t size() const { return static_cast<size_t>(sqlite3_blob_bytes(handle_.get())); }
+  // The first `size` bytes, of which there must be as many.
+  absl::Status Read(size_t size, char* out) const;
+
+ private:
+  struct Closer {
+    void operator()(sqlite3_blob* handle) const { sqlite3_blob_close(handle); }
+  };
+  Blob(Database& database, sqlite3_blob* handle)
+      : path_(&database.path()), database_(database.handle()), handle_(handle) {}
+  absl::Status Result(int code) const;
+
+  const std::string* path_ = nullptr;
+  sqlite3* database_ = nullptr;
+  std::unique_ptr<sqlite3_blob, Closer> handle_;
+};
+
 // BEGIN IMMEDIATE now; ROLLBACK at the end of the scope unless Commit succeeded.
 class Transaction {
  public:

@@ -90,6 +90,31 @@ TEST_F(SqliteTest, ReadOnlyRefusesToWrite) {
   EXPECT_TRUE(absl::IsPermissionDenied(reader.Execute("INSERT INTO t VALUES(1)")));
 }
 
+TEST_F(SqliteTest, ABlobIsReadAndMovesFromRowToRow) {
+  Database db = OpenOrDie();
+  ASSERT_TRUE(
+      db.Execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB); INSERT INTO t VALUES(1, 'abc'), (2, 'de')")
+          .ok());
+  Blob blob = *Blob::Open(db, "t", "b", 1);
+  std::string bytes(3, ' ');
+  EXPECT_EQ(blob.size(), 3u);
+  EXPECT_TRUE(blob.Read(3, bytes.data()).ok());
+  EXPECT_EQ(bytes, "abc");
+  ASSERT_TRUE(blob.Reopen(2).ok());
+  EXPECT_EQ(blob.size(), 2u);
+  EXPECT_TRUE(blob.Read(2, bytes.data()).ok());
+  EXPECT_EQ(bytes, "dec");
+}
+
+TEST_F(SqliteTest, ABlobOfNoRowIsNotFound) {
+  Database db = OpenOrDie();
+  ASSERT_TRUE(
+      db.Execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB); INSERT INTO t VALUES(1, 'abc')").ok());
+  EXPECT_TRUE(absl::IsNotFound(Blob::Open(db, "t", "b", 7).status()));
+  Blob blob = *Blob::Open(db, "t", "b", 1);
+  EXPECT_TRUE(absl::IsNotFound(blob.Reopen(7)));
+}
+
 TEST_F(SqliteTest, CheckpointMovesTheWalIntoTheFile) {
   Database db = OpenOrDie();
   ASSERT_TRUE(db.Execute("PRAGMA journal_mode=WAL; CREATE TABLE t(n); INSERT INTO t VALUES(1)").ok());

@@ -253,6 +253,39 @@ TEST_F(CacheTest, AHeadRefreshedWhileTheDiskIsFullNeverTurnsOldAgain) {
   EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kUriMiss);
 }
 
+TEST_F(CacheTest, WhatIsCommittedAfterAReadIsReadNext) {
+  options_.memory_budget_bytes = 10;
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 600'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const auto old = cache->Find("a", kAny).response;
+  ASSERT_TRUE(old);
+  http::ResponseHead merged = old->head;
+  merged.headers.Set("X-Round", "2");
+  cache->Refresh("a", kAny, old, merged);
+  cache->Insert("b", kAny, MakeResponse(2, 20'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const FindResult a = cache->Find("a", kAny);
+  ASSERT_EQ(a.lookup, Lookup::kDisk);
+  EXPECT_EQ(a.response->head.headers.Get("X-Round"), "2");
+  EXPECT_TRUE(IsIntact(*a.response));
+  const FindResult b = cache->Find("b", kAny);
+  ASSERT_EQ(b.lookup, Lookup::kDisk);
+  EXPECT_TRUE(IsIntact(*b.response));
+}
+
+TEST_F(CacheTest, ReadsDoNotKeepTheWalFromStartingAnew) {
+  options_.memory_budget_bytes = 10;
+  const auto cache = OpenCache();
+  // Ten times what is checkpointed at once, with a read between any two commits.
+  for (int round = 0; round < 40; ++round) {
+    cache->Insert("a", kAny, MakeResponse(1, 1'000'000));
+    ASSERT_TRUE(cache->Flush().ok());
+    ASSERT_EQ(cache->Find("a", kAny).lookup, Lookup::kDisk);
+  }
+  EXPECT_LT(std::filesystem::file_size(options_.path + "-wal"), 10'000'000u);
+}
+
 TEST_F(CacheTest, AnObjectThatCannotBeReadIsForgotten) {
   options_.memory_budget_bytes = 10;
   const auto cache = OpenCache();

@@ -100,18 +100,11 @@ absl::Status Each(const Elements& elements, Write write) {
   return absl::OkStatus();
 }
 
-// Steps on to the end of the body, for as long as chunks follow on each other.
-absl::StatusOr<std::string> ReadChunks(Statement& chunks, ObjectId id, size_t size) {
-  std::string body;
-  body.reserve(size);
-  chunks.Bind(1, FirstChunk(id)).Bind(2, FirstChunk(id + 1));
-  absl::StatusOr<bool> row = chunks.Step();
-  for (; row.ok() && *row; row = chunks.Step()) body.append(chunks.Blob(0));
-  if (!row.ok()) return row.status();
-  if (body.size() != size) {
-    return absl::DataLossError(fmt::format("object {} has {} of {} bytes", id, body.size(), size));
-  }
-  return body;
+absl::Status MoveTo(Database& database, int64_t chunk, sqlite::Blob* blob) {
+  if (blob->is_open()) return blob->Reopen(chunk);
+  auto opened = sqlite::Blob::Open(database, "chunk", "data", chunk);
+  if (opened.ok()) *blob = *std::move(opened);
+  return opened.status();
 }
 
 absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, ObjectId id) {
@@ -147,6 +140,21 @@ absl::StatusOr<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& path
 }
 
 DiskTier::~DiskTier() { idle_readers_.clear(); }
+
+absl::Status DiskTier::Reader::EnterSnapshot(uint64_t commits_now) {
+  if (in_snapshot && commits == commits_now) return absl::OkStatus();
+  LeaveSnapshot();
+  absl::Status status = database.Execute("BEGIN");
+  in_snapshot = status.ok();
+  commits = commits_now;
+  return status;
+}
+
+void DiskTier::Reader::LeaveSnapshot() {
+  chunk.Close();
+  if (in_snapshot) database.Execute("COMMIT").IgnoreError();  // it has only read
+  in_snapshot = false;
+}
 
 absl::Status DiskTier::Prepare() {
   // Takes the place of SQLite's own checkpoints, which would run inside a commit.
@@ -199,20 +207,44 @@ absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
       "SELECT status, reason, headers, request_time, response_time, vary_names, variant_key, body_bytes,"
       " tags, soft_purged_at FROM object WHERE id = ?1");
   if (!object.ok()) return object.status();
-  auto chunks = database->Prepare("SELECT data FROM chunk WHERE id >= ?1 AND id < ?2 ORDER BY id");
-  if (!chunks.ok()) return chunks.status();
-  return std::make_unique<Reader>(Reader{*std::move(database), *std::move(object), *std::move(chunks)});
+  return std::make_unique<Reader>(Reader{*std::move(database), *std::move(object), {}});
 }
 
 void DiskTier::GiveBack(std::unique_ptr<Reader> reader) {
   const std::lock_guard lock(readers_mutex_);
+  if (reader->commits != commits_) reader->LeaveSnapshot();
   if (idle_readers_.size() < kMaxIdleReaders) idle_readers_.push_back(std::move(reader));
+}
+
+void DiskTier::EndSnapshots() {
+  const std::lock_guard lock(readers_mutex_);
+  ++commits_;
+  for (const auto& reader : idle_readers_) reader->LeaveSnapshot();
+}
+
+absl::StatusOr<std::string> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
+  std::string body(size, '\0');
+  int64_t chunk = FirstChunk(id);
+  for (size_t begin = 0; begin < size; begin += kChunkBytes) {
+    const size_t length = std::min(size - begin, kChunkBytes);
+    absl::Status status = MoveTo(reader.database, chunk++, &reader.chunk);
+    if (status.ok() && reader.chunk.size() != length) status = absl::NotFoundError("too short a chunk");
+    if (absl::IsNotFound(status)) {
+      return absl::DataLossError(
+          fmt::format("object {} has not all of its {} bytes: {}", id, size, std::string(status.message())));
+    }
+    if (status.ok()) status = reader.chunk.Read(length, body.data() + begin);
+    if (!status.ok()) return status;
+  }
+  return body;
 }
 
 absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id) {
   auto taken = TakeReader();
   if (!taken.ok()) return taken.status();
   Reader& reader = **taken;
+  // Read before the transaction begins, so that a commit meanwhile makes it look old, never new.
+  if (absl::Status status = reader.EnterSnapshot(commits_); !status.ok()) return status;
   const auto row = reader.object.Bind(1, static_cast<int64_t>(id)).Step();
   if (!row.ok()) return row.status();
   if (!*row) {
@@ -221,8 +253,7 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id) {
   }
   auto response = HeadOf(reader.object, id);
   if (!response.ok()) return response.status();
-  // The row stays under way until the body is read: both come from one snapshot.
-  auto body = ReadChunks(reader.chunks, id, static_cast<size_t>(reader.object.Number(7)));
+  auto body = ReadBody(reader, id, static_cast<size_t>(reader.object.Number(7)));
   reader.object.Reset();
   if (!body.ok()) return body.status();
   (*response)->body = std::make_shared<const std::string>(*std::move(body));
@@ -274,6 +305,13 @@ absl::Status DiskTier::PutHits(const WriteBatch::Hits& hits) {
 }
 
 absl::Status DiskTier::Apply(const WriteBatch& batch) {
+  EndSnapshots();
+  absl::Status status = Write(batch);
+  EndSnapshots();
+  return status;
+}
+
+absl::Status DiskTier::Write(const WriteBatch& batch) {
   auto transaction = sqlite::Transaction::Begin(database_);
   if (!transaction.ok()) return transaction.status();
   absl::Status status = Each(batch.erase, [&](ObjectId id) { return Erase(id); });
@@ -310,7 +348,11 @@ absl::Status DiskTier::Maintain() {
   return done.status();
 }
 
-absl::Status DiskTier::Clear() { return database_.Execute("DELETE FROM chunk; DELETE FROM object;"); }
+absl::Status DiskTier::Clear() {
+  absl::Status status = database_.Execute("DELETE FROM chunk; DELETE FROM object;");
+  EndSnapshots();
+  return status;
+}
 
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();

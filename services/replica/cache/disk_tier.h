@@ -4,6 +4,7 @@
 // one transaction, so that a crash leaves the objects of some batch's end, whole.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -89,21 +90,32 @@ class DiskTier {
   absl::Status Clear();
 
  private:
+  // Between two commits a reader keeps its read transaction, for taking it means file locks.
   struct Reader {
     sqlite::Database database;
     sqlite::Statement object;
-    sqlite::Statement chunks;
+    sqlite::Blob chunk;
+    uint64_t commits = 0;
+    bool in_snapshot = false;
+
+    absl::Status EnterSnapshot(uint64_t commits_now);
+    void LeaveSnapshot();
   };
   explicit DiskTier(sqlite::Database database) : database_(std::move(database)) {}
   absl::Status Prepare();
+  absl::Status Write(const WriteBatch& batch);
   absl::Status Erase(ObjectId id);
   absl::Status Put(const WriteBatch::Put& put);
   absl::Status PutChunks(ObjectId id, const std::string& body);
   absl::Status PutHead(const WriteBatch::Head& head);
   absl::Status PutMark(const WriteBatch::Mark& mark);
   absl::Status PutHits(const WriteBatch::Hits& hits);
+  absl::StatusOr<std::string> ReadBody(Reader& reader, ObjectId id, size_t size);
   absl::StatusOr<std::unique_ptr<Reader>> TakeReader();
   void GiveBack(std::unique_ptr<Reader> reader);
+  // Every snapshot is too old, and in the way of the WAL's restart: idle readers leave theirs now, the others
+  // when they are given back.
+  void EndSnapshots();
 
   sqlite::Database database_;  // the writer's; statements go before it
   sqlite::Statement erase_object_;
@@ -116,6 +128,7 @@ class DiskTier {
   int wal_pages_ = 0;
   bool unsynced_ = false;
 
+  std::atomic<uint64_t> commits_{0};  // grows with everything that changes what a reader sees
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Reader>> idle_readers_;
 };

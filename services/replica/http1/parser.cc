@@ -145,7 +145,6 @@ RequestParser::RequestParser(const Limits& limits) : limits_(limits) {}
 RequestParser::~RequestParser() = default;
 
 void RequestParser::Reset() {
-  impl_.reset();
   head_.method.clear();
   head_.target.clear();
   head_.headers.Clear();
@@ -188,7 +187,12 @@ ParseResult RequestParser::ParseHead(std::string_view input) {
   }
   if (!block) return {};
 
-  impl_ = std::make_unique<Impl>(&head_, limits_);
+  if (!impl_) {
+    impl_ = std::make_unique<Impl>(&head_, limits_);
+  } else {  // in the same memory: Beast's parsers are for one message
+    std::destroy_at(impl_.get());
+    std::construct_at(impl_.get(), &head_, limits_);
+  }
   const ParseResult result = impl_->Head(input.substr(0, block->size));
   if (result.progress == Progress::kError) return Refuse(RejectionFor(impl_->error, input));
   if (result.progress == Progress::kNeedMore) return Refuse({400, "malformed request"});

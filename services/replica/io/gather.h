@@ -22,6 +22,13 @@ class Gather {
   bool empty() const {
     return std::all_of(begin(), end(), [](const value_type& buffer) { return buffer.size() == 0; });
   }
+  // When all that is left is in one piece: a plain send costs less than one that gathers.
+  const value_type* single() const {
+    const auto has_bytes = [](const value_type& buffer) { return buffer.size() > 0; };
+    const_iterator const first = std::find_if(begin(), end(), has_bytes);
+    return std::find_if(std::min(first + 1, end()), end(), has_bytes) == end() && first != end() ? first
+                                                                                                 : nullptr;
+  }
   // The first `n` bytes are sent.
   void Advance(size_t n) {
     for (value_type& buffer : buffers_) {

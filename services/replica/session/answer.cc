@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-
 #include "lib/http_semantics/http_date.h"
 #include "services/replica/session/request_plan.h"
 
@@ -39,9 +37,14 @@ void AppendHead(const http::ResponseHead& head, std::optional<std::chrono::secon
   } else {
     *out += head.headers.text();
   }
-  if (age) fmt::format_to(std::back_inserter(*out), "Age: {}\r\n", age->count());
+  if (age) {
+    const fmt::format_int seconds(age->count());
+    AppendField("Age", {seconds.data(), seconds.size()}, out);
+  }
   if (framing == Framing::kChunked) *out += "Transfer-Encoding: chunked\r\n";
-  AppendField("Cache-Status", http::FormatCacheStatus(status), out);
+  *out += "Cache-Status: ";
+  http::AppendCacheStatus(status, out);
+  *out += "\r\n";
   AppendConnection(form, out);
   *out += "\r\n";
 }

@@ -116,7 +116,8 @@ Task<ClientStream::Read> ClientStream::ReadBody(std::string* out) {
 
 bool ClientStream::WriteNow(Gather* bytes, bool* failed) {
   error_code error;
-  const size_t written = socket_.write_some(*bytes, error);
+  const auto* single = bytes->single();
+  const size_t written = single ? socket_.write_some(*single, error) : socket_.write_some(*bytes, error);
   bytes->Advance(written);
   sent_ += written;
   *failed = error && error != asio::error::would_block && error != asio::error::try_again;

@@ -8,6 +8,12 @@
 #include "services/replica/session/background.h"
 
 namespace perigee::replica {
+namespace {
+
+// A smaller body is copied behind its head, which costs less than gathering the two.
+constexpr size_t kMaxCopiedBody = 4096;
+
+}  // namespace
 
 Task<bool> Handler::Handle() {
   context_.counters.requests.Add();
@@ -110,7 +116,9 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
   AppendHead(response.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
-  return Gather(out_, *response.body);
+  if (response.body->size() > kMaxCopiedBody) return Gather(out_, *response.body);
+  out_ += *response.body;
+  return Gather(out_);
 }
 
 std::optional<Gather> Handler::GatherRanges(const StoredResponse& response, std::chrono::seconds age,

@@ -52,7 +52,7 @@ class Worker {
   void Refuse(Socket socket);
 
   const Limits& limits_;
-  asio::io_context io_{1};
+  asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};  // sockets are touched by its thread alone
   DeadlineSweeper sweeper_;
   OriginPool pool_;
   Counters counters_;
