@@ -19,7 +19,7 @@ class ReplicaService final : public v1::Replica::CallbackService {
         cache_(cache),
         clock_(clock),
         started_(clock.Now()),
-        watchers_([&server] { return server.Stats(); }, clock) {}
+        watchers_([&server] { return server.Stats(); }, clock, &server.client_rtts()) {}
 
   grpc::ServerUnaryReactor* Stats(grpc::CallbackServerContext* context, const v1::StatsRequest* request,
                                   v1::StatsResponse* response) override;
