@@ -70,6 +70,8 @@ void Server::AddUp(Counters* sum) const {
   for (const auto& worker : workers_) sum->AddAll(worker->counters());
 }
 
+const ClientRtts& Server::client_rtts() const { return shared_->client_rtts; }
+
 ServerStats Server::Stats() const {
   Counters sum;
   AddUp(&sum);

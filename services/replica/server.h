@@ -17,6 +17,7 @@
 namespace perigee::replica {
 
 class AccessLog;
+class ClientRtts;
 class Worker;
 struct Counters;
 struct Shared;
@@ -67,6 +68,8 @@ class Server {
   ServerStats Stats() const;
   // Adds what all Workers have counted. Thread-safe.
   void AddUp(Counters* sum) const;
+  // Of the connections that have ended. As long as the server.
+  const ClientRtts& client_rtts() const;
 
   // When it returns, no request that comes later is answered with what the purge means, neither from the
   // cache nor from a fetch that was under way (kSoft: not without the origin's word, unless it may be served

@@ -6,6 +6,7 @@
 
 #include "services/replica/counters.h"
 #include "services/replica/telemetry/access_log.h"
+#include "services/replica/telemetry/client_rtts.h"
 #include "services/replica/testing/server_fixture.h"
 
 namespace perigee::replica::testing {
@@ -117,6 +118,17 @@ TEST_F(ServerTelemetryTest, BytesAreThoseThatClientsGot) {
   Lines();
   EXPECT_EQ(sum_.sent_bytes.value(), got);
   EXPECT_EQ(sum_.connections_opened.value(), 2u);
+}
+
+TEST_F(ServerTelemetryTest, EachConnectionLeavesItsRtt) {
+  Start(Answer(Ok("x")));
+  for (int i = 0; i < 3; ++i) Fetch("/a");
+  server_->Drain(std::chrono::seconds(5));
+  const auto report = server_->client_rtts().Since(0);
+  ASSERT_EQ(report.prefixes.size(), 1u);
+  EXPECT_EQ(report.prefixes[0].prefix.ToString(), "127.0.0.0/24");
+  EXPECT_EQ(report.prefixes[0].connections, 3u);
+  EXPECT_LT(report.prefixes[0].least, std::chrono::seconds(10));
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ uint32_t RequestRate(uint64_t before, uint64_t now, std::chrono::nanoseconds ela
 // way, so that nothing of it is called after OnDone.
 class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchReport> {
  public:
-  Watcher(LoadWatchers& owner, std::chrono::milliseconds interval) : owner_(owner), interval_(interval) {}
+  // `rtts`: null when the reports tell of none.
+  Watcher(LoadWatchers& owner, std::chrono::milliseconds interval, const ClientRtts* rtts)
+      : owner_(owner), interval_(interval), rtts_(rtts), next_rtt_(rtts == nullptr ? 0 : rtts->now()) {}
 
   void Report() {
     const ServerStats stats = owner_.stats_();
@@ -40,6 +42,7 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
     first_ = false;
     requests_ = stats.requests;
     at_ = now;
+    if (rtts_ != nullptr) ReportRtts();
     StartWrite(&report_);
   }
 
@@ -68,6 +71,18 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
   }
 
  private:
+  void ReportRtts() {
+    report_.clear_client_rtt();
+    const ClientRtts::Report rtts = rtts_->Since(next_rtt_);
+    next_rtt_ = rtts.next;
+    for (const PrefixRtt& row : rtts.prefixes) {
+      v1::ClientRtt& out = *report_.add_client_rtt();
+      out.set_prefix(row.prefix.ToString());
+      out.set_rtt_us(static_cast<uint32_t>(std::min<int64_t>(row.least.count(), UINT32_MAX)));
+      out.set_connections(row.connections);
+    }
+  }
+
   void OnAlarm() {
     std::unique_lock lock(mutex_);
     if (end_) return FinishUnlocked(std::move(lock));
@@ -84,6 +99,8 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
 
   LoadWatchers& owner_;
   const std::chrono::milliseconds interval_;
+  const ClientRtts* const rtts_;
+  uint64_t next_rtt_;
   v1::WatchReport report_;
   bool first_ = true;
   uint64_t requests_ = 0;
@@ -94,8 +111,8 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
   std::unique_ptr<grpc::Alarm> alarm_;  // guarded by mutex_
 };
 
-LoadWatchers::LoadWatchers(std::function<ServerStats()> stats, const Clock& clock)
-    : stats_(std::move(stats)), clock_(clock) {}
+LoadWatchers::LoadWatchers(std::function<ServerStats()> stats, const Clock& clock, const ClientRtts* rtts)
+    : stats_(std::move(stats)), clock_(clock), rtts_(rtts) {}
 
 grpc::ServerWriteReactor<v1::WatchReport>* LoadWatchers::Add(const v1::WatchRequest& request) {
   const std::chrono::milliseconds interval =
@@ -113,7 +130,7 @@ grpc::ServerWriteReactor<v1::WatchReport>* LoadWatchers::Add(const v1::WatchRequ
       return new Refusal({grpc::StatusCode::RESOURCE_EXHAUSTED,
                           fmt::format("{} watchers already: end one first", kMaxWatchers)});
     }
-    watcher = new Watcher(*this, interval);
+    watcher = new Watcher(*this, interval, request.client_rtts() ? rtts_ : nullptr);
     watchers_.insert(watcher);
   }
   watcher->Report();

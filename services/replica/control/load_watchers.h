@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "perigee/v1/replica.grpc.pb.h"
 #include "services/replica/server.h"
+#include "services/replica/telemetry/client_rtts.h"
 
 namespace perigee::replica {
 
@@ -25,8 +26,8 @@ uint32_t RequestRate(uint64_t before, uint64_t now, std::chrono::nanoseconds ela
 // Thread-safe.
 class LoadWatchers {
  public:
-  // `stats` is asked once per report; it and `clock` must outlive this.
-  LoadWatchers(std::function<ServerStats()> stats, const Clock& clock);
+  // `stats` is asked once per report; it, `clock` and `rtts` must outlive this. Without `rtts` none are told.
+  LoadWatchers(std::function<ServerStats()> stats, const Clock& clock, const ClientRtts* rtts = nullptr);
   // Ends what is open. Not on a gRPC thread.
   ~LoadWatchers() { End(); }
 
@@ -41,6 +42,7 @@ class LoadWatchers {
 
   std::function<ServerStats()> stats_;
   const Clock& clock_;
+  const ClientRtts* const rtts_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::unordered_set<Watcher*> watchers_;

@@ -22,13 +22,15 @@ class WatchService final : public v1::Replica::CallbackService {
   }
   std::atomic<uint64_t> requests{0};
   SystemClock clock;
-  LoadWatchers watchers{[this] { return ServerStats{.connections = 7, .requests = requests}; }, clock};
+  ClientRtts rtts;
+  LoadWatchers watchers{[this] { return ServerStats{.connections = 7, .requests = requests}; }, clock, &rtts};
 };
 
 // One call, and its end.
 struct Watch {
-  Watch(v1::Replica::Stub& stub, uint32_t interval_ms) {
+  Watch(v1::Replica::Stub& stub, uint32_t interval_ms, bool client_rtts = false) {
     v1::WatchRequest request;
+    request.set_client_rtts(client_rtts);
     request.set_interval_ms(interval_ms);
     context.set_deadline(std::chrono::system_clock::now() + seconds(30));
     reader = stub.Watch(&context, request);
@@ -65,6 +67,28 @@ TEST(RequestRate, IsPerSecondAndNeverNonsense) {
   EXPECT_EQ(RequestRate(100, 150, seconds(0)), 0u);
   EXPECT_EQ(RequestRate(150, 100, seconds(1)), 0u);
   EXPECT_EQ(RequestRate(0, UINT64_MAX, seconds(1)), UINT32_MAX);
+}
+
+TEST_F(LoadWatchersTest, WhoAsksIsToldTheRttsOfConnectionsThatEndMeanwhile) {
+  service_.rtts.Add(*IpAddress::Parse("192.0.2.7"), Rtt(1));  // before
+  Watch asks(*stub_, 100, true), does_not(*stub_, 100);
+  v1::WatchReport report;
+  ASSERT_TRUE(asks.reader->Read(&report));
+  EXPECT_EQ(report.client_rtt_size(), 0);
+  service_.rtts.Add(*IpAddress::Parse("198.51.100.7"), Rtt(1234));
+  while (report.client_rtt_size() == 0) ASSERT_TRUE(asks.reader->Read(&report));
+  ASSERT_EQ(report.client_rtt_size(), 1);
+  EXPECT_EQ(report.client_rtt(0).prefix(), "198.51.100.0/24");
+  EXPECT_EQ(report.client_rtt(0).rtt_us(), 1234u);
+  EXPECT_EQ(report.client_rtt(0).connections(), 1u);
+  ASSERT_TRUE(asks.reader->Read(&report));
+  EXPECT_EQ(report.client_rtt_size(), 0);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(does_not.reader->Read(&report));
+    EXPECT_EQ(report.client_rtt_size(), 0);
+  }
+  asks.context.TryCancel();
+  does_not.context.TryCancel();
 }
 
 TEST_F(LoadWatchersTest, TheFirstReportComesAtOnceAndTheNextTellsTheRate) {

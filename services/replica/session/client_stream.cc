@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "services/replica/telemetry/tcp_rtt.h"
+
 namespace perigee::replica {
 namespace {
 
@@ -113,6 +115,8 @@ Task<ClientStream::Read> ClientStream::ReadBody(std::string* out) {
   }
   co_return Read::kDone;
 }
+
+std::optional<Rtt> ClientStream::rtt() { return TcpRtt(socket_.native_handle()); }
 
 bool ClientStream::WriteNow(Gather* bytes, bool* failed) {
   error_code error;

@@ -2,10 +2,12 @@
 // thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "lib/base/address.h"
+#include "lib/base/clock.h"
 #include "services/replica/http1/parser.h"
 #include "services/replica/io/deadline.h"
 #include "services/replica/io/gather.h"
@@ -38,6 +40,8 @@ class ClientStream {
   bool WriteNow(Gather* bytes, bool* failed);
 
   const IpAddress& client() const { return client_; }
+  // To the client, as far as the kernel knows it; nothing once the connection is closed.
+  std::optional<Rtt> rtt();
   // Bytes that the kernel has taken, of all answers.
   uint64_t sent() const { return sent_; }
 

@@ -31,6 +31,8 @@ class Connection
   void Close() { client_.Close(); }
 
  private:
+  void KeepRtt();
+
   Context& context_;
   ClientStream client_;
   Handler handler_;

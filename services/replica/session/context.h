@@ -10,6 +10,7 @@
 #include "services/replica/io/deadline.h"
 #include "services/replica/limits.h"
 #include "services/replica/served_names.h"
+#include "services/replica/telemetry/client_rtts.h"
 #include "services/replica/telemetry/recorder.h"
 
 namespace perigee::replica {
@@ -30,6 +31,7 @@ struct Context {
   const OriginAddress& origin;
   const Limits& limits;
   const ServedNames& served_names;
+  ClientRtts& client_rtts;
   const Clock& clock;
 };
 

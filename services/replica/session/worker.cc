@@ -34,6 +34,7 @@ Worker::Worker(Shared& shared, const std::vector<int>& listening)
                .origin = shared.origin,
                .limits = shared.worker_limits,
                .served_names = shared.served_names,
+               .client_rtts = shared.client_rtts,
                .clock = shared.clock} {
   for (const int fd : listening) {
     sockaddr_storage address{};

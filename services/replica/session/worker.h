@@ -23,6 +23,7 @@ struct Shared {
   const ResolverOptions& resolver;
   const ServedNames& served_names;
   AccessLog* access_log;  // null: none is kept
+  ClientRtts client_rtts = {};
 };
 
 class Worker {

@@ -15,6 +15,8 @@
 //
 // `time` is when the request's head was read; `bytes` are those of the body, as sent; status 499 is a client
 // that left before the answer began; "cache" is "hit", or why the request was forwarded (RFC 9211 §2.2).
+//
+// Lines of different threads may change places within kFlushInterval.
 #pragma once
 
 #include <chrono>
