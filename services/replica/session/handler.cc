@@ -5,7 +5,6 @@
 #include "lib/http_semantics/http_date.h"
 #include "lib/http_semantics/range.h"
 #include "lib/http_semantics/validation.h"
-#include "services/replica/session/background.h"
 
 namespace perigee::replica {
 
@@ -24,11 +23,7 @@ Task<bool> Handler::Handle() {
 
   context_.counters.hits.Add();
   if (at_.decision.reason == http::ReuseReason::kStaleWhileRevalidate) {
-    RevalidateBehind(context_, {.key = at_.key,
-                                .request = request(),
-                                .path = std::string(at_.plan.path),
-                                .client = client_.client(),
-                                .stored = at_.found.response});
+    FetchBehind(context_, BehindThis());
   }
   Gather bytes =
       GatherStored(*at_.found.response, {.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)});
@@ -106,6 +101,14 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
   return Gather(out_, *response.body);
+}
+
+BackgroundRequest Handler::BehindThis() const {
+  return {.key = at_.key,
+          .request = request(),
+          .path = std::string(at_.plan.path),
+          .client = client_.client(),
+          .stored = at_.found.response};
 }
 
 std::optional<Gather> Handler::GatherRanges(const StoredResponse& response, std::chrono::seconds age,
