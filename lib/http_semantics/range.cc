@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "lib/base/parse.h"
 #include "lib/http_semantics/http_date.h"
@@ -89,6 +88,12 @@ std::string ContentRange(ByteRange range, uint64_t length) {
 }
 
 std::string UnsatisfiedContentRange(uint64_t length) { return fmt::format("bytes */{}", length); }
+
+std::optional<uint64_t> CompleteLength(std::string_view content_range) {
+  const size_t slash = content_range.find('/');
+  if (!content_range.starts_with("bytes ") || slash == std::string_view::npos) return std::nullopt;
+  return ParseNumber<uint64_t>(content_range.substr(slash + 1));
+}
 
 ResponseHead PartialHead(const ResponseHead& stored, ByteRange range, uint64_t length) {
   ResponseHead head = stored;

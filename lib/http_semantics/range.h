@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,9 @@ RangePlan PlanRange(std::string_view method, const HeaderList& request, const Re
 // "bytes 0-4/10", "bytes */10".
 std::string ContentRange(ByteRange range, uint64_t length);
 std::string UnsatisfiedContentRange(uint64_t length);
+
+// The length of the whole that a Content-Range tells; nothing when it is malformed or says "*".
+std::optional<uint64_t> CompleteLength(std::string_view content_range);
 
 // The head of a 206 for `ranges` of the stored 200, with its Content-Length; for several ranges Content-Type
 // is multipart/byteranges with `boundary`, and `content_length` must be the size of MultipartBody.

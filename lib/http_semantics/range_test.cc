@@ -96,6 +96,11 @@ TEST(Range, HeadsAndBodiesOfPartialAnswers) {
   EXPECT_EQ(partial.headers.Combined("ETag"), "\"a\"");
   EXPECT_EQ(UnsatisfiedContentRange(10), "bytes */10");
 
+  EXPECT_EQ(CompleteLength("bytes 2-4/10"), 10u);
+  for (const char* unknown : {"bytes 2-4/*", "bytes 2-4", "lines 2-4/10", "bytes 2-4/x"}) {
+    EXPECT_EQ(CompleteLength(unknown), std::nullopt) << unknown;
+  }
+
   const std::string body = MultipartBody(stored, "0123456789", {{0, 1}, {9, 9}}, "B");
   EXPECT_EQ(body,
             "--B\r\nContent-Type: text/x\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n"

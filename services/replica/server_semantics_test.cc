@@ -105,6 +105,32 @@ TEST_F(ServerTest, RangesComeFromTheStoredWhole) {
   EXPECT_EQ(origin_->requests(), 1);
 }
 
+TEST_F(ServerTest, WhatIsAskedForInPartIsFetchedWholeBehindTheAnswer) {
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.find("Range: bytes=2-4") == std::string::npos) return socket.Send(Ok("0123456789"));
+    return socket.Send(
+        "HTTP/1.1 206 x\r\nContent-Range: bytes 2-4/10\r\nContent-Length: 3\r\n"
+        "Cache-Control: max-age=60\r\n\r\n234");
+  });
+  EXPECT_EQ(Fetch("/a", "Range: bytes=2-4\r\n").body, "234");
+  TestResponse part = Fetch("/a", "Range: bytes=5-6\r\n");
+  for (int i = 0; i < 1'000 && part.status != 206; ++i) part = Fetch("/a", "Range: bytes=5-6\r\n");
+  EXPECT_EQ(part.body, "56");
+  EXPECT_THAT(part.Field("Cache-Status"), HasSubstr("hit"));
+}
+
+TEST_F(ServerTest, WhatMayNotBeStoredIsNotFetchedBehindAPart) {
+  limits_.max_object_bytes = 9;
+  Start([](const std::string& head, TestSocket& socket) {
+    const bool is_private = head.starts_with("GET /private");
+    return socket.Send(
+        fmt::format("HTTP/1.1 206 x\r\nContent-Range: bytes 2-4/{}\r\nContent-Length: 3\r\n{}\r\n234",
+                    is_private ? 9 : 10, is_private ? kPrivate : "Cache-Control: max-age=60\r\n"));
+  });
+  for (const char* path : {"/private", "/large", "/private"}) Fetch(path, "Range: bytes=2-4\r\n");
+  EXPECT_EQ(origin_->requests(), 3);
+}
+
 // --- Invalidation ---
 
 TEST_F(ServerTest, UnsafeRequestInvalidatesTheLocationsThatItNames) {

@@ -10,9 +10,9 @@
 namespace perigee::replica {
 namespace {
 
-Task<> Revalidate(Context& context, BackgroundRequest at, FlightTable::Lease lease) {
+Task<> Fetch(Context& context, BackgroundRequest at, FlightTable::Lease lease) {
   http::HeaderList fields = OriginFields(at.request, context.origin, at.client);
-  http::MakeConditional(at.stored->head.headers, &fields);
+  http::MakeConditional(at.stored ? at.stored->head.headers : http::HeaderList(), &fields);
   at.request.method = "GET";
   const uint64_t asked_at = context.cache.PurgeGeneration();
   const std::string text = OriginRequestText(at.request, at.path, fields, false);
@@ -24,11 +24,11 @@ Task<> Revalidate(Context& context, BackgroundRequest at, FlightTable::Lease lea
   OriginConnection& connection = *fetched.connection;
   PrepareResponse(&connection.head(), connection.minor_version());
   const http::ResponseHead& head = connection.head();
-  if (http::IsServerTrouble(head.status)) {
+  if (at.stored && http::IsServerTrouble(head.status)) {
     lease.flight()->Publish(HeadOf(at.stored));
     co_return;
   }
-  if (head.status == 304 && http::NotModifiedAppliesTo(at.stored->head.headers, head.headers)) {
+  if (at.stored && head.status == 304 && http::NotModifiedAppliesTo(at.stored->head.headers, head.headers)) {
     context.counters.revalidated.Add();
     const Freshened fresh = Freshen(context, at.key, at.request.headers, at.stored, head, asked_at);
     if (fresh.shareable) lease.flight()->Publish(HeadOf(fresh.response));
@@ -51,10 +51,10 @@ Task<> Revalidate(Context& context, BackgroundRequest at, FlightTable::Lease lea
 
 }  // namespace
 
-void RevalidateBehind(Context& context, BackgroundRequest request) {
+void FetchBehind(Context& context, BackgroundRequest request) {
   FlightTable::Seat seat = context.flights.Join(request.key);
   if (seat.joined) return;
-  asio::co_spawn(context.executor, Revalidate(context, std::move(request), std::move(*seat.lease)),
+  asio::co_spawn(context.executor, Fetch(context, std::move(request), std::move(*seat.lease)),
                  asio::detached);
 }
 

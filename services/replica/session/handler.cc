@@ -5,7 +5,6 @@
 #include "lib/http_semantics/http_date.h"
 #include "lib/http_semantics/range.h"
 #include "lib/http_semantics/validation.h"
-#include "services/replica/session/background.h"
 
 namespace perigee::replica {
 namespace {
@@ -32,11 +31,7 @@ Task<bool> Handler::Handle() {
 
   context_.counters.hits.Add();
   if (at_.decision.reason == http::ReuseReason::kStaleWhileRevalidate) {
-    RevalidateBehind(context_, {.key = at_.key,
-                                .request = request(),
-                                .path = std::string(at_.plan.path),
-                                .client = client_.client(),
-                                .stored = at_.found.response});
+    FetchBehind(context_, BehindThis());
   }
   Gather bytes =
       GatherStored(*at_.found.response, {.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)});
@@ -119,6 +114,14 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
   if (response.body->size() > kMaxCopiedBody) return Gather(out_, *response.body);
   out_ += *response.body;
   return Gather(out_);
+}
+
+BackgroundRequest Handler::BehindThis() const {
+  return {.key = at_.key,
+          .request = request(),
+          .path = std::string(at_.plan.path),
+          .client = client_.client(),
+          .stored = at_.found.response};
 }
 
 std::optional<Gather> Handler::GatherRanges(const StoredResponse& response, std::chrono::seconds age,

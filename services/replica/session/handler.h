@@ -15,6 +15,7 @@
 #include "lib/http_semantics/cache_control.h"
 #include "lib/http_semantics/freshness.h"
 #include "services/replica/session/answer.h"
+#include "services/replica/session/background.h"
 #include "services/replica/session/client_stream.h"
 #include "services/replica/session/context.h"
 #include "services/replica/session/request_plan.h"
@@ -61,6 +62,8 @@ class Handler {
   // Nothing when the whole body is the answer.
   std::optional<Gather> GatherRanges(const StoredResponse& response, std::chrono::seconds age,
                                      const http::CacheStatus& status);
+  // A fetch behind the answer to this request.
+  BackgroundRequest BehindThis() const;
   // Whether what is stored is served in place of the origin's answer.
   bool StandsInFor(int origin_status) const;
   Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
@@ -88,6 +91,8 @@ class Handler {
   Task<bool> Direct();
   // RFC 9111 §4.3.5: a response to HEAD freshens what is stored, or shows it to be another.
   void UpdateFromHead(const http::ResponseHead& head);
+  // After a 206: the next request for a part shall find the whole, if it may be stored and fits.
+  void FetchWholeBehind(const http::ResponseHead& partial, const http::HeaderList& sent);
   Task<bool> PassThrough();
   Task<> Upload(OriginConnection& connection, Passage* passage);
   Task<> Download(OriginConnection& connection, Passage* passage);
