@@ -103,7 +103,7 @@ def replay(trace, arguments):
         yield {"policy": figures["policy"], "default": figures["default"], "budget": figures["budget"],
                "object_hits_pct": round(100 * figures["object_hits"], 2),
                "byte_hits_pct": round(100 * figures["byte_hits"], 2),
-               "objects": figures["objects"], "ns_per_request": figures["ns"]}
+               "objects": figures["objects"], "cpu_ns": figures["ns"]}
 
 
 def size_name(budget):
@@ -112,9 +112,9 @@ def size_name(budget):
 
 
 def print_table(budget, results, published):
-    print(f"\n{size_name(budget):28} {'object hits':>12} {'byte hits':>12} {'objects':>9} {'ns/request':>11}")
+    print(f"\n{size_name(budget):28} {'object hits':>12} {'byte hits':>12} {'objects':>9} {'CPU ns/req':>11}")
     rows = [(f["policy"] + (" (default)" if f["default"] else ""), f["object_hits_pct"], f["byte_hits_pct"],
-             f"{f['objects']:9} {f['ns_per_request']:11.0f}") for f in results]
+             f"{f['objects']:9} {f['cpu_ns']:11.0f}") for f in results]
     rows += [(f"  libCacheSim: {name}", *figures, "") for name, figures in published.items()]
     for name, object_hits, byte_hits, rest in sorted(rows, key=lambda row: -row[1]):
         print(f"{name:28} {object_hits:10.2f} % {byte_hits:10.2f} % {rest}".rstrip())
