@@ -8,23 +8,21 @@ in: objects asked for by Zipf's law, sizes spread log-normally, and a part of th
 
 import argparse
 import bisect
-import contextlib
-import datetime
 import gzip
 import itertools
 import json
 import lzma
 import math
-import os
 import pathlib
 import random
 import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-HISTORY = ROOT / "bench" / "history.jsonl"
-REPLAY = ROOT / "build" / "release" / "bin" / "eviction_replay"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from common import BIN, history  # noqa: E402
+
+REPLAY = BIN / "eviction_replay"
 MB, MIB = 1_000_000, 1 << 20
 BUDGETS = [10 * MB, 10 * MIB, 32 * MB, 100 * MB]
 OPENERS = {".xz": lzma.open, ".gz": gzip.open}
@@ -41,23 +39,23 @@ REQUESTS, OBJECTS, ZIPF, MEDIAN_BYTES, SIGMA, LARGEST = 200_000, 40_000, 0.9, 4_
 REPLACED_EVERY = 50_000
 
 
-def synthetic():
-    """Every second object is another one after REPLACED_EVERY requests. The same lines each time."""
+def synthetic(steady):
+    """Unless steady, every second object is another one after REPLACED_EVERY requests. The same lines each time."""
     rng = random.Random(1)
     weights = list(itertools.accumulate(1 / rank**ZIPF for rank in range(1, OBJECTS + 1)))
     sizes = {}
     for number in range(REQUESTS):
         rank = bisect.bisect(weights, rng.random() * weights[-1])
-        generation = number // REPLACED_EVERY if rank % 2 else 0
+        generation = number // REPLACED_EVERY if rank % 2 and not steady else 0
         name = rank + generation * OBJECTS
         if name not in sizes:
             sizes[name] = int(min(LARGEST, max(100, rng.lognormvariate(math.log(MEDIAN_BYTES), SIGMA))))
         yield f"{number} {name} {sizes[name]}\n"
 
 
-def read_trace(name):
+def read_trace(name, steady):
     if not name:
-        return "".join(synthetic())
+        return "".join(synthetic(steady))
     try:
         with OPENERS.get(pathlib.Path(name).suffix, open)(name, "rt") as file:
             trace = file.read()
@@ -103,7 +101,7 @@ def replay(trace, arguments):
         yield {"policy": figures["policy"], "default": figures["default"], "budget": figures["budget"],
                "object_hits_pct": round(100 * figures["object_hits"], 2),
                "byte_hits_pct": round(100 * figures["byte_hits"], 2),
-               "objects": figures["objects"], "ns_per_request": figures["ns"]}
+               "objects": figures["objects"], "cpu_ns": figures["ns"]}
 
 
 def size_name(budget):
@@ -112,9 +110,9 @@ def size_name(budget):
 
 
 def print_table(budget, results, published):
-    print(f"\n{size_name(budget):28} {'object hits':>12} {'byte hits':>12} {'objects':>9} {'ns/request':>11}")
+    print(f"\n{size_name(budget):28} {'object hits':>12} {'byte hits':>12} {'objects':>9} {'CPU ns/req':>11}")
     rows = [(f["policy"] + (" (default)" if f["default"] else ""), f["object_hits_pct"], f["byte_hits_pct"],
-             f"{f['objects']:9} {f['ns_per_request']:11.0f}") for f in results]
+             f"{f['objects']:9} {f['cpu_ns']:11.0f}") for f in results]
     rows += [(f"  libCacheSim: {name}", *figures, "") for name, figures in published.items()]
     for name, object_hits, byte_hits, rest in sorted(rows, key=lambda row: -row[1]):
         print(f"{name:28} {object_hits:10.2f} % {byte_hits:10.2f} % {rest}".rstrip())
@@ -131,18 +129,11 @@ def print_bars(results):
                   f"{'met' if best >= bar else 'MISSED'}")
 
 
-def context():
-    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT,
-                            capture_output=True, text=True).stdout.strip()
-    cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "commit": commit,
-            "cpu": cpu[1] if cpu else os.uname().machine}
-
-
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/dev bench eviction", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trace", nargs="?", metavar="FILE", help="the trace; a synthetic one by default")
+    parser.add_argument("--steady", action="store_true", help="a synthetic trace whose popular objects stay the same")
     parser.add_argument("--budget", type=int, action="append", help="bytes; 10, 32 and 100 MB and 10 MiB by default")
     parser.add_argument("--policy", action="append", help="as --eviction of httpserver has it; all by default")
     parser.add_argument("--overhead", type=int, default=0, help="bytes that each object has beside those of the trace")
@@ -154,10 +145,10 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    trace = with_overhead(read_trace(arguments.trace), arguments.overhead)
+    trace = with_overhead(read_trace(arguments.trace, arguments.steady), arguments.overhead)
     requests, *most = limit(trace)
-    name = pathlib.Path(arguments.trace).name if arguments.trace else "synthetic"
-    print(f"{name}: {requests} requests; a cache without limit hits {most[0]:.1f} % of objects, {most[1]:.1f} % of bytes")
+    name = pathlib.Path(arguments.trace).name if arguments.trace else "steady" if arguments.steady else "synthetic"
+    print(f"{name}: {requests} requests; without limit {most[0]:.1f} % of objects, {most[1]:.1f} % of bytes are hits")
     results = list(replay(trace, arguments))
     plain = arguments.overhead == 0 and arguments.restart_every == 0
     is_published = plain and requests == PUBLISHED_REQUESTS and name.startswith("cdn_requests")
@@ -166,11 +157,10 @@ def main():
     if is_published:
         print(f"\nlibCacheSim's figures are for {PUBLISHED_NAME} at {size_name(PUBLISHED_BUDGET)}.")
         print_bars(results)
-    about = {**context(), "bench": "eviction", "trace": name, "overhead": arguments.overhead,
-             "restart_every": arguments.restart_every}
-    with open(HISTORY, "a") if arguments.keep else contextlib.nullcontext() as history:
-        for figures in results if history else []:
-            print(json.dumps({**about, **figures}), file=history)
+    about = {"trace": name, "overhead": arguments.overhead, "restart_every": arguments.restart_every}
+    with history("eviction", arguments.keep) as keep:
+        for figures in results:
+            keep({**about, **figures})
 
 
 if __name__ == "__main__":
