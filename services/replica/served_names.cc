@@ -86,6 +86,14 @@ absl::StatusOr<ServedNames> ServedNames::Parse(const std::vector<std::string>& n
   return served;
 }
 
+std::string ServedNames::Any() const {
+  const auto bracketed = [](const std::string& name) {
+    return name.find(':') == std::string::npos ? name : "[" + name + "]";
+  };
+  if (!exact_.empty()) return bracketed(exact_.front());
+  return below_.empty() ? "" : "any" + below_.front();
+}
+
 bool ServedNames::Has(std::string_view authority) const {
   const std::string_view host = HostOf(authority);
   std::array<char, kMaxNameLength> lower;

@@ -27,6 +27,8 @@ class ServedNames {
   // Without names everything is served.
   bool empty() const { return exact_.empty() && below_.empty(); }
   bool Serve(const RequestHead& request) const { return empty() || Has(AuthorityOf(request)); }
+  // One that is served, as an authority; empty when everything is.
+  std::string Any() const;
   // Case, port and a final dot do not count. Allocates nothing.
   bool Has(std::string_view authority) const;
 

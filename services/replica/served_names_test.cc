@@ -65,6 +65,15 @@ TEST(ServedNames, WhatIsNoNameIsNamed) {
   }
 }
 
+TEST(ServedNames, AnyIsOneOfThem) {
+  EXPECT_EQ(ServedNames().Any(), "");
+  for (const char* name : {"cdn.example.org", "*.example.org", "fd00::1", "192.0.2.1"}) {
+    const ServedNames served = *ServedNames::Parse({name});
+    EXPECT_TRUE(served.Has(served.Any())) << served.Any();
+  }
+  EXPECT_EQ(ServedNames::Parse({"fd00::1"})->Any(), "[fd00::1]");
+}
+
 TEST(ServedNames, ThereIsALimit) {
   EXPECT_TRUE(ServedNames::Parse(std::vector<std::string>(kMaxServedNames, "a")).ok());
   EXPECT_FALSE(ServedNames::Parse(std::vector<std::string>(kMaxServedNames + 1, "a")).ok());

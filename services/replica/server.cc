@@ -85,6 +85,10 @@ ServerStats Server::Stats() const {
           .collapsed = sum.collapsed.value()};
 }
 
+std::string Server::own_name() const {
+  return options_.served_names.empty() ? options_.origin.authority : options_.served_names.Any();
+}
+
 IpEndpoint Server::OwnEndpoint() const {
   const IpAddress& first = options_.listen.front().address;
   const char* loopback = first.is_v6() ? "::1" : "127.0.0.1";

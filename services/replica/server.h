@@ -63,6 +63,8 @@ class Server {
 
   uint16_t port() const { return port_; }
   const OriginAddress& origin() const { return options_.origin; }
+  // A name that it answers for.
+  std::string own_name() const;
   // Where a client on this host reaches it.
   IpEndpoint OwnEndpoint() const;
   ServerStats Stats() const;

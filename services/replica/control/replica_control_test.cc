@@ -195,6 +195,19 @@ TEST_F(ReplicaControlTest, WarmingHasALimitOfCallsAndStopsWhenCancelledOrTheServ
   gate.Open();
 }
 
+TEST_F(ReplicaControlTest, WarmingAsksForNamesThatAreServed) {
+  more_.served_names = *ServedNames::Parse({"cdn.example.org"});
+  StartAll(Answer(Ok("x")));
+  v1::WarmRequest request;
+  for (const char* url : {"/a", "https://CDN.example.org/b", "http://other.example/c"}) request.add_urls(url);
+  std::map<std::string, v1::WarmResult> results;
+  ASSERT_TRUE(Warm(request, &results).ok());
+  EXPECT_EQ(results["/a"].outcome(), v1::WARM_OUTCOME_STORED);
+  EXPECT_EQ(results["https://CDN.example.org/b"].outcome(), v1::WARM_OUTCOME_STORED);
+  EXPECT_EQ(results["http://other.example/c"].outcome(), v1::WARM_OUTCOME_FAILED);
+  EXPECT_EQ(results["http://other.example/c"].status(), 421u);
+}
+
 TEST_F(ReplicaControlTest, AWarmRequestThatCannotBeIsRefused) {
   StartAll(Answer(Ok("a")));
   EXPECT_EQ(Warm({}).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
@@ -222,6 +235,7 @@ TEST(OutcomeOf, ReadsCacheStatus) {
   EXPECT_EQ(OutcomeOf(200, "Perigee; fwd=uri-miss; collapsed"), v1::WARM_OUTCOME_JOINED);
   EXPECT_EQ(OutcomeOf(200, "Perigee; fwd=uri-miss; fwd-status=200; detail=private"),
             v1::WARM_OUTCOME_NOT_STORED);
+  EXPECT_EQ(OutcomeOf(421, "Perigee; fwd=bypass; detail=rejected"), v1::WARM_OUTCOME_FAILED);
   EXPECT_EQ(OutcomeOf(502, "Perigee; fwd=uri-miss; detail=connect"), v1::WARM_OUTCOME_FAILED);
 }
 

@@ -50,6 +50,12 @@ absl::StatusOr<std::string> PathOfUrl(std::string_view url) {
   return Malformed(url, "neither http://HOST/PATH nor /PATH");
 }
 
+std::string_view AuthorityOfUrl(std::string_view url) {
+  if (url.starts_with('/')) return "";
+  const std::string_view rest = url.substr(url.find("://") + 3);
+  return rest.substr(0, rest.find_first_of("/?"));
+}
+
 absl::StatusOr<PurgeSelection> SelectionFrom(const v1::PurgeRequest& request, const std::string& key_base) {
   const int names = request.urls_size() + request.prefixes_size() + request.tags_size();
   if (absl::Status status = CheckCount(names); !status.ok()) return status;

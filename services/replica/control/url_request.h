@@ -20,6 +20,8 @@ inline constexpr size_t kMaxAcceptEncodingBytes = 256;
 // Path and query of "http://host/path?query", "https://…" or "/path?query", as a request for it has them.
 // InvalidArgument, naming the URL and what is wrong with it.
 absl::StatusOr<std::string> PathOfUrl(std::string_view url);
+// Its host and port; empty for a path alone. `url` must be one that PathOfUrl takes.
+std::string_view AuthorityOfUrl(std::string_view url);
 
 // `key_base` is what every cache key begins with. InvalidArgument says what is wrong.
 absl::StatusOr<PurgeSelection> SelectionFrom(const v1::PurgeRequest& request, const std::string& key_base);

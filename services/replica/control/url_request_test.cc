@@ -23,6 +23,13 @@ TEST(PathOfUrl, TakesWhatFollowsTheHost) {
   EXPECT_EQ(PathOfUrl("http://cdn.example.org?x").value(), "/?x");
 }
 
+TEST(AuthorityOfUrl, IsHostAndPortWhereThereIsOne) {
+  EXPECT_EQ(AuthorityOfUrl("/a://b"), "");
+  EXPECT_EQ(AuthorityOfUrl("http://cdn.example.org:8080/a"), "cdn.example.org:8080");
+  EXPECT_EQ(AuthorityOfUrl("HTTPS://cdn.example.org?x"), "cdn.example.org");
+  EXPECT_EQ(AuthorityOfUrl("http://cdn.example.org"), "cdn.example.org");
+}
+
 TEST(PathOfUrl, SaysWhatIsWrong) {
   EXPECT_THAT(ErrorOf(PathOfUrl("").status()), HasSubstr("neither"));
   EXPECT_THAT(ErrorOf(PathOfUrl("cdn.example.org/a").status()), HasSubstr("http://HOST/PATH"));

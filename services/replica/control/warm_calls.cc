@@ -29,7 +29,7 @@ class WarmCalls::Call final : public grpc::ServerWriteReactor<v1::WarmResult> {
   std::shared_ptr<WarmRun> Start(WarmJob job) {
     const std::lock_guard lock(mutex_);  // the run's thread waits until `run_` is there
     run_ = std::make_shared<WarmRun>(
-        std::move(job), owner_.server_.OwnEndpoint(), owner_.server_.origin().authority, owner_.clock_,
+        std::move(job), owner_.server_.OwnEndpoint(), owner_.server_.own_name(), owner_.clock_,
         [this](v1::WarmResult result) { OnResult(std::move(result)); }, [this] { OnRunDone(); });
     return run_;
   }

@@ -22,7 +22,7 @@ Limits WarmLimits() {
 
 v1::WarmOutcome OutcomeOf(int status, std::string_view cache_status) {
   const auto says = [&](std::string_view what) { return cache_status.find(what) != std::string_view::npos; };
-  if (status >= 500) return v1::WARM_OUTCOME_FAILED;
+  if (status >= 500 || status == 421) return v1::WARM_OUTCOME_FAILED;
   if (says("; hit")) return v1::WARM_OUTCOME_HIT;
   if (says("; stored")) return v1::WARM_OUTCOME_STORED;
   if (says("; fwd-status=304")) return v1::WARM_OUTCOME_REVALIDATED;
@@ -72,11 +72,14 @@ Task<> WarmRun::Work() {
   if (--working_ == 0) sweeper_.Stop();
 }
 
-std::string WarmRun::RequestFor(const std::string& path) const {
+std::string WarmRun::RequestFor(size_t index) const {
+  const std::string& path = job_.paths[index];
+  std::string_view host = AuthorityOfUrl(job_.urls[index]);
+  if (host.empty()) host = host_;
   std::string encoding;
   if (!job_.accept_encoding.empty()) encoding = fmt::format("Accept-Encoding: {}\r\n", job_.accept_encoding);
   return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: perigee-warm\r\nConnection: close\r\n{}\r\n",
-                     path, host_, encoding);
+                     path, host, encoding);
 }
 
 Task<v1::WarmResult> WarmRun::FetchOne(size_t index) {
@@ -85,7 +88,7 @@ Task<v1::WarmResult> WarmRun::FetchOne(size_t index) {
   result.set_url(job_.urls[index]);
   OriginConnection connection(io_.get_executor(), sweeper_, limits_, clock_, [] {});
   open_.insert(&connection);
-  std::string request = RequestFor(job_.paths[index]);
+  std::string request = RequestFor(index);
   const FetchError error = co_await Exchange(connection, std::move(request), &result);
   open_.erase(&connection);
   if (error != FetchError::kNone) {

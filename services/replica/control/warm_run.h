@@ -20,7 +20,8 @@ v1::WarmOutcome OutcomeOf(int status, std::string_view cache_status);
 
 class WarmRun {
  public:
-  // `server`: where it listens; `host`: what the Host field says. `result` is called for each URL that was
+  // `server`: where it listens; `host`: what the Host field says for URLs that are a path
+  // alone. `result` is called for each URL that was
   // tried, then `done` once, both on the run's thread, which is over soon after. `clock` must outlive this.
   WarmRun(WarmJob job, const IpEndpoint& server, std::string host, const Clock& clock,
           std::function<void(v1::WarmResult)> result, std::function<void()> done);
@@ -38,7 +39,7 @@ class WarmRun {
   Task<> Work();
   Task<v1::WarmResult> FetchOne(size_t index);
   Task<FetchError> Exchange(OriginConnection& connection, std::string request, v1::WarmResult* result);
-  std::string RequestFor(const std::string& path) const;
+  std::string RequestFor(size_t index) const;
 
   const WarmJob job_;
   const IpEndpoint server_;
