@@ -33,6 +33,7 @@ COLLAPSING_CLIENTS, ORIGIN_DELAY_MS = 1_000, 300
 IDLE_CONNECTIONS = 5_000
 PACE_SHARE = 0.5  # of the seconds of load, for the latencies
 SETTLE_TIMEOUT_S = 10
+LOAD_TIMEOUT_S = 120  # for any one load: a server that leaves it hanging fails the run
 
 # Scenario, figure, peers and the most that httpserver's may be of the least of theirs.
 BARS = [
@@ -43,16 +44,19 @@ BARS = [
 ]
 
 
+def output_of(*command):
+    return subprocess.run(on_load_core(*command), stdout=subprocess.PIPE, text=True, check=True,
+                          timeout=LOAD_TIMEOUT_S).stdout
+
+
 def wrk(port, connections, seconds, *arguments):
     command = ["wrk", "-t", 1, "-c", connections, "-d", f"{max(1, round(seconds))}s", "-s", ROOT / "bench/http/report.lua", f"http://127.0.0.1:{port}/", "--", *arguments]
-    out = subprocess.run(on_load_core(*command), capture_output=True, text=True, check=True).stdout
+    out = output_of(*command)
     return json.loads(out[out.index("{"):])
 
 
 def h2load(port, path, connections, *arguments, status="2xx"):
-    out = subprocess.run(
-        on_load_core("h2load", "--h1", "-c", connections, *arguments, f"http://127.0.0.1:{port}{path}"),
-        capture_output=True, text=True, check=True).stdout
+    out = output_of("h2load", "--h1", "-c", connections, *arguments, f"http://127.0.0.1:{port}{path}")
     asked, answered = re.search(r"requests: (\d+) total", out)[1], re.search(rf"(\d+) {status}", out)[1]
     seconds, unit = re.search(r"finished in ([\d.]+)(us|ms|s)", out).groups()
     return {"answered": int(answered), "failed": int(asked) - int(answered),
@@ -60,10 +64,11 @@ def h2load(port, path, connections, *arguments, status="2xx"):
 
 
 def pace(port, path, connections, rate, seconds, *more):
-    out = subprocess.run(
-        on_load_core(BIN / "http_pace", "--port", port, "--path", path, "--connections", connections, "--rate", rate,
-                     "--seconds", seconds, *more), capture_output=True, text=True).stdout
-    return json.loads(out)
+    seen = json.loads(output_of(BIN / "http_pace", "--port", port, "--path", path, "--connections", connections, "--rate",
+                                rate, "--seconds", seconds, *more))
+    if seen["unanswered"] > 0:
+        say(f"  ! {seen['unanswered']} requests of the steady rate were not answered")
+    return seen
 
 
 def measured(server, load):

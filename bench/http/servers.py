@@ -57,10 +57,9 @@ class Nginx(Server):
 user root;
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 65536;
 error_log {self.folder}/log crit;
 pid {self.folder}/pid;
-events {{ worker_connections 32768; use epoll; multi_accept on; }}
+events {{ worker_connections 10000; use epoll; multi_accept on; }}
 http {{
   access_log off;
   sendfile on;
