@@ -308,7 +308,8 @@ class Cdn:
         """Replica.Stats by field name; read from the proto file so that it needs no generated code."""
         payload = python_in("director", _stats_payload, self, f"{self.world.hosts[replica].ipv4}:{REPLICA_PORT}")
         proto = (ROOT / "proto" / "perigee" / "v1" / "replica.proto").read_text()
-        names = {int(n): name for name, n in re.findall(r"uint64 (\w+) = (\d+);", proto)}
+        message = re.search(r"message StatsResponse \{(.*?)\n\}", proto, re.DOTALL)[1]
+        names = {int(n): name for name, n in re.findall(r"\w+ (\w+) = (\d+);", message)}
         values = dict.fromkeys(names.values(), 0)
         values.update((names[number], value) for number, value in payload)
         return values
