@@ -46,15 +46,7 @@ std::string LacksPoverty(const RunAs& as) {
                 fmt::format("CapAmb:\t{}", kNoCapabilities), "NoNewPrivs:\t1"});
 }
 
-class DropPrivilegesTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "needs root";
-#ifdef __SANITIZE_THREAD__
-    GTEST_SKIP() << "ThreadSanitizer has a thread of its own";
-#endif
-  }
-};
+using DropPrivilegesTest = testing::AsRootTest;
 
 TEST_F(DropPrivilegesTest, LeavesNothingToThisThreadNorToLaterOnes) {
   EXPECT_TRUE(InChild([]() -> std::string {

@@ -57,15 +57,7 @@ TEST(UrgencyTest, APromptThreadKeepsItsPriorityAndGetsShortSlices) {
   EXPECT_THAT(slice, ::testing::AnyOf(uint64_t{100'000}, normal));
 }
 
-class RealtimeTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "needs root";
-#ifdef __SANITIZE_THREAD__
-    GTEST_SKIP() << "ThreadSanitizer has a thread of its own";
-#endif
-  }
-};
+using RealtimeTest = testing::AsRootTest;
 
 TEST_F(RealtimeTest, IsKeptByAChangeOfUserAndEndedInTheBackground) {
   EXPECT_TRUE(InChild([]() -> std::string {

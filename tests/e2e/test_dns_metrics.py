@@ -10,11 +10,10 @@ import dns_raw as dns
 import pytest
 from cdn import wait_until
 from local_dns import DOMAIN, LocalDns, total
+from metrics_page import assert_prometheus_conventions, becomes, families
 
 FLEET = 'dns { metrics_listen: "METRICS" state_file: "state.sqlite" }'
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "metrics.md"
-BASE_UNITS = ("seconds", "bytes", "ratio")
-OTHER_UNITS = ("milliseconds", "ms", "microseconds", "us", "minutes", "hours", "kilobytes", "kib", "mb", "percent")
 
 
 @pytest.fixture(scope="module")
@@ -24,27 +23,8 @@ def server(tmp_path_factory):
         yield local
 
 
-def families(page):
-    """{name: (type, help)}; every one has both."""
-    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.M))
-    helps = dict(re.findall(r"^# HELP (\w+) (.+)$", page, re.M))
-    assert types.keys() == helps.keys()
-    return {name: (types[name], helps[name]) for name in types}
-
-
-def becomes(server, before, expected, *words):
-    def count():
-        return total(server.metrics(), *words) - total(before, *words)
-
-    wait_until(f"{words} is {expected} more", lambda: count() == expected)
-
-
 def test_names_and_units_are_prometheus_conventions(server):
-    for name, (kind, text) in families(server.metrics_page()).items():
-        assert re.fullmatch(r"perigee_dns_[a-z0-9_]+", name)
-        assert text.endswith((".", ".)")), f"{name}: {text}"
-        assert (kind == "counter") == name.endswith("_total"), name
-        assert not set(name.split("_")) & set(OTHER_UNITS), f"{name}: base units are {BASE_UNITS}"
+    assert_prometheus_conventions(server, "perigee_dns_")
 
 
 def test_every_metric_is_documented_and_every_documented_one_is_there(server):

@@ -12,6 +12,17 @@
 
 namespace perigee::testing {
 
+// For tests that change the user: they need root, and a child with one thread.
+class AsRootTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root";
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "ThreadSanitizer has a thread of its own";
+#endif
+  }
+};
+
 // Runs `body` in a process of its own with one thread. It returns what is wrong, or nothing.
 inline ::testing::AssertionResult InChild(const std::function<std::string()>& body) {
   const pid_t child = fork();

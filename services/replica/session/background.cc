@@ -30,9 +30,7 @@ Task<> Fetch(Context& context, BackgroundRequest at, FlightTable::Lease lease) {
   }
   if (at.stored && head.status == 304 && http::NotModifiedAppliesTo(at.stored->head.headers, head.headers)) {
     context.counters.revalidated.Add();
-    const Freshened fresh = Freshen(context, at.key, at.request.headers, at.stored, head, asked_at);
-    if (fresh.shareable) lease.flight()->Publish(HeadOf(fresh.response));
-    if (!fresh.shareable) lease.flight()->GoAlone();
+    Publish(*lease.flight(), Freshen(context, at.key, at.request.headers, at.stored, head, asked_at));
     lease.Close();
     context.pool.Release(std::move(fetched.connection));
     co_return;

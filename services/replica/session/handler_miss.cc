@@ -105,11 +105,7 @@ Task<bool> Handler::Validated(FlightTable::Lease lease, const http::ResponseHead
   context_.counters.revalidated.Add();
   const Freshened fresh =
       Freshen(context_, at_.key, request().headers, at_.found.response, not_modified, at_.asked_at);
-  if (fresh.shareable) {
-    lease.flight()->Publish(HeadOf(fresh.response));
-  } else {
-    lease.flight()->GoAlone();
-  }
+  Publish(*lease.flight(), fresh);
   lease.Close();
   http::CacheStatus status = MissStatus();
   status.forward_status = 304;

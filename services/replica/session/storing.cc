@@ -89,4 +89,8 @@ Freshened Freshen(Context& context, const std::string& key, const http::HeaderLi
   return {.response = std::move(response), .shareable = shareable};
 }
 
+void Publish(Flight& flight, const Freshened& fresh) {
+  fresh.shareable ? flight.Publish(HeadOf(fresh.response)) : flight.GoAlone();
+}
+
 }  // namespace perigee::replica

@@ -51,4 +51,7 @@ Freshened Freshen(Context& context, const std::string& key, const http::HeaderLi
                   const std::shared_ptr<const StoredResponse>& stored, const http::ResponseHead& update,
                   uint64_t asked_at);
 
+// Gives it to those who wait, or tells them to ask for themselves.
+void Publish(Flight& flight, const Freshened& fresh);
+
 }  // namespace perigee::replica
