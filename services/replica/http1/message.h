@@ -26,6 +26,10 @@ struct RequestHead {
 // How the length of a message's body is told to the next recipient (RFC 9112 §6).
 enum class Framing { kNone, kContentLength, kChunked, kUntilClose };
 
+// Whether `text` is a host, with or without a port (RFC 9110 §7.2): a name, an IPv4 address or an IPv6 one in
+// brackets, without user information.
+bool IsAuthority(std::string_view text);
+
 // The usual phrase, or "" for a status without one.
 std::string_view ReasonPhrase(int status);
 

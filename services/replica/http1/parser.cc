@@ -11,7 +11,31 @@ namespace bhttp = boost::beast::http;
 using boost::beast::string_view;
 using boost::system::error_code;
 
+// Of all chunks of a message together, which RFC 9112 §7.1.1 asks to be limited.
+constexpr size_t kMaxChunkExtensionBytes = 4'096;
+
 std::string_view View(string_view text) { return {text.data(), text.size()}; }
+
+// "5" and nothing that others may read as another number: no sign, no list, no white space.
+bool IsNumber(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// What Transfer-Encoding says (RFC 9112 §6.1, §6.3).
+enum class Coding {
+  kNone,
+  kChunked,
+  kUnknown,  // ends in chunked, with others before it: could be delimited, but not be decoded
+  kFaulty,   // does not end in chunked, has it twice, or is told twice: nobody knows where the body ends
+};
+
+Coding CodingOf(std::string_view value) {
+  const auto codings = http::SplitList(value);
+  const auto is_chunked = [](std::string_view coding) { return http::EqualsIgnoreCase(coding, "chunked"); };
+  if (codings.empty() || !is_chunked(codings.back())) return Coding::kFaulty;
+  if (std::count_if(codings.begin(), codings.end(), is_chunked) > 1) return Coding::kFaulty;
+  return http::EqualsIgnoreCase(value, "chunked") ? Coding::kChunked : Coding::kUnknown;
+}
 
 // What requests and responses have in common: fields go to a HeaderList, the body to a string.
 template <bool isRequest>
@@ -29,7 +53,7 @@ class MessageParser : public bhttp::basic_parser<isRequest> {
 
   error_code error;
   int hosts = 0;
-  bool bad_transfer_encoding = false;
+  Coding coding = Coding::kNone;
   size_t max_fields = SIZE_MAX;
 
  private:
@@ -53,8 +77,12 @@ class MessageParser : public bhttp::basic_parser<isRequest> {
       return;
     }
     if (field == bhttp::field::host) ++hosts;
-    if (field == bhttp::field::transfer_encoding && !http::EqualsIgnoreCase(View(value), "chunked")) {
-      bad_transfer_encoding = true;
+    if (field == bhttp::field::content_length && (++lengths_ > 1 || !IsNumber(View(value)))) {
+      ec = bhttp::error::bad_content_length;
+      return;
+    }
+    if (field == bhttp::field::transfer_encoding) {
+      coding = coding == Coding::kNone ? CodingOf(View(value)) : Coding::kFaulty;
     }
     fields_->Add(View(name), View(value));
   }
@@ -64,7 +92,10 @@ class MessageParser : public bhttp::basic_parser<isRequest> {
     body_->append(piece.data(), piece.size());
     return piece.size();
   }
-  void on_chunk_header_impl(uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(uint64_t, string_view extension, error_code& ec) override {
+    extension_bytes_ += extension.size();
+    if (extension_bytes_ > kMaxChunkExtensionBytes) ec = bhttp::error::bad_chunk_extension;
+  }
   size_t on_chunk_body_impl(uint64_t, string_view piece, error_code& ec) override {
     return on_body_impl(piece, ec);
   }
@@ -73,19 +104,17 @@ class MessageParser : public bhttp::basic_parser<isRequest> {
   http::HeaderList* fields_;
   std::string* body_ = nullptr;
   bool in_trailer_ = false;
+  int lengths_ = 0;  // Content-Length fields
+  size_t extension_bytes_ = 0;
 };
-
-bool IsHostValid(std::string_view host) {
-  return std::none_of(host.begin(), host.end(), [](char c) {
-    return c <= ' ' || c == 0x7f || c == '/' || c == '?' || c == '#' || c == '@' || c == ',' || c == '\\';
-  });
-}
 
 // Whether a request line ends in some HTTP-version, and not in anything.
 bool NamesVersion(std::string_view input) {
   const std::string_view line = input.substr(0, input.find('\r'));
   const size_t last_space = line.rfind(' ');
-  return std::count(line.begin(), line.end(), ' ') == 2 && line.substr(last_space + 1).starts_with("HTTP/");
+  const std::string_view version = line.substr(last_space + 1);
+  return std::count(line.begin(), line.end(), ' ') == 2 && version.size() == 8 &&
+         version.starts_with("HTTP/");
 }
 
 Rejection RejectionFor(const error_code& error, std::string_view input) {
@@ -158,20 +187,27 @@ ParseResult RequestParser::Refuse(Rejection rejection) {
 
 namespace {
 
+bool IsVisibleAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
 // RFC 9112 §3: room for method, version and two spaces beside the target.
 bool IsTargetTooLong(std::string_view input, const Limits& limits) {
   constexpr size_t kLineSlack = 64;
   return std::min(input.find('\n'), input.size()) > limits.max_target_bytes + kLineSlack;
 }
 
-std::optional<Rejection> CheckHead(const RequestHead& head, int hosts, bool bad_transfer_encoding) {
+std::optional<Rejection> CheckHead(const RequestHead& head, int hosts, Coding coding) {
+  if (!IsVisibleAscii(head.target)) return Rejection{400, "malformed request target"};
   if (hosts > 1 || (hosts == 0 && head.minor_version >= 1))
     return Rejection{400, "exactly one Host is needed"};
-  if (const auto host = head.headers.Get("Host"); host && !IsHostValid(*host)) {
+  if (const auto host = head.headers.Get("Host"); host && !host->empty() && !IsAuthority(*host)) {
     return Rejection{400, "malformed Host"};
   }
-  if (bad_transfer_encoding) return Rejection{501, "the only transfer coding known here is chunked"};
-  if (head.chunked && head.minor_version == 0) return Rejection{400, "Transfer-Encoding in HTTP/1.0"};
+  if (coding != Coding::kNone && head.minor_version == 0)
+    return Rejection{400, "Transfer-Encoding in HTTP/1.0"};
+  if (coding == Coding::kFaulty) return Rejection{400, "ambiguous message length"};
+  if (coding == Coding::kUnknown) return Rejection{501, "the only transfer coding known here is chunked"};
   return std::nullopt;
 }
 
@@ -204,7 +240,7 @@ ParseResult RequestParser::ParseHead(std::string_view input) {
   if (head_.content_length.value_or(0) > limits_.max_request_body_bytes) {
     return Refuse({413, "request body too large"});
   }
-  if (const auto rejection = CheckHead(head_, impl_->hosts, impl_->bad_transfer_encoding)) {
+  if (const auto rejection = CheckHead(head_, impl_->hosts, impl_->coding)) {
     return Refuse(*rejection);
   }
   return {Progress::kDone, block->size};
@@ -233,6 +269,7 @@ class ResponseParser::Impl : public MessageParser<false> {
   void on_request_impl(bhttp::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int status, string_view reason, int version, error_code& ec) override {
     if (version / 10 != 1) ec = bhttp::error::bad_version;
+    if (status < 100) ec = bhttp::error::bad_status;
     minor_version = version % 10;
     head_->status = status;
     head_->reason.assign(reason.data(), reason.size());
@@ -246,8 +283,16 @@ ResponseParser::ResponseParser(const Limits& limits, bool head_request)
 ResponseParser::~ResponseParser() = default;
 
 ParseResult ResponseParser::ParseHead(std::string_view input) {
-  ParseResult result = impl_->Head(input);
-  if (impl_->bad_transfer_encoding) result.progress = Progress::kError;
+  const std::optional<HeadBlock> block = FindHeadBlock(input, scanned_);
+  scanned_ = input.size();
+  if (!block) return {};
+  if (block->malformed) return {Progress::kError, 0};
+  ParseResult result = impl_->Head(input.substr(0, block->size));
+  if (result.progress == Progress::kNeedMore) result.progress = Progress::kError;
+  const bool old = impl_->minor_version == 0;
+  if (impl_->coding != Coding::kNone && (old || impl_->coding != Coding::kChunked)) {
+    result.progress = Progress::kError;
+  }
   return result;
 }
 

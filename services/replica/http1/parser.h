@@ -1,10 +1,11 @@
 // Reads HTTP/1.1 messages from bytes: no sockets, no time. The grammar is Beast's basic_parser; what RFC 9112
 // leaves to a careful server is added here, so that no two parties can disagree on where a request ends.
 //
-// Refused in requests with 400: a line that does not end in CRLF, NUL, folded lines, a Host that is missing
-// (HTTP/1.1) or doubled, Content-Length beside Transfer-Encoding, differing Content-Lengths,
-// Transfer-Encoding in HTTP/1.0. A transfer coding other than "chunked" is 501, another major version 505.
-// Limits: 414, 431, 413.
+// Refused in requests with 400: a line that does not end in CRLF, NUL, folded lines, a target that is not
+// visible ASCII, a Host that is missing (HTTP/1.1), doubled or malformed, Content-Length beside
+// Transfer-Encoding, twice, or as anything but digits, a Transfer-Encoding that does not end in "chunked",
+// has it twice, or is one of HTTP/1.0. Another transfer coding before "chunked" is 501, another major version
+// 505. Limits: 414, 431, 413. Of responses, lines and length are as strict.
 #pragma once
 
 #include <cstdint>
@@ -69,7 +70,8 @@ class ResponseParser {
   ResponseParser(const Limits& limits, bool head_request);
   ~ResponseParser();
 
-  // Consumes as it goes. 1xx responses are ordinary ones here; make a new parser for the final one.
+  // As for requests, nothing is consumed before the head is whole. 1xx responses are ordinary ones here; make
+  // a new parser for the final one.
   ParseResult ParseHead(std::string_view input);
   http::ResponseHead& head() { return head_; }
   const http::ResponseHead& head() const { return head_; }
@@ -87,6 +89,7 @@ class ResponseParser {
  private:
   class Impl;
   http::ResponseHead head_;
+  size_t scanned_ = 0;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,5 +1,6 @@
 #include "services/replica/http1/parser.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <random>
@@ -71,14 +72,31 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"BodyTooLarge", kPost + "Content-Length: 1001\r\n\r\n", 413},
         Case{"ChunksTooLarge", kPost + "Transfer-Encoding: chunked\r\n\r\n3ea\r\n" + std::string(1'002, 'x'),
              413},
+        Case{"SameLengths", kPost + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+        Case{"SameLengthList", kPost + "Content-Length: 3, 3\r\n\r\nabc", 400},
+        Case{"LengthWithoutDigits", kPost + "Content-Length:\r\n\r\nabc", 400},
+        Case{"HostWithBadPort", "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400},
+        Case{"HostIsAnAddress", "GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", 200},
+        Case{"HostIsEmpty", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 200},
+        Case{"NonAsciiTarget", "GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
         Case{"UnknownCoding", kPost + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
-        Case{"DisguisedCoding", kPost + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
+        Case{"DisguisedCoding", kPost + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+        Case{"NotChunkedAtTheEnd", kPost + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400},
         Case{"ChunkedTwice", kPost + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
         Case{"ChunkedInOldVersion", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
         Case{"Chunks", kPost + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
         Case{"BadChunkSize", kPost + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n", 400},
         Case{"SignedChunkSize", kPost + "Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n", 400},
         Case{"ChunkWithoutEnd", kPost + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcde\r\n0\r\n\r\n", 400},
+        Case{"ChunkExtension", kPost + "Transfer-Encoding: chunked\r\n\r\n3;a=\"b\"\r\nabc\r\n0;c\r\n\r\n",
+             200},
+        Case{"LongChunkExtensions",
+             kPost + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(3'000, 'a') + "\r\nx\r\n1;" +
+                 std::string(3'000, 'a') + "\r\nx\r\n0\r\n\r\n",
+             400},
+        Case{"LengthInTrailer", kPost + "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n",
+             400},
+        Case{"Trailer", kPost + "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", 200},
         Case{"LongTarget", "GET /" + std::string(200, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
         Case{"LongTargetUnfinished", "GET /" + std::string(400, 'x'), 414},
         Case{"LongHead", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(600, 'x') + "\r\n\r\n", 431},
@@ -154,9 +172,36 @@ TEST(ResponseParser, ExpectsNoBodyAfterHead) {
   EXPECT_EQ(body, "");
 }
 
-TEST(ResponseParser, RefusesCodingsThatItCannotDelimit) {
+TEST(ResponseParser, RefusesWhatHasNoCertainLength) {
   std::string body;
-  EXPECT_EQ(ReadWhole("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc", &body), Progress::kError);
+  for (const char* fields :
+       {"Transfer-Encoding: gzip\r\n", "Transfer-Encoding: chunked, gzip\r\n", "Content-Length: 3, 3\r\n",
+        "Content-Length: 3\r\nContent-Length: 3\r\n", "Content-Length: +3\r\n", "Content-Length:\r\n",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"}) {
+    EXPECT_EQ(ReadWhole(fmt::format("HTTP/1.1 200 OK\r\n{}\r\nabc", fields), &body), Progress::kError)
+        << fields;
+  }
+  EXPECT_EQ(ReadWhole("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", &body),
+            Progress::kError);
+}
+
+TEST(ResponseParser, RefusesStatusesThatAreNone) {
+  std::string body;
+  for (const char* status : {"099", "20", "2000", "-20", "2x0"}) {
+    EXPECT_EQ(ReadWhole(fmt::format("HTTP/1.1 {} OK\r\n\r\n", status), &body), Progress::kError) << status;
+  }
+}
+
+// Found by http1_response_fuzz: such a line was joined, or not, by where the bytes were cut.
+TEST(ResponseParser, RefusesFoldedLinesHoweverTheyArrive) {
+  const std::string folded = "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n";
+  for (size_t first = 1; first <= folded.size(); ++first) {
+    const Limits limits;
+    ResponseParser parser(limits, false);
+    ParseResult result = parser.ParseHead(std::string_view(folded).substr(0, first));
+    if (result.progress == Progress::kNeedMore) result = parser.ParseHead(folded);
+    EXPECT_EQ(result.progress, Progress::kError) << first;
+  }
 }
 
 }  // namespace

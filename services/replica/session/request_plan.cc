@@ -1,6 +1,7 @@
 #include "services/replica/session/request_plan.h"
 
 #include "services/replica/fetch/origin_request.h"
+#include "services/replica/served_names.h"
 
 namespace perigee::replica {
 namespace {
@@ -19,6 +20,8 @@ Plan PlanRequest(const RequestHead& request) {
   if (request.method == "CONNECT" || request.method == "TRACE") return Reject(405, "method not allowed");
   const auto path = PathOf(request.target);
   if (!path) return Reject(400, "malformed request target");
+  const bool absolute = path->data() != request.target.data();
+  if (absolute && !IsAuthority(AuthorityOf(request))) return Reject(400, "malformed request target");
   if (*path == "*" && request.method != "OPTIONS") return Reject(400, "malformed request target");
   // Other upgrades may be ignored (RFC 9110 §7.8), but a WebSocket client can do nothing with a plain answer.
   if (request.headers.Has("Upgrade") && request.headers.ListHas("Upgrade", "websocket")) {

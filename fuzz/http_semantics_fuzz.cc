@@ -1,0 +1,141 @@
+// What strangers write into fields of their own grammar is read without a fault, within the bounds that the
+// readers promise, and what is written out reads back the same.
+//
+// The input is lines; the first octet of each chooses the field that the rest of it is the value of.
+#include <algorithm>
+#include <string>
+
+#include "fuzz/check.h"
+#include "lib/http_semantics/freshness.h"
+#include "lib/http_semantics/http_date.h"
+#include "lib/http_semantics/invalidation.h"
+#include "lib/http_semantics/range.h"
+#include "lib/http_semantics/structured.h"
+#include "lib/http_semantics/surrogate_tags.h"
+#include "lib/http_semantics/targeted.h"
+#include "lib/http_semantics/validation.h"
+#include "lib/http_semantics/vary.h"
+
+namespace perigee::http {
+namespace {
+
+using fuzz::Check;
+using std::chrono::seconds;
+
+constexpr std::string_view kNames[] = {"Cache-Control",
+                                       "CDN-Cache-Control",
+                                       "Surrogate-Control",
+                                       "Surrogate-Key",
+                                       "Cache-Tag",
+                                       "Vary",
+                                       "Range",
+                                       "If-Range",
+                                       "ETag",
+                                       "Last-Modified",
+                                       "Date",
+                                       "Expires",
+                                       "Age",
+                                       "If-None-Match",
+                                       "If-Modified-Since",
+                                       "Accept-Encoding",
+                                       "Accept-Language",
+                                       "Connection",
+                                       "Content-Range",
+                                       "Location",
+                                       "Pragma",
+                                       "Content-Type"};
+constexpr std::string_view kBody = "0123456789";
+constexpr WallTime kNow{seconds(1'700'000'000)};
+
+HeaderList Fields(std::string_view input) {
+  HeaderList fields;
+  while (!input.empty()) {
+    const std::string_view line = input.substr(0, input.find('\n'));
+    input.remove_prefix(std::min(input.size(), line.size() + 1));
+    if (!line.empty()) fields.Add(kNames[static_cast<uint8_t>(line[0]) % std::size(kNames)], line.substr(1));
+  }
+  return fields;
+}
+
+void CheckList(const HeaderList& fields) {
+  const auto again = HeaderList::FromText(fields.text());
+  Check(again && *again == fields && again->size() == fields.size());
+  HeaderList end_to_end = fields;
+  end_to_end.RemoveHopByHop();
+  Check(!end_to_end.Has("Connection") && end_to_end.size() <= fields.size());
+}
+
+void CheckDirectives(const HeaderList& fields) {
+  for (const CacheControl& control :
+       {ParseCacheControl(fields), ParseRequestCacheControl(fields), ParseResponseCacheControl(fields)}) {
+    for (const auto& value : {control.max_age, control.s_maxage, control.min_fresh, control.stale_if_error}) {
+      Check(!value || (*value >= seconds(0) && *value <= kMaxDelta));
+    }
+  }
+  const Freshness freshness = FreshnessOf({.status = 200, .headers = fields, .response_time = kNow}, {});
+  Check(freshness.initial_age >= seconds(0) && CurrentAge(freshness, kNow) >= seconds(0));
+  const ReuseDecision decision = DecideReuse(freshness, ParseRequestCacheControl(fields), kNow);
+  Check(decision.reason != ReuseReason::kFresh || decision.serve());
+}
+
+void CheckDates(const HeaderList& fields) {
+  for (const HeaderField field : fields) {
+    const auto date = ParseHttpDate(field.value, kNow);
+    if (date) Check(ParseHttpDate(FormatHttpDate(*date), kNow) == date);
+    ParseStructuredDictionary(field.value);
+    CompleteLength(field.value);
+  }
+}
+
+void CheckRanges(const HeaderList& fields) {
+  const ResponseHead stored{.status = 200, .headers = fields};
+  const RangePlan plan = PlanRange("GET", fields, stored, kBody.size(), kNow);
+  Check(plan.ranges.size() <= kMaxRanges);
+  Check((plan.answer == RangePlan::Answer::kPartial) == !plan.ranges.empty());
+  for (const ByteRange& range : plan.ranges) {
+    Check(range.first <= range.last && range.last < kBody.size());
+    for (const ByteRange& other : plan.ranges) {
+      Check(&other == &range || other.last < range.first || range.last < other.first);
+    }
+  }
+  if (plan.ranges.size() > 1) {
+    const std::string boundary = Boundary(kBody);
+    const std::string body = MultipartBody(stored, kBody, plan.ranges, boundary);
+    Check(body.ends_with("--" + boundary + "--\r\n"));
+  }
+}
+
+void CheckTags(HeaderList fields) {
+  const auto tags = TakeSurrogateTags(&fields);
+  Check(!fields.Has("Surrogate-Key") && !fields.Has("Cache-Tag"));
+  if (!tags) return;
+  const auto all = SplitTags(*tags);
+  Check(all.size() <= kMaxTagsPerObject && std::is_sorted(all.begin(), all.end()));
+  Check(std::all_of(all.begin(), all.end(), [&](auto tag) { return IsTag(tag) && HasTag(*tags, tag); }));
+}
+
+void CheckVariants(const HeaderList& fields) {
+  const auto names = VaryNames(fields);
+  if (!names) return;
+  Check(VariantKey(*names, fields) == VariantKey(*names, *HeaderList::FromText(fields.text())));
+}
+
+void CheckSemantics(std::string_view input) {
+  const HeaderList fields = Fields(input);
+  CheckList(fields);
+  CheckDirectives(fields);
+  CheckDates(fields);
+  CheckRanges(fields);
+  CheckTags(fields);
+  CheckVariants(fields);
+  EvaluateCondition("GET", fields, {.status = 200, .headers = fields}, kNow);
+  InvalidatedPaths("/a", fields, {"cdn.test", "origin.test"});
+}
+
+}  // namespace
+}  // namespace perigee::http
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  perigee::http::CheckSemantics({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
