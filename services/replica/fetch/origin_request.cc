@@ -5,6 +5,7 @@
 #include "lib/http_semantics/http_date.h"
 #include "lib/http_semantics/surrogate_tags.h"
 #include "lib/http_semantics/targeted.h"
+#include "services/replica/fetch/unkeyed_fields.h"
 
 namespace perigee::replica {
 namespace {
@@ -34,9 +35,7 @@ http::HeaderList OriginFields(const RequestHead& request, const OriginAddress& o
   fields.Remove("Content-Length");
   fields.Remove("Expect");
   fields.Set("Host", origin.authority);
-  std::string forwarded = fields.Combined("X-Forwarded-For");
-  if (!forwarded.empty()) forwarded += ", ";
-  fields.Set("X-Forwarded-For", forwarded + client.ToString());
+  RemoveUnkeyedFields(request.method, client, &fields);
   fields.Add("Via", Via(request.minor_version));
   fields.Set("Surrogate-Capability", http::kSurrogateCapability);
   return fields;

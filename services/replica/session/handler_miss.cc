@@ -129,6 +129,7 @@ Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConne
 
   Storing storing{.key = at_.key, .request = request().headers, .head = head, .asked_at = at_.asked_at};
   storing.head.headers = http::HeadersToStore(head.headers);
+  storing.request.RemoveHopByHop();  // what Connection names, the origin has not seen: no variant is for it
   const std::shared_ptr<Flight> flight = lease.flight();
   Publish(context_, *flight, storing, length);
   Flight::Reader reader(flight);

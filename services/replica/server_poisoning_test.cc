@@ -1,0 +1,83 @@
+// Cache poisoning: what one client sends must not decide what others are served, unless it is part of the
+// key.
+#include "services/replica/testing/server_fixture.h"
+
+namespace perigee::replica {
+namespace {
+
+using namespace testing;
+
+// An origin that answers each request with what it was sent, as one that believes in it would.
+bool Echo(const std::string& head, TestSocket& socket) { return socket.Send(Ok(head)); }
+
+TEST_F(ServerTest, UnkeyedFieldsOfAClientDoNotReachTheOrigin) {
+  Start(Echo);
+  for (const char* field : {"X-Forwarded-Host", "X-Forwarded-Scheme", "X-Forwarded-Proto", "X-Forwarded-Port",
+                            "X-Forwarded-Server", "Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-Host",
+                            "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Real-IP"}) {
+    EXPECT_THAT(Fetch(fmt::format("/{}", field), fmt::format("{}: evil.test\r\n", field)).body,
+                Not(HasSubstr("evil.test")))
+        << field;
+  }
+}
+
+TEST_F(ServerTest, TheClientsHostIsNeitherKeyNorAnswer) {
+  Start(Echo);
+  EXPECT_THAT(Ask(port(), "GET /a HTTP/1.1\r\nHost: evil.test\r\n\r\n").body, Not(HasSubstr("evil.test")));
+  for (const char* host : {"cdn.test", "CDN.Test", "cdn.test:80", "cdn.test."}) {
+    EXPECT_THAT(Ask(port(), fmt::format("GET /a HTTP/1.1\r\nHost: {}\r\n\r\n", host)).Field("Cache-Status"),
+                HasSubstr("hit"))
+        << host;
+  }
+}
+
+TEST_F(ServerTest, AGetWithABodyIsNeitherStoredNorShared) {
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.find("Content-Length: 4\r\n") != std::string::npos) socket.ReadBytes(4);
+    return Echo(head, socket);
+  });
+  const std::string fat = "GET /a HTTP/1.1\r\nHost: cdn.test\r\nContent-Length: 4\r\n\r\nevil";
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(Ask(port(), fat).Field("Cache-Status"), HasSubstr("fwd=bypass"));
+  EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("fwd=uri-miss"));
+  EXPECT_THAT(Ask(port(), fat).Field("Cache-Status"), HasSubstr("fwd=bypass")) << "nor answered from it";
+}
+
+TEST_F(ServerTest, WhatConnectionHidesFromTheOriginMakesNoVariant) {
+  Start([](const std::string& head, TestSocket& socket) {
+    const bool french = head.find("Accept-Language: fr") != std::string::npos;
+    return socket.Send(
+        Ok(french ? "bonjour" : "hello", "Cache-Control: max-age=60\r\nVary: Accept-Language\r\n"));
+  });
+  EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\nConnection: Accept-Language\r\n").body, "hello");
+  EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\n").body, "bonjour");
+}
+
+// Each is another resource: the origin may answer them differently, so no two may share a key.
+TEST_F(ServerTest, TargetsThatDifferInAnyByteAreStoredApart) {
+  Start(Echo);
+  const char* const targets[] = {"/a/b",    "/a/b/",    "/a//b",      "/A/b",       "/a%2fb",
+                                 "/a%2Fb",  "/a/./b",   "/a/c/../b",  "/a/b?",      "/a/b?x",
+                                 "/a/b?x=", "/a/b?x=1", "/a/b?x=1&y", "/a/b?y&x=1", "/%61/b",
+                                 "/a/b;c",  "/a/b%20",  "/a/b%3f",    "/a/b%23"};
+  for (const char* target : targets) {
+    const TestResponse response = Fetch(target);
+    EXPECT_THAT(response.Field("Cache-Status"), HasSubstr("fwd=uri-miss")) << target;
+    EXPECT_THAT(response.body, StartsWith(fmt::format("GET {} HTTP/1.1\r\n", target)));
+  }
+  for (const char* target : targets) {
+    const TestResponse response = Fetch(target);
+    EXPECT_THAT(response.Field("Cache-Status"), HasSubstr("hit")) << target;
+    EXPECT_THAT(response.body, StartsWith(fmt::format("GET {} HTTP/1.1\r\n", target)));
+  }
+}
+
+TEST_F(ServerTest, EveryFormOfATargetIsTheSameKey) {
+  Start(Echo);
+  Fetch("/a?b");
+  for (const char* target : {"http://cdn.test/a?b", "HTTP://cdn.test:80/a?b", "http://CDN.test/a?b"}) {
+    EXPECT_THAT(Fetch(target).Field("Cache-Status"), HasSubstr("hit")) << target;
+  }
+}
+
+}  // namespace
+}  // namespace perigee::replica
