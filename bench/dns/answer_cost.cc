@@ -1,10 +1,7 @@
 // What an answer costs before the kernel sees it: known clients' queries through the responder, the director
-// and the map, as a listener calls them. Prints nanoseconds of this thread's CPU a query, the best of some
-// rounds: other programs hardly matter.
+// and the map, as a listener calls them. Prints nanoseconds a query, the best of some rounds.
 //
 // usage: dns_answer_cost [CLIENTS]   networks that ask by turns; 1 by default
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -70,21 +67,16 @@ struct Direction {
   SteeringDirector director{clients, fleet, measurement, options};
 };
 
-double CpuNanoseconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return 1e9 * static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec);
-}
-
 double NanosecondsPerQuery(Responder& responder, std::span<const uint8_t> query,
                            const std::vector<IpAddress>& clients, MonoTime now) {
   std::array<uint8_t, kEdnsUdpLimit> out;
-  const double start = CpuNanoseconds();
+  const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < kQueries; ++i) {
     const Asker asker{clients[static_cast<size_t>(i) % clients.size()], Transport::kUdp, now};
     if (responder.Answer(query, asker, out).action != Action::kSend) return -1;
   }
-  return (CpuNanoseconds() - start) / kQueries;
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() /
+         kQueries;
 }
 
 int Run(size_t count) {

@@ -1,12 +1,9 @@
 // Cursors over a message: no read past the end and no write past the end, ever. Big-endian throughout.
 #pragma once
 
-#include <endian.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 namespace perigee::dns {
@@ -81,8 +78,8 @@ class Writer {
 
   void U32(uint32_t value) {
     if (!Fits(4)) return;
-    const uint32_t big_endian = htobe32(value);
-    std::memcpy(out_.data() + size_, &big_endian, sizeof(big_endian));
+    SetU16At(size_, static_cast<uint16_t>(value >> 16));
+    SetU16At(size_ + 2, static_cast<uint16_t>(value));
     size_ += 4;
   }
 
@@ -94,8 +91,8 @@ class Writer {
 
   // Overwrites what stands at `offset`, which lies at least two octets before the end of the buffer.
   void SetU16At(size_t offset, uint16_t value) {
-    const uint16_t big_endian = htobe16(value);
-    std::memcpy(out_.data() + offset, &big_endian, sizeof(big_endian));
+    out_[offset] = static_cast<uint8_t>(value >> 8);
+    out_[offset + 1] = static_cast<uint8_t>(value);
   }
 
   void RewindTo(size_t size) {

@@ -251,14 +251,15 @@ size_t ResponseWriter::Finish() {
   writer_ = Writer(out_);
   writer_.RewindTo(body);
   if (query_.edns) WriteOpt(*query_.edns);
-  Writer header(out_);
-  header.U16(query_.id);
-  header.U16(static_cast<uint16_t>(flags_ | (static_cast<uint16_t>(rcode_) & 0xf)));
-  header.U16(query_.question.empty() ? 0 : 1);
-  header.U16(counts_[0]);
-  header.U16(counts_[1]);
-  header.U16(static_cast<uint16_t>(counts_[2] + (query_.edns ? 1 : 0)));
-  return writer_.size();
+  const size_t size = writer_.size();
+  writer_.RewindTo(0);
+  writer_.U16(query_.id);
+  writer_.U16(static_cast<uint16_t>(flags_ | (static_cast<uint16_t>(rcode_) & 0xf)));
+  writer_.U16(query_.question.empty() ? 0 : 1);
+  writer_.U16(counts_[0]);
+  writer_.U16(counts_[1]);
+  writer_.U16(static_cast<uint16_t>(counts_[2] + (query_.edns ? 1 : 0)));
+  return size;
 }
 
 }  // namespace perigee::dns

@@ -11,15 +11,18 @@ using std::chrono::milliseconds;
 
 struct Limits {
   // --- Towards clients ---
-  size_t max_connections = 20'000;            // over all threads; further ones are answered 503 and closed
-  size_t max_header_bytes = 32'768;           // request line and fields; beyond: 431
-  size_t max_header_fields = 100;             // beyond: 431
-  size_t max_target_bytes = 8'192;            // beyond: 414
-  uint64_t max_request_body_bytes = 1 << 30;  // of a request that is passed through; beyond: 413
-  milliseconds header_timeout{10'000};        // from a request's first byte to the end of its head; then 408
-  milliseconds keep_alive_timeout{60'000};    // idle between requests; then the connection is closed
-  milliseconds body_timeout{30'000};          // silence inside a request's body; then 408
-  milliseconds write_timeout{30'000};         // a client that takes no byte for so long is cut off
+  size_t max_connections = 20'000;             // over all threads; further ones are answered 503 and closed
+  size_t max_connections_per_address = 1'000;  // or per /64 of IPv6, but for loopback; beyond: the same
+  size_t max_header_bytes = 32'768;            // request line and fields; beyond: 431
+  size_t max_header_fields = 100;              // beyond: 431
+  size_t max_target_bytes = 8'192;             // beyond: 414
+  uint64_t max_request_body_bytes = 1 << 30;   // of a request that is passed through; beyond: 413
+  milliseconds header_timeout{10'000};         // from a request's first byte to the end of its head; then 408
+  milliseconds keep_alive_timeout{60'000};     // idle between requests; then the connection is closed
+  milliseconds body_timeout{30'000};           // silence inside a request's body; then 408
+  milliseconds write_timeout{30'000};          // a client that takes no byte for so long is cut off
+  uint64_t min_rate = 500;                     // bytes/s of a body, and of an answer, on average (io/pace.h)
+  milliseconds drain_idle_timeout{1'000};      // idle, once the server stops: for requests on their way
 
   // --- Towards the origin ---
   size_t max_origin_connections = 1'024;     // over all threads; further requests wait connect_timeout long

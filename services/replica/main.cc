@@ -8,8 +8,10 @@
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
+#include "lib/service/passed_sockets.h"
 #include "lib/service/privileges.h"
 #include "lib/service/service_manager.h"
+#include "lib/service/take_over.h"
 #include "services/replica/control/replica_service.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/settings.h"
@@ -20,6 +22,8 @@ namespace {
 
 constexpr char kProgram[] = "httpserver";
 constexpr char kServiceName[] = "perigee.v1.Replica";
+// How much longer than its own grace a server that is replaced may take to end.
+constexpr std::chrono::milliseconds kReplaceSlack{10'000};
 
 absl::StatusOr<v1::FleetConfig> ReadFleet(const std::string& path) {
   if (path.empty()) return DefaultFleet();
@@ -49,16 +53,49 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& sett
   return MetricsServer::Start(*settings.metrics, collect);
 }
 
-absl::Status Serve(const Flags& flags, StopSignal& stop) {
-  auto fleet = ReadFleet(flags.config);
+absl::StatusOr<Settings> ReadSettings(const Flags& flags) {
+  const auto fleet = ReadFleet(flags.config);
   if (!fleet.ok()) return fleet.status();
-  auto settings =
-      MakeSettings(flags, *fleet, static_cast<int>(std::thread::hardware_concurrency()), HasIpv6());
+  return MakeSettings(flags, *fleet, static_cast<int>(std::thread::hardware_concurrency()), HasIpv6());
+}
+
+absl::StatusOr<Listening> OpenPorts(const Flags& flags, Settings* settings) {
+  const auto passed = TakePassedSockets();
+  if (!passed.ok()) return passed.status();
+  if (passed->empty()) return Server::Listen(settings->server);
+  const auto fds = UsePassed(*passed, flags, settings);
+  if (!fds.ok()) return fds.status();
+  return Server::ListenOnPassed(settings->server, *fds);
+}
+
+// From here on new connections wait here; when it returns, nothing else is the other server's any more.
+absl::Status Replace(const Flags& flags) {
+  if (flags.replace == 0) return absl::OkStatus();
+  spdlog::info("taking the place of process {}", flags.replace);
+  return EndAndAwait(flags.replace, kProgram, flags.grace + kReplaceSlack);
+}
+
+// What may change while it serves; the rest is told of.
+absl::Status Reload(const Flags& flags, const Settings& running, Server& server) {
+  auto next = ReadSettings(flags);
+  if (!next.ok()) {
+    spdlog::error("reload refused, going on as before: {}", std::string(next.status().message()));
+    return next.status();
+  }
+  server.SetServedNames(std::move(next->server.served_names));
+  for (const std::string_view what : NeedsRestart(running, *next))
+    spdlog::warn("{} has changed: that takes a restart", what);
+  return absl::OkStatus();
+}
+
+absl::Status Serve(const Flags& flags, StopSignal& stop) {
+  auto settings = ReadSettings(flags);
   if (!settings.ok()) return settings.status();
   RaiseDescriptorLimit();
 
-  auto listening = Server::Listen(settings->server);
+  auto listening = OpenPorts(flags, &*settings);
   if (!listening.ok()) return listening.status();
+  if (absl::Status status = Replace(flags); !status.ok()) return status;
   if (absl::Status status = BecomeUser(flags.user, flags.group); !status.ok()) return status;
 
   const SystemClock clock;
@@ -81,7 +118,9 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
                (*control)->port());
 
   const int signal = ServeUntilStopped(stop, "serving on port " + std::to_string(server->port()), [&] {
-    return *access_log == nullptr ? absl::OkStatus() : (*access_log)->Reopen();
+    absl::Status reopened = *access_log == nullptr ? absl::OkStatus() : (*access_log)->Reopen();
+    reopened.Update(Reload(flags, *settings, *server));
+    return reopened;
   });
   spdlog::info("signal {}: finishing requests under way", signal);
   service.TellHealth(nullptr);

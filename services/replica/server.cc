@@ -33,11 +33,16 @@ Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
           .worker_limits = worker_limits_,
           .clock = clock,
           .resolver = options_.resolver,
-          .served_names = options_.served_names,
-          .access_log = options_.access_log}) {}
+          .served_names = Published<ServedNames>(std::make_shared<const ServedNames>(options_.served_names)),
+          .access_log = options_.access_log,
+          .addresses = AddressLimit(options_.limits.max_connections_per_address)}) {}
 
 absl::StatusOr<Listening> Server::Listen(const ServerOptions& options) {
-  return ListenOnAll(options.listen, std::max(1, options.threads));
+  return ListenOnAll(options.listen, std::max(1, options.threads), options.share_port);
+}
+
+absl::StatusOr<Listening> Server::ListenOnPassed(const ServerOptions& options, const std::vector<int>& fds) {
+  return ShareOut(fds, std::max(1, options.threads));
 }
 
 std::unique_ptr<Server> Server::Serve(ServerOptions options, Listening listening, Cache& cache,
@@ -86,7 +91,12 @@ ServerStats Server::Stats() const {
 }
 
 std::string Server::own_name() const {
-  return options_.served_names.empty() ? options_.origin.authority : options_.served_names.Any();
+  Published<ServedNames>::Reader served(shared_->served_names);
+  return served.Last()->empty() ? options_.origin.authority : served.Last()->Any();
+}
+
+void Server::SetServedNames(ServedNames names) {
+  shared_->served_names.Publish(std::make_shared<const ServedNames>(std::move(names)));
 }
 
 IpEndpoint Server::OwnEndpoint() const {

@@ -31,6 +31,7 @@ struct ServerOptions {
   http::CachePolicy policy;
   ResolverOptions resolver;
   ServedNames served_names;
+  bool share_port = false;          // with a server that is about to stop
   AccessLog* access_log = nullptr;  // must outlive the server; null: none is kept
 };
 
@@ -55,6 +56,8 @@ class Server {
 
   // The same in two steps, with time between them to give up root: opens the ports, then serves them.
   static absl::StatusOr<Listening> Listen(const ServerOptions& options);
+  // On sockets that listen already, and are another's to keep, in place of options.listen's. At least one.
+  static absl::StatusOr<Listening> ListenOnPassed(const ServerOptions& options, const std::vector<int>& fds);
   static std::unique_ptr<Server> Serve(ServerOptions options, Listening listening, Cache& cache,
                                        const Clock& clock);
 
@@ -63,6 +66,8 @@ class Server {
 
   uint16_t port() const { return port_; }
   const OriginAddress& origin() const { return options_.origin; }
+  // The names that it answers for, from the next requests on. Thread-safe.
+  void SetServedNames(ServedNames names);
   // A name that it answers for.
   std::string own_name() const;
   // Where a client on this host reaches it.
@@ -83,7 +88,8 @@ class Server {
   // come back for as long as they remember the address. Thread-safe.
   void SendAway(bool on);
 
-  // Takes no new connections and lets requests under way finish, for at most `grace`.
+  // Takes no new connections but those that the kernel has accepted already, and lets requests under way, and
+  // those that come within drain_idle_timeout on connections that are kept, finish, for at most `grace`.
   void Drain(std::chrono::milliseconds grace);
 
  private:

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <semaphore>
 
+#include "services/replica/counters.h"
 #include "services/replica/testing/server_fixture.h"
 
 namespace perigee::replica {
@@ -255,6 +256,39 @@ TEST_F(ServerTest, ReaderThatTakesNothingIsCutOff) {
   EXPECT_EQ(server_->Stats().connections, 0u);
 }
 
+TEST_F(ServerTest, UploadThatDripsIs408) {
+  limits_.body_timeout = milliseconds(400);
+  limits_.min_rate = 1'000;
+  Start([](const std::string&, TestSocket& socket) { return !socket.ReadBytes(1'000).empty(); });
+  TestSocket client = TestSocket::ConnectTo(port());
+  client.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+  std::atomic<bool> answered = false;
+  std::thread drip([&] {
+    for (int i = 0; i < 100 && !answered && client.Send("x"); ++i)
+      std::this_thread::sleep_for(milliseconds(50));
+  });
+  EXPECT_EQ(ReadResponse(client).status, 408) << "no silence is as long as body_timeout";
+  answered = true;
+  drip.join();
+}
+
+TEST_F(ServerTest, ReaderBelowTheLeastRateIsCutOff) {
+  limits_.write_timeout = milliseconds(2'000);
+  limits_.min_rate = 100'000'000;
+  Start(Answer(Ok(std::string(8'000'000, 'x'))));
+  TestSocket client = TestSocket::ConnectTo(port(), 65'536);
+  client.Send(Get("/a"));
+  size_t taken = 0;
+  for (size_t piece = 1; piece > 0; taken += piece) {  // at no time does it pause for long
+    piece = client.ReadBytes(20'000).size();
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  EXPECT_LT(taken, 8'000'000u);
+  Counters sum;
+  server_->AddUp(&sum);
+  EXPECT_EQ(sum.refused[Refusal::kSlowReader].value(), 1u);
+}
+
 TEST_F(ServerTest, ConnectionsBeyondTheLimitAreAnswered503) {
   limits_.max_connections = 2;  // one for each Worker
   Start(Answer(Ok("hello")));
@@ -299,6 +333,7 @@ TEST_F(ServerTest, PortInUseIsSaid) {
 
 TEST_F(ServerTest, DrainFinishesWhatIsUnderWayAndClosesWhatIsIdle) {
   threads_ = 1;  // so that what the idle connection sees holds for the busy one
+  limits_.drain_idle_timeout = milliseconds(100);
   Gate asked, go;
   Start([asked, go](const std::string&, TestSocket& socket) {
     asked.Open();
@@ -318,6 +353,21 @@ TEST_F(ServerTest, DrainFinishesWhatIsUnderWayAndClosesWhatIsIdle) {
   busy.Close();
   drain.join();
   EXPECT_EQ(server_->Stats().connections, 0u);
+}
+
+TEST_F(ServerTest, DrainAnswersWhatComesOnAKeptConnection) {
+  Start(Answer(Ok("hello")));
+  TestSocket client = TestSocket::ConnectTo(port());
+  client.Send(Get("/a"));
+  EXPECT_EQ(ReadResponse(client).Field("Connection"), "");
+  std::thread drain([this] { server_->Drain(std::chrono::seconds(5)); });
+  while (TestSocket::ConnectTo(port()).fd() != TestSocket::kNone) std::this_thread::yield();
+  client.Send(Get("/a"));  // it could not know
+  const TestResponse last = ReadResponse(client);
+  EXPECT_EQ(last.body, "hello");
+  EXPECT_EQ(last.Field("Connection"), "close");
+  EXPECT_TRUE(client.AtEnd());
+  drain.join();
 }
 
 TEST_F(ServerTest, StopsWithFetchesUnderWay) {

@@ -16,12 +16,14 @@ constexpr char kDescription[] =
 
 It answers GET and HEAD from its cache (memory and SQLite, RFC 9111) or from the origin; other methods pass
 through. Every answer says in Cache-Status where it came from. The origin sees its own name in Host, whatever
-name the client used; the client's address is appended to X-Forwarded-For. SIGTERM finishes the requests under
-way and stops; the cache survives a restart. SIGHUP opens the access log anew.)";
+name the client used, and the client's address in X-Forwarded-For. SIGTERM finishes the requests under way and
+stops; the cache survives a restart. SIGHUP opens the access log anew and takes the served names from the fleet
+file again. systemd may pass the HTTP ports (LISTEN_FDS).)";
 
 constexpr char kExamples[] =
     R"(Examples:
   httpserver -p 8080 -o origin.example.org
+  httpserver -p 8080 -o origin.example.org --replace PID     restarts, refusing nobody
   curl -i http://localhost:8080/        fwd=uri-miss; stored
   curl -i http://localhost:8080/        hit)";
 
@@ -46,6 +48,8 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   constexpr uint64_t kMany = 10'000'000;
   Limits& limits = flags->limits;
   AddSize(app, "--max-connections", &limits.max_connections, 1, kMany, "Client connections; beyond: 503");
+  AddSize(app, "--max-connections-per-address", &limits.max_connections_per_address, 1, kMany,
+          "Connections of an IPv4 address or IPv6 /64, but for loopback; beyond: 503");
   AddSize(app, "--max-header-bytes", &limits.max_header_bytes, 256, kMany, "A request's head; beyond: 431");
   AddSize(app, "--max-header-fields", &limits.max_header_fields, 4, kMany, "A request's fields; beyond: 431");
   AddSize(app, "--max-target-bytes", &limits.max_target_bytes, 16, kMany, "A request's target; beyond: 414");
@@ -67,6 +71,10 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   AddDuration(app, "--body-timeout", &limits.body_timeout, "Silence inside a request's body; then 408");
   AddDuration(app, "--write-timeout", &limits.write_timeout,
               "A client that takes nothing is cut off after this");
+  AddSize(app, "--min-rate", &limits.min_rate, 0, kMany,
+          "Bytes per second that a request's body, and an answer, keep up on average; 0 for none");
+  AddDuration(app, "--drain-idle-timeout", &limits.drain_idle_timeout,
+              "Idle time of a client connection once the server stops");
   AddDuration(app, "--resolve-timeout", &limits.resolve_timeout, "For the look-up of the origin's name");
   AddDuration(app, "--connect-timeout", &limits.connect_timeout, "For each address of the origin");
   AddDuration(app, "--first-byte-timeout", &limits.first_byte_timeout,
@@ -199,6 +207,11 @@ void AddFlags(CLI::App* app, Flags* flags) {
       *app, flags->user, flags->group,
       "once the HTTP ports are open. It must be able to read the certificates and to write the cache's "
       "folder");
+  app->add_option(
+         "--replace", flags->replace,
+         "The process of a running httpserver to take over from: its port is shared, it finishes what it "
+         "has begun, and new connections wait for that")
+      ->check(CLI::PositiveNumber);
   AddLogLevelFlag(*app, flags->log_level);
   AddLimitFlags(app, flags);
 }
@@ -226,13 +239,55 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
                      .threads = flags.threads > 0 ? flags.threads : std::max(1, cores),
                      .limits = flags.limits,
                      .policy = settings.cache.policy,
-                     .resolver = {.timeout = flags.limits.resolve_timeout, .servers = {}}};
+                     .resolver = {.timeout = flags.limits.resolve_timeout, .servers = {}},
+                     .share_port = flags.replace != 0};
   settings.server.limits.max_object_bytes =
       flags.max_object_bytes != 0 ? flags.max_object_bytes : settings.cache.budget_bytes;
   settings.control = *control;
   if (absl::Status status = AddHttpSettings(flags, fleet.http(), &settings); !status.ok()) return status;
   settings.security = SecurityFrom(fleet.control(), flags.insecure_control);
   return settings;
+}
+
+absl::StatusOr<std::vector<int>> UsePassed(const std::vector<PassedSocket>& passed, const Flags& flags,
+                                           Settings* settings) {
+  std::vector<IpAddress> asked;
+  if (!flags.listen.empty()) {
+    for (const IpEndpoint& endpoint : settings->server.listen) asked.push_back(endpoint.address);
+  }
+  const auto ports = PlanPorts(asked, flags.port, {}, passed);
+  if (!ports.ok()) return ports.status();
+  std::vector<int> fds;
+  settings->server.listen.clear();
+  for (const PortPlan& port : *ports) {
+    const bool tcp = port.protocol == Protocol::kTcp;
+    if (tcp == port.passed_fds.empty()) {
+      return absl::InvalidArgumentError(
+          tcp ? fmt::format("no socket was passed for {}: pass one, or none at all", port.endpoint.ToString())
+              : fmt::format("a UDP socket was passed for {}: HTTP is served over TCP",
+                            port.endpoint.ToString()));
+    }
+    if (!tcp) continue;
+    settings->server.listen.push_back(port.endpoint);
+    fds.insert(fds.end(), port.passed_fds.begin(), port.passed_fds.end());
+  }
+  return fds;
+}
+
+std::vector<std::string_view> NeedsRestart(const Settings& running, const Settings& next) {
+  std::vector<std::string_view> changed;
+  const auto compare = [&changed](bool same, std::string_view what) {
+    if (!same) changed.push_back(what);
+  };
+  compare(running.server.origin.base == next.server.origin.base, "origin");
+  compare(running.cache.path == next.cache.path && running.cache.budget_bytes == next.cache.budget_bytes &&
+              running.cache.memory_budget_bytes == next.cache.memory_budget_bytes &&
+              running.cache.eviction == next.cache.eviction,
+          "cache");
+  compare(running.metrics == next.metrics, "http.metrics_listen");
+  compare(running.access_log == next.access_log && running.access_log_format == next.access_log_format,
+          "http.access_log");
+  return changed;
 }
 
 }  // namespace perigee::replica

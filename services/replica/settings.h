@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/rpc/control.h"
+#include "lib/service/passed_sockets.h"
 #include "perigee/v1/config.pb.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/server.h"
@@ -36,6 +37,7 @@ struct Flags {
   std::string access_log, access_log_format;
   std::vector<std::string> served_names;
   std::string user, group;
+  int replace = 0;  // a process
   std::string log_level = "info";
   std::chrono::milliseconds grace{10'000};
   Limits limits;
@@ -57,5 +59,13 @@ struct Settings {
 // A flag counts before the fleet file. InvalidArgument names the flag or field that is wrong or missing.
 // `cores`: how many threads when --threads is not given; `ipv6`: whether to listen on [::] by default.
 absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig& fleet, int cores, bool ipv6);
+
+// Makes passed sockets, at least one, what is listened on, and returns them. InvalidArgument names one that
+// is UDP or not what -p and --listen ask for, or an address that none was passed for.
+absl::StatusOr<std::vector<int>> UsePassed(const std::vector<PassedSocket>& passed, const Flags& flags,
+                                           Settings* settings);
+
+// What of the fleet file differs and does not take effect before a restart, by its field's name.
+std::vector<std::string_view> NeedsRestart(const Settings& running, const Settings& next);
 
 }  // namespace perigee::replica

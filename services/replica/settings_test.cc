@@ -107,6 +107,8 @@ TEST(Settings, ListensWhereTold) {
 TEST(Settings, EverySizeLimitIsAFlag) {
   const std::pair<const char*, std::function<uint64_t(const Limits&)>> flags[] = {
       {"--max-connections", [](const Limits& l) { return l.max_connections; }},
+      {"--max-connections-per-address", [](const Limits& l) { return l.max_connections_per_address; }},
+      {"--min-rate", [](const Limits& l) { return l.min_rate; }},
       {"--max-header-bytes", [](const Limits& l) { return l.max_header_bytes; }},
       {"--max-header-fields", [](const Limits& l) { return l.max_header_fields; }},
       {"--max-target-bytes", [](const Limits& l) { return l.max_target_bytes; }},
@@ -130,6 +132,7 @@ TEST(Settings, EveryTimeoutIsAFlag) {
       {"--keep-alive-timeout-ms", [](const ServerOptions& s) { return s.limits.keep_alive_timeout; }},
       {"--body-timeout-ms", [](const ServerOptions& s) { return s.limits.body_timeout; }},
       {"--write-timeout-ms", [](const ServerOptions& s) { return s.limits.write_timeout; }},
+      {"--drain-idle-timeout-ms", [](const ServerOptions& s) { return s.limits.drain_idle_timeout; }},
       {"--resolve-timeout-ms", [](const ServerOptions& s) { return s.resolver.timeout; }},
       {"--connect-timeout-ms", [](const ServerOptions& s) { return s.limits.connect_timeout; }},
       {"--first-byte-timeout-ms", [](const ServerOptions& s) { return s.limits.first_byte_timeout; }},
@@ -183,6 +186,40 @@ TEST(Settings, TheHttpSectionCountsWhereNoFlagDoes) {
   EXPECT_EQ(flags->access_log_format, AccessLogFormat::kCombined);
   EXPECT_FALSE(flags->server.served_names.Has("a.example"));
   EXPECT_TRUE(flags->server.served_names.Has("x.c.example"));
+}
+
+TEST(Settings, PassedSocketsAreWhatIsListenedOn) {
+  Flags flags{.port = 80};
+  Settings settings = *Parse({"-p", "80", "-o", "a"});
+  const auto tcp = [](int fd, std::string_view endpoint) {
+    return PassedSocket{.fd = fd, .protocol = Protocol::kTcp, .endpoint = *IpEndpoint::Parse(endpoint)};
+  };
+  const auto fds = UsePassed({tcp(3, "0.0.0.0:80"), tcp(4, "[::]:80")}, flags, &settings);
+  ASSERT_TRUE(fds.ok()) << fds.status();
+  EXPECT_THAT(*fds, ::testing::ElementsAre(3, 4));
+  EXPECT_EQ(settings.server.listen.size(), 2u);
+  EXPECT_EQ(settings.server.listen.front().ToString(), "0.0.0.0:80");
+
+  EXPECT_FALSE(UsePassed({tcp(3, "0.0.0.0:8080")}, flags, &settings).ok()) << "-p asks for another";
+  PassedSocket udp = tcp(3, "0.0.0.0:80");
+  udp.protocol = Protocol::kUdp;
+  EXPECT_THAT(std::string(UsePassed({udp}, flags, &settings).status().message()), HasSubstr("UDP"));
+  flags.listen = {"192.0.2.1", "192.0.2.2"};
+  settings = *Parse({"-p", "80", "-o", "a", "--listen", "192.0.2.1", "--listen", "192.0.2.2"});
+  EXPECT_THAT(std::string(UsePassed({tcp(3, "192.0.2.1:80")}, flags, &settings).status().message()),
+              HasSubstr("192.0.2.2:80"));
+}
+
+TEST(Settings, WhatTakesARestartIsNamed) {
+  const Settings running = *Parse({"-p", "80"}, kFleet);
+  EXPECT_THAT(NeedsRestart(running, running), ::testing::IsEmpty());
+  Settings next = *Parse({"-p", "80", "--serve-name", "a.example"}, kFleet);
+  EXPECT_THAT(NeedsRestart(running, next), ::testing::IsEmpty());
+  next = *Parse(
+      {"-p", "80", "-o", "elsewhere", "--cache-bytes", "5", "--metrics", "[::1]:1", "--access-log", "b"},
+      kFleet);
+  EXPECT_THAT(NeedsRestart(running, next),
+              ::testing::ElementsAre("origin", "cache", "http.metrics_listen", "http.access_log"));
 }
 
 TEST(Settings, WhatIsWrongOfTheHttpSectionIsNamed) {

@@ -46,19 +46,36 @@ class LocalHttp:
             (self.folder / "cdn.textproto").write_text(text.replace("METRICS", f"127.0.0.1:{self.metrics_port}"))
             self.flags += ["--config", "cdn.textproto"]
 
+    listen = ("--listen", "127.0.0.1")
+    pass_fds = ()
+
     def __enter__(self):
         self.origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
         threading.Thread(target=self.origin.serve_forever, daemon=True).start()
-        command = [BIN / "httpserver", "-p", str(self.port), "-o", f"127.0.0.1:{self.origin.server_port}",
-                   "--listen", "127.0.0.1", "--control", "127.0.0.1:0", *self.flags]
+        self.start()
+        return self
+
+    def command(self):
+        return [BIN / "httpserver", "-p", str(self.port), "-o", f"127.0.0.1:{self.origin.server_port}",
+                *self.listen, "--control", "127.0.0.1:0", *self.flags]
+
+    def start(self, *more):
+        """Once more, after an end; or with --replace, beside the one that runs."""
+        began = len(self.log())
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self.command(), *more], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, pass_fds=self.pass_fds)
         try:
-            wait_until("httpserver listens", self._listens)
+            wait_until("httpserver listens", lambda: self._listens(began))
         except BaseException:
             self.__exit__()
             raise
-        return self
+
+    def replace(self):
+        """A restart that refuses nobody. The old one's exit status."""
+        old = self.process
+        self.start("--replace", str(old.pid))
+        return old.wait(1)
 
     def __exit__(self, *_):
         if self.process.poll() is None:
@@ -67,13 +84,14 @@ class LocalHttp:
         self.origin.shutdown()
         self.origin.server_close()
 
-    def _listens(self):
+    def _listens(self, began):
         if self.process.poll() is not None:
             raise RuntimeError(f"httpserver ended with {self.process.returncode}:\n{self.log()}")
-        return re.search(r"control port \d+", self.log())
+        return re.search(r"control port \d+", self.log()[began:])
 
     def log(self):
-        return (self.folder / "log").read_text()
+        file = self.folder / "log"
+        return file.read_text() if file.exists() else ""
 
     def ask(self, path, method="GET", host="cdn.example.org", **headers):
         """(status, headers, body)."""

@@ -13,17 +13,12 @@ namespace {
 constexpr milliseconds kLingerTimeout{2'000};
 constexpr size_t kMaxLingerBytes = 1'048'576;
 
-IpAddress AddressOf(const Socket& socket) {
-  error_code error;
-  const Tcp::endpoint endpoint = socket.remote_endpoint(error);
-  const auto address =
-      error ? absl::StatusOr<IpAddress>(IpAddress()) : IpAddress::FromSockaddr(endpoint.data());
-  return address.ok() ? *address : IpAddress();
-}
+MonoTime Now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-ClientStream::ClientStream(Socket socket, DeadlineSweeper& sweeper, const Limits& limits)
+ClientStream::ClientStream(Socket socket, const IpAddress& client, DeadlineSweeper& sweeper,
+                           const Limits& limits)
     : socket_(std::move(socket)),
       deadline_(sweeper,
                 [this] {
@@ -31,9 +26,11 @@ ClientStream::ClientStream(Socket socket, DeadlineSweeper& sweeper, const Limits
                   CancelRead();
                 }),
       limits_(limits),
-      client_(AddressOf(socket_)),
+      client_(client),
       parser_(limits),
-      buffer_(kInitialInputBytes, '\0') {
+      buffer_(kInitialInputBytes, '\0'),
+      reading_(limits.body_timeout, limits.min_rate),
+      writing_(limits.write_timeout, limits.min_rate) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
   socket_.set_option(Tcp::no_delay(true), ignored);
@@ -61,6 +58,7 @@ Task<ClientStream::Read> ClientStream::Receive() {
   const auto space = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
   auto [error, size] = co_await socket_.async_read_some(space, kAwait);
   end_ += size;
+  received_ += size;
   deadline_.Clear();
   if (!error) co_return Read::kDone;
   if (!expired_) co_return Read::kClosed;
@@ -68,8 +66,10 @@ Task<ClientStream::Read> ClientStream::Receive() {
   co_return Read::kRejected;
 }
 
-Task<ClientStream::Read> ClientStream::ReadHead() {
+Task<ClientStream::Read> ClientStream::ReadHead(milliseconds idle) {
   parser_.Reset();
+  reading_.Begin(received_);
+  writing_.Begin(sent_);
   bool started = false;
   MonoTime head_deadline;
   for (;;) {
@@ -83,11 +83,11 @@ Task<ClientStream::Read> ClientStream::ReadHead() {
         rejection_ = parser_.rejection();
         co_return Read::kRejected;
       }
-      if (!started) head_deadline = std::chrono::steady_clock::now() + limits_.header_timeout;
+      if (!started) head_deadline = Now() + limits_.header_timeout;
       started = true;
       deadline_.SetAt(head_deadline);
     } else {
-      deadline_.SetAfter(limits_.keep_alive_timeout);
+      deadline_.SetAfter(idle);
     }
     idle_ = !started;
     const Read read = co_await Receive();
@@ -109,8 +109,9 @@ Task<ClientStream::Read> ClientStream::ReadBody(std::string* out) {
     }
     if (out->size() > before || result.progress == Progress::kDone) break;
     if (buffer_.size() < kReadChunkBytes && begin_ == end_) buffer_.resize(kReadChunkBytes);
-    deadline_.SetAfter(limits_.body_timeout);
+    deadline_.SetAt(reading_.Await(Now(), received_));
     const Read read = co_await Receive();
+    reading_.Waited(Now());
     if (read != Read::kDone) co_return read;
   }
   co_return Read::kDone;
@@ -133,14 +134,19 @@ Task<bool> ClientStream::Write(Gather bytes) {
   bool failed = false;
   while (!WriteNow(&bytes, &failed)) {
     if (failed) co_return false;
-    deadline_.SetAfter(limits_.write_timeout);
+    deadline_.SetAt(writing_.Await(Now(), sent_));
     auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
+    writing_.Waited(Now());
     deadline_.Clear();
-    lost_ = lost_ || error;
-    if (error) co_return false;
+    if (!error) continue;
+    lost_ = true;
+    too_slow_ = expired_;
+    co_return false;
   }
   co_return true;
 }
+
+void ClientStream::LimitIdle(milliseconds idle) { deadline_.SetAfter(idle); }
 
 void ClientStream::Abort() {
   error_code ignored;
@@ -159,6 +165,7 @@ void ClientStream::CancelRead() {
 }
 
 Task<void> ClientStream::LingerAndClose() {
+  if (too_slow_) co_return Abort();  // or the kernel would go on offering what is left
   if (lost_) co_return Close();
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);

@@ -11,6 +11,7 @@
 #include "services/replica/http1/parser.h"
 #include "services/replica/io/deadline.h"
 #include "services/replica/io/gather.h"
+#include "services/replica/io/pace.h"
 #include "services/replica/limits.h"
 
 namespace perigee::replica {
@@ -18,12 +19,13 @@ namespace perigee::replica {
 class ClientStream {
  public:
   // `limits` and `sweeper` must outlive it.
-  ClientStream(Socket socket, DeadlineSweeper& sweeper, const Limits& limits);
+  ClientStream(Socket socket, const IpAddress& client, DeadlineSweeper& sweeper, const Limits& limits);
 
   enum class Read { kDone, kClosed, kRejected };
 
-  // The next request's head, pipelined or from the socket. kRejected: answer rejection() and close.
-  Task<Read> ReadHead();
+  // The next request's head, pipelined or from the socket. kRejected: answer rejection() and close. kClosed
+  // also when nothing of it has come within `idle`.
+  Task<Read> ReadHead(milliseconds idle);
   const RequestHead& request() const { return parser_.head(); }
   const Rejection& rejection() const { return rejection_; }
 
@@ -33,7 +35,7 @@ class ClientStream {
   // Whether bytes of the body, or of a next request, have already come.
   bool has_input() const { return begin_ != end_; }
 
-  // Sends all of it; false when the client is gone or took nothing for write_timeout. Starts with one
+  // Sends all of it; false when the client is gone or too slow (write_timeout, min_rate). Starts with one
   // gathering send that does not wait, which is all that most answers need.
   Task<bool> Write(Gather bytes);
   // That first send alone: true when everything went, else `bytes` is what is left (`failed` if hopeless).
@@ -45,8 +47,12 @@ class ClientStream {
   // Bytes that the kernel has taken, of all answers.
   uint64_t sent() const { return sent_; }
 
-  // Waits for nothing: whether the connection sits between two requests.
+  // Whether the connection sits between two requests.
   bool idle() const { return idle_; }
+  // When idle: for no longer than this from now on.
+  void LimitIdle(milliseconds idle);
+  // Whether a write has failed because the client took its bytes too slowly.
+  bool too_slow() const { return too_slow_; }
 
   // The answer cannot be completed: resets the connection, so that the client cannot take it for whole.
   void Abort();
@@ -71,12 +77,16 @@ class ClientStream {
   Rejection rejection_;
   bool idle_ = false;
   bool expired_ = false;
-  bool lost_ = false;  // a write has failed
+  bool lost_ = false;      // a write has failed
+  bool too_slow_ = false;  // for that reason
   // Received and not yet used up: [begin_, end_) of the buffer.
   std::string buffer_;
   size_t begin_ = 0;
   size_t end_ = 0;
   uint64_t sent_ = 0;
+  uint64_t received_ = 0;
+  Pace reading_;  // of a body
+  Pace writing_;
 };
 
 }  // namespace perigee::replica

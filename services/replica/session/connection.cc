@@ -4,7 +4,7 @@ namespace perigee::replica {
 
 Task<> Connection::Run() {
   for (;;) {
-    const ClientStream::Read read = co_await client_.ReadHead();
+    const ClientStream::Read read = co_await client_.ReadHead(IdleTimeout());
     if (read == ClientStream::Read::kClosed) {
       KeepRtt();
       co_return;
@@ -15,9 +15,9 @@ Task<> Connection::Run() {
     }
     const bool keep = co_await handler_.Handle();
     handler_.Record();
-    // An answer that was begun before the drain has promised to keep the connection; it may end all the same.
-    if (!keep || context_.draining) break;
+    if (!keep) break;
   }
+  if (client_.too_slow()) context_.counters.refused[Refusal::kSlowReader].Add();
   KeepRtt();
   co_await client_.LingerAndClose();
 }

@@ -14,9 +14,9 @@ namespace perigee::replica {
 class Connection
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  Connection(Socket socket, Context& context)
+  Connection(Socket socket, const IpAddress& client, Context& context)
       : context_(context),
-        client_(std::move(socket), context.sweeper, context.limits),
+        client_(std::move(socket), client, context.sweeper, context.limits),
         handler_(context, client_) {
     context_.counters.connections_opened.Add();
   }
@@ -24,13 +24,17 @@ class Connection
 
   Task<> Run();
 
-  // No further request: closes now when none is under way, else after its answer.
+  // At most one further request, for one may be on its way: closes after the answer to it, or when none has
+  // come for drain_idle_timeout. context.draining is set already.
   void Drain() {
-    if (client_.idle()) client_.CancelRead();
+    if (client_.idle()) client_.LimitIdle(context_.limits.drain_idle_timeout);
   }
   void Close() { client_.Close(); }
 
  private:
+  milliseconds IdleTimeout() const {
+    return context_.draining ? context_.limits.drain_idle_timeout : context_.limits.keep_alive_timeout;
+  }
   void KeepRtt();
 
   Context& context_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/base/clock.h"
+#include "lib/base/published.h"
 #include "lib/http_semantics/storability.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/counters.h"
@@ -22,6 +23,7 @@ struct Context {
   OriginPool& pool;
   Counters& counters;
   Telemetry telemetry;
+  Published<ServedNames>::Reader served_names;
   bool draining = false;  // answers say Connection: close
 
   // Shared and thread-safe, or never changed.
@@ -30,7 +32,6 @@ struct Context {
   const http::CachePolicy& policy;
   const OriginAddress& origin;
   const Limits& limits;
-  const ServedNames& served_names;
   ClientRtts& client_rtts;
   const Clock& clock;
 };

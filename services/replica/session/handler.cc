@@ -18,7 +18,8 @@ Task<bool> Handler::Handle() {
   context_.counters.requests.Add();
   recorder_.Begin(client_.sent());
   at_.plan = PlanRequest(request());
-  if (!context_.served_names.Serve(request())) at_.plan = {.status = 421, .why = "not served here"};
+  if (!context_.served_names.Current()->Serve(request()))
+    at_.plan = {.status = 421, .why = "not served here"};
   at_.is_head = request().method == "HEAD";
   at_.found = {};
   const Plan& plan = at_.plan;

@@ -1,5 +1,6 @@
 #include "services/replica/session/listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -66,11 +67,12 @@ uint16_t PortOf(int fd) {
                                              : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
 }
 
-absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int workers) {
+absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int workers, bool share_port) {
   Listening all;
   for (IpEndpoint& endpoint : endpoints) {
     if (endpoint.port == 0) endpoint.port = all.port;
-    if (absl::Status status = CheckUnused(endpoint); !status.ok()) return status;
+    if (absl::Status status = share_port ? absl::OkStatus() : CheckUnused(endpoint); !status.ok())
+      return status;
     if (all.port != 0 || endpoint.port != 0) continue;
     // The port that the kernel gives is for all addresses and Workers: take it once to learn it.
     auto fd = ListenOn(endpoint);
@@ -85,6 +87,20 @@ absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int wor
       auto fd = ListenOn(endpoint);
       if (!fd.ok()) return fd.status();
       sockets.emplace_back(*fd);
+    }
+  }
+  return all;
+}
+
+absl::StatusOr<Listening> ShareOut(const std::vector<int>& fds, int workers) {
+  Listening all{.port = PortOf(fds.front()), .of_workers = {}};
+  for (int i = 0; i < workers; ++i) {
+    std::vector<perigee::Socket>& sockets = all.of_workers.emplace_back();
+    for (const int fd : fds) {
+      const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+      if (copy < 0)
+        return absl::ResourceExhaustedError(fmt::format("no descriptor: {}", std::strerror(errno)));
+      sockets.emplace_back(copy);
     }
   }
   return all;

@@ -28,8 +28,13 @@ struct Listening {
   std::vector<std::vector<perigee::Socket>> of_workers;
 };
 
-// Takes addresses that nobody listens on; those with port 0 share one that the kernel chooses. No thread is
-// started. Errors as above.
-absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int workers);
+// Takes addresses that nobody listens on, or, with `share_port`, nobody but programs of the same user that
+// set SO_REUSEPORT too; those with port 0 share one that the kernel chooses. No thread is started. Errors as
+// above.
+absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int workers,
+                                      bool share_port = false);
+
+// Each of these listening sockets for all Workers. They stay open. Errors: ResourceExhausted.
+absl::StatusOr<Listening> ShareOut(const std::vector<int>& fds, int workers);
 
 }  // namespace perigee::replica

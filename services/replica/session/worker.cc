@@ -14,11 +14,14 @@ namespace {
 
 // How long an accept waits after one that failed for want of descriptors or memory.
 constexpr milliseconds kAcceptBackoff{100};
+// More than the kernel queues.
+constexpr int kMaxQueued = 65'536;
 
 }  // namespace
 
 Worker::Worker(Shared& shared, const std::vector<int>& listening)
     : limits_(shared.worker_limits),
+      addresses_(shared.addresses),
       sweeper_(io_.get_executor()),
       pool_(io_.get_executor(), sweeper_, shared.worker_limits, shared.clock, shared.origin, shared.resolver),
       context_{.executor = io_.get_executor(),
@@ -28,12 +31,12 @@ Worker::Worker(Shared& shared, const std::vector<int>& listening)
                .telemetry = {.counters = counters_,
                              .access_log = shared.access_log ? &shared.access_log->NewRing() : nullptr,
                              .clock = shared.clock},
+               .served_names = Published<ServedNames>::Reader(shared.served_names),
                .cache = shared.cache,
                .flights = shared.flights,
                .policy = shared.policy,
                .origin = shared.origin,
                .limits = shared.worker_limits,
-               .served_names = shared.served_names,
                .client_rtts = shared.client_rtts,
                .clock = shared.clock} {
   for (const int fd : listening) {
@@ -56,11 +59,10 @@ Task<> Worker::Accept(Acceptor& acceptor) {
   Timer pause(io_.get_executor());
   while (acceptor.is_open()) {
     Socket socket(io_.get_executor());
-    auto [error] = co_await acceptor.async_accept(socket, kAwait);
-    if (!error && counters_.connections() >= limits_.max_connections) {
-      Refuse(std::move(socket));
-    } else if (!error) {
-      asio::co_spawn(io_, Serve(std::move(socket)), asio::detached);
+    Tcp::endpoint from;
+    auto [error] = co_await acceptor.async_accept(socket, from, kAwait);
+    if (!error) {
+      Admit(std::move(socket), from);
     } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
       spdlog::warn("cannot accept a connection: {}", error.message());
       pause.expires_after(kAcceptBackoff);
@@ -69,15 +71,35 @@ Task<> Worker::Accept(Acceptor& acceptor) {
   }
 }
 
-Task<> Worker::Serve(Socket socket) {
+void Worker::AcceptQueued(Acceptor& acceptor) {
+  error_code error;
+  acceptor.non_blocking(true, error);
+  for (int i = 0; i < kMaxQueued && !error; ++i) {
+    Socket socket(io_.get_executor());
+    Tcp::endpoint from;
+    acceptor.accept(socket, from, error);
+    if (!error) Admit(std::move(socket), from);
+  }
+}
+
+void Worker::Admit(Socket socket, const Tcp::endpoint& from) {
+  const IpAddress client = IpAddress::FromSockaddr(from.data()).value_or(IpAddress());
+  if (counters_.connections() >= limits_.max_connections)
+    return Refuse(std::move(socket), Refusal::kConnections);
+  std::optional<AddressLimit::Place> place = addresses_.Enter(client);
+  if (!place) return Refuse(std::move(socket), Refusal::kClientConnections);
+  asio::co_spawn(io_, Serve(std::move(socket), client, *std::move(place)), asio::detached);
+}
+
+Task<> Worker::Serve(Socket socket, IpAddress client, [[maybe_unused]] AddressLimit::Place place) {
   // Not in the frame, which would be too large for Asio to keep and use again.
-  const auto connection = std::make_unique<Connection>(std::move(socket), context_);
+  const auto connection = std::make_unique<Connection>(std::move(socket), client, context_);
   connections_.push_back(*connection);
   co_await connection->Run();
 }
 
-void Worker::Refuse(Socket socket) {
-  counters_.refused[Refusal::kConnections].Add();
+void Worker::Refuse(Socket socket, Refusal why) {
+  counters_.refused[why].Add();
   std::string answer;
   AppendOwnAnswer(503, "too many connections", false,
                   {.forward = http::Forward::kBypass, .detail = "overload"}, {.keep_alive = false},
@@ -95,8 +117,14 @@ void Worker::Drain() {
   asio::post(io_, [this] {
     stopping_ = true;
     context_.draining = true;
-    for (Acceptor& acceptor : acceptors_) acceptor.close();
-    for (Connection& connection : connections_) connection.Drain();
+    for (Acceptor& acceptor : acceptors_) {
+      AcceptQueued(acceptor);
+      acceptor.close();
+    }
+    // Once those that were just accepted have begun.
+    asio::post(io_, [this] {
+      for (Connection& connection : connections_) connection.Drain();
+    });
   });
 }
 

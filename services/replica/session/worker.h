@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "services/replica/counters.h"
+#include "services/replica/session/address_limit.h"
 #include "services/replica/session/connection.h"
 #include "services/replica/session/context.h"
 
@@ -21,8 +22,9 @@ struct Shared {
   const Limits& worker_limits;  // with the counts of connections divided among the Workers
   const Clock& clock;
   const ResolverOptions& resolver;
-  const ServedNames& served_names;
+  Published<ServedNames> served_names;
   AccessLog* access_log;  // null: none is kept
+  AddressLimit addresses;
   ClientRtts client_rtts = {};
 };
 
@@ -35,8 +37,8 @@ class Worker {
 
   void Start();
 
-  // Thread-safe, after Start: takes no new connections; closes those that are idle, and the others after
-  // their answers.
+  // Thread-safe, after Start: takes no connections but those that the kernel has accepted already; closes all
+  // after their answers, and those that ask for nothing within drain_idle_timeout.
   void Drain();
   // Thread-safe, after Start: whether answers say Connection: close, so that clients connect anew, elsewhere
   // if they can. Nothing is refused.
@@ -49,10 +51,14 @@ class Worker {
 
  private:
   Task<> Accept(Acceptor& acceptor);
-  Task<> Serve(Socket socket);
-  void Refuse(Socket socket);
+  // What waits in the kernel's queue, which would be reset when the socket closes.
+  void AcceptQueued(Acceptor& acceptor);
+  void Admit(Socket socket, const Tcp::endpoint& from);
+  Task<> Serve(Socket socket, IpAddress client, AddressLimit::Place place);
+  void Refuse(Socket socket, Refusal why);
 
   const Limits& limits_;
+  AddressLimit& addresses_;
   asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};  // sockets are touched by its thread alone
   DeadlineSweeper sweeper_;
   OriginPool pool_;

@@ -12,9 +12,20 @@ using Words = std::array<std::string_view, static_cast<size_t>(Enum::kCount)>;
 constexpr Words<MethodClass> kMethods = {"GET", "HEAD", "POST", "other"};
 constexpr Words<StatusClass> kStatuses = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 constexpr Words<HitTier> kTiers = {"memory", "disk"};
-constexpr Words<Refusal> kRefusals = {"connections",     "malformed",       "method",       "timeout",
-                                      "body-too-large",  "target-too-long", "foreign-host", "head-too-large",
-                                      "not-implemented", "version",         "loop",         "other"};
+constexpr Words<Refusal> kRefusals = {"connections",
+                                      "client-connections",
+                                      "slow-reader",
+                                      "malformed",
+                                      "method",
+                                      "timeout",
+                                      "body-too-large",
+                                      "target-too-long",
+                                      "foreign-host",
+                                      "head-too-large",
+                                      "not-implemented",
+                                      "version",
+                                      "loop",
+                                      "other"};
 
 struct RefusalStatus {
   int status;

@@ -14,17 +14,19 @@ enum class HitTier : uint8_t { kMemory, kDisk, kCount };
 
 // Why a request was refused before anything was looked up or fetched for it.
 enum class Refusal : uint8_t {
-  kConnections,     // max_connections; 503
-  kMalformed,       // 400
-  kMethod,          // 405
-  kTimeout,         // header_timeout, body_timeout; 408
-  kBodyTooLarge,    // 413
-  kTargetTooLong,   // 414
-  kForeignHost,     // none of the served names; 421
-  kHeadTooLarge,    // 431
-  kNotImplemented,  // WebSocket; 501
-  kVersion,         // 505
-  kLoop,            // max. intermediaries; 508
+  kConnections,        // max_connections; 503
+  kClientConnections,  // max_connections_per_address; 503
+  kSlowReader,         // write_timeout, min_rate; cut off
+  kMalformed,          // 400
+  kMethod,             // 405
+  kTimeout,            // header_timeout, body_timeout; 408
+  kBodyTooLarge,       // 413
+  kTargetTooLong,      // 414
+  kForeignHost,        // none of the served names; 421
+  kHeadTooLarge,       // 431
+  kNotImplemented,     // WebSocket; 501
+  kVersion,            // 505
+  kLoop,               // max. intermediaries; 508
   kOther,
   kCount,
 };
