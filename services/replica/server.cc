@@ -1,8 +1,10 @@
 #include "services/replica/server.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <random>
 #include <thread>
 
 #include "services/replica/session/worker.h"
@@ -13,11 +15,28 @@ namespace {
 constexpr std::chrono::milliseconds kDrainPoll{20};
 
 Limits ShareOf(Limits limits, size_t workers) {
-  const auto share = [workers](size_t all) { return std::max<size_t>(1, (all + workers - 1) / workers); };
+  const auto share = [workers](size_t all) { return (all + workers - 1) / workers; };
   limits.max_connections = share(limits.max_connections);
   limits.max_origin_connections = share(limits.max_origin_connections);
   limits.max_idle_origin_connections = share(limits.max_idle_origin_connections);
+  limits.max_tunnels = share(limits.max_tunnels);
   return limits;
+}
+
+void LogCircuit(const CircuitBreaker::Change& change) {
+  if (change.open) {
+    spdlog::warn("the origin fails ({}): it is not asked for {} ms", Name(change.why),
+                 change.hold_off.count());
+  } else {
+    spdlog::info("the origin answers again");
+  }
+}
+
+CircuitBreaker MakeBreaker(const Limits& limits) {
+  return CircuitBreaker({.max_failures = limits.max_origin_failures,
+                         .hold_off = limits.origin_hold_off,
+                         .max_hold_off = limits.max_origin_hold_off},
+                        std::random_device()(), LogCircuit);
 }
 
 }  // namespace
@@ -25,16 +44,19 @@ Limits ShareOf(Limits limits, size_t workers) {
 Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
     : options_(std::move(options)),
       worker_limits_(ShareOf(options_.limits, static_cast<size_t>(options_.threads))),
-      shared_(new Shared{
-          .cache = cache,
-          .flights = FlightTable(options_.limits.max_object_bytes, options_.limits.max_flight_bytes),
-          .policy = options_.policy,
-          .origin = options_.origin,
-          .worker_limits = worker_limits_,
-          .clock = clock,
-          .resolver = options_.resolver,
-          .served_names = options_.served_names,
-          .access_log = options_.access_log}) {}
+      shared_(
+          new Shared{.cache = cache,
+                     .flights = FlightTable(options_.limits.max_object_bytes,
+                                            options_.limits.max_flight_bytes, options_.limits.failure_hold),
+                     .policy = options_.policy,
+                     .origin = {.address = options_.origin,
+                                .tls = options_.tls,
+                                .breaker = MakeBreaker(options_.limits)},
+                     .worker_limits = worker_limits_,
+                     .clock = clock,
+                     .resolver = options_.resolver,
+                     .served_names = options_.served_names,
+                     .access_log = options_.access_log}) {}
 
 absl::StatusOr<Listening> Server::Listen(const ServerOptions& options) {
   return ListenOnAll(options.listen, std::max(1, options.threads));
@@ -71,6 +93,8 @@ void Server::AddUp(Counters* sum) const {
 }
 
 const ClientRtts& Server::client_rtts() const { return shared_->client_rtts; }
+
+const CircuitBreaker& Server::circuit() const { return shared_->origin.breaker; }
 
 ServerStats Server::Stats() const {
   Counters sum;

@@ -35,10 +35,10 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
 class LocalHttp:
     """`fleet` is text for the fleet file; METRICS in it becomes the metrics port's address. Without any the server runs on
-    flags alone."""
+    flags alone. `origin`: another one than that of this process."""
 
-    def __init__(self, folder, fleet="", flags=()):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, fleet="", flags=(), origin=None):
+        self.folder, self.origin_url = pathlib.Path(folder), origin
         self.port, self.metrics_port = free_port(), free_port()
         self.flags = [flag.replace("METRICS", f"127.0.0.1:{self.metrics_port}") for flag in flags]
         if fleet:
@@ -49,8 +49,9 @@ class LocalHttp:
     def __enter__(self):
         self.origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
         threading.Thread(target=self.origin.serve_forever, daemon=True).start()
-        command = [BIN / "httpserver", "-p", str(self.port), "-o", f"127.0.0.1:{self.origin.server_port}",
-                   "--listen", "127.0.0.1", "--control", "127.0.0.1:0", *self.flags]
+        origin = self.origin_url or f"127.0.0.1:{self.origin.server_port}"
+        command = [BIN / "httpserver", "-p", str(self.port), "-o", origin, "--listen", "127.0.0.1",
+                   "--control", "127.0.0.1:0", *self.flags]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:

@@ -31,7 +31,7 @@ Worker::Worker(Shared& shared, const std::vector<int>& listening)
                .cache = shared.cache,
                .flights = shared.flights,
                .policy = shared.policy,
-               .origin = shared.origin,
+               .origin = shared.origin.address,
                .limits = shared.worker_limits,
                .served_names = shared.served_names,
                .client_rtts = shared.client_rtts,
