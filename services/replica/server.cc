@@ -59,6 +59,10 @@ Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
                      .access_log = options_.access_log}) {}
 
 absl::StatusOr<Listening> Server::Listen(const ServerOptions& options) {
+  if (options.origin.https != (options.tls != nullptr)) {
+    return absl::InvalidArgumentError(
+        fmt::format("origin {}: TLS is for https, and only there", options.origin.base));
+  }
   return ListenOnAll(options.listen, std::max(1, options.threads));
 }
 

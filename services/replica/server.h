@@ -28,7 +28,7 @@ struct ServerOptions {
   // One port for all of them when it is 0: the kernel chooses.
   std::vector<IpEndpoint> listen;
   OriginAddress origin;
-  TlsClient* tls = nullptr;  // for an https origin; must outlive the server
+  TlsClient* tls = nullptr;  // of an https origin; must outlive the server
   int threads = 1;
   Limits limits;
   http::CachePolicy policy;
@@ -57,6 +57,7 @@ class Server {
                                                        const Clock& clock);
 
   // The same in two steps, with time between them to give up root: opens the ports, then serves them.
+  // InvalidArgument when `options` has an https origin without TLS, which would go out in clear.
   static absl::StatusOr<Listening> Listen(const ServerOptions& options);
   static std::unique_ptr<Server> Serve(ServerOptions options, Listening listening, Cache& cache,
                                        const Clock& clock);

@@ -13,7 +13,6 @@ class CircuitTest : public ServerTest {
   CircuitTest() {
     limits_.max_origin_failures = 3;
     limits_.failure_hold = milliseconds(0);
-    limits_.origin_hold_off = milliseconds(300);
   }
   void AwaitClosed() {
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(5);
@@ -77,6 +76,12 @@ TEST_F(CircuitTest, ClientsThatBreakOffDoNotOpenIt) {
   while (server_->Stats().connections > 0 && std::chrono::steady_clock::now() < give_up)
     std::this_thread::yield();
   EXPECT_EQ(server_->circuit().openings(), 0u);
+}
+
+TEST(Server, AnHttpsOriginIsNeverAskedInClear) {
+  const ServerOptions options{.listen = {{.address = *IpAddress::Parse("127.0.0.1"), .port = 0}},
+                              .origin = *OriginAddress::Parse("https://localhost")};
+  EXPECT_EQ(Server::Listen(options).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 // --- A failure is held (fetch/flight.h) ---

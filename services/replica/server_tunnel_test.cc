@@ -113,7 +113,7 @@ TEST_F(TunnelTest, SilenceInBothDirectionsEndsIt) {
   TestSocket client = Open();
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 5; ++i) {
-    std::this_thread::sleep_for(milliseconds(100));
+    Gate().WaitFor(milliseconds(100));
     ExpectGreeting(client);
   }
   EXPECT_TRUE(client.AtEnd());
@@ -125,7 +125,7 @@ TEST_F(TunnelTest, LivesLongerThanAnyFetch) {
   limits_.fetch_timeout = limits_.idle_timeout = limits_.body_timeout = milliseconds(100);
   Start(AgreeAndGreet);
   TestSocket client = Open();
-  std::this_thread::sleep_for(milliseconds(300));
+  Gate().WaitFor(milliseconds(300));
   ExpectGreeting(client);
 }
 

@@ -30,18 +30,6 @@ Blame BlameFor(FetchError error) {
 
 }  // namespace
 
-std::string_view Name(CircuitState state) {
-  switch (state) {
-    case CircuitState::kClosed:
-      return "closed";
-    case CircuitState::kOpen:
-      return "open";
-    case CircuitState::kHalfOpen:
-      return "half-open";
-  }
-  return "unknown";
-}
-
 CircuitBreaker::Permit::Permit(Permit&& other) noexcept
     : breaker_(std::exchange(other.breaker_, nullptr)), resource_(other.resource_), trial_(other.trial_) {}
 

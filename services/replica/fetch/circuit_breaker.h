@@ -20,7 +20,6 @@
 #include <mutex>
 #include <optional>
 #include <random>
-#include <string_view>
 #include <vector>
 
 #include "lib/base/clock.h"
@@ -29,7 +28,6 @@
 namespace perigee::replica {
 
 enum class CircuitState { kClosed, kOpen, kHalfOpen };
-std::string_view Name(CircuitState state);
 
 class CircuitBreaker {
  public:

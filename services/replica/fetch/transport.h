@@ -15,7 +15,8 @@ class Transport {
  public:
   explicit Transport(const Executor& executor) : socket_(executor) {}
 
-  // With TLS unless `tls` is null. When TLS is what failed, `*why` tells more: " (certificate has expired)".
+  // With TLS unless `tls` is null; `why` may be so too then. When TLS is what failed, `*why` tells more:
+  // " (certificate has expired)".
   Task<FetchError> Connect(const IpAddress& address, uint16_t port, TlsClient* tls, std::string* why);
 
   // As Asio's of the same names, to be awaited: error and size.
