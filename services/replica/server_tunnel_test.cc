@@ -108,7 +108,7 @@ TEST_F(TunnelTest, TheOriginsEndIsTheClientsWithAllThatCameBefore) {
 }
 
 TEST_F(TunnelTest, SilenceInBothDirectionsEndsIt) {
-  limits_.tunnel_idle_timeout = milliseconds(300);
+  limits_.tunnel_idle_timeout = milliseconds(500);
   Start(AgreeAndGreet);
   TestSocket client = Open();
   const auto begin = std::chrono::steady_clock::now();
@@ -117,15 +117,15 @@ TEST_F(TunnelTest, SilenceInBothDirectionsEndsIt) {
     ExpectGreeting(client);
   }
   EXPECT_TRUE(client.AtEnd());
-  EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(800));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(900));
   AwaitTunnels(0);
 }
 
 TEST_F(TunnelTest, LivesLongerThanAnyFetch) {
-  limits_.fetch_timeout = limits_.idle_timeout = limits_.body_timeout = milliseconds(100);
+  limits_.fetch_timeout = limits_.idle_timeout = limits_.body_timeout = milliseconds(300);
   Start(AgreeAndGreet);
   TestSocket client = Open();
-  Gate().WaitFor(milliseconds(300));
+  Gate().WaitFor(milliseconds(500));
   ExpectGreeting(client);
 }
 

@@ -156,6 +156,7 @@ def test_a_private_authority_counts_only_when_it_is_given(tmp_path, certificates
         assert server.ask("/a")[1]["Cache-Status"].endswith("detail=certificate-issuer")
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 def test_tls_older_than_1_2_is_refused(tmp_path, certificates):
     def ancient(context):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
