@@ -131,14 +131,15 @@ TEST_F(HostileOriginTest, BytesBeyondAResponseAreNoAnswerToTheNextRequest) {
         const size_t honest = first.size() - forged.size();
         if (!late) return socket.Send(first);
         socket.Send(std::string_view(first).substr(0, honest));
-        std::this_thread::sleep_for(
-            milliseconds(20));  // so that it comes when the connection is kept already
+        Gate().WaitFor(milliseconds(20));  // so that it comes when the connection is kept already
         socket.Send(forged);
         sent.Open();
         return true;
       });
       Fetch("/a");
-      if (late) ASSERT_TRUE(sent.Wait());
+      if (late) {
+        ASSERT_TRUE(sent.Wait());
+      }
       EXPECT_EQ(Fetch("/good").body, "good");
       EXPECT_EQ(origin_->connections(), 2);
     }
