@@ -11,6 +11,7 @@ namespace {
 constexpr int kMaxReplicas = 64;
 constexpr size_t kMaxDomainLength = 253;
 constexpr uint32_t kMaxReplicaWeight = 10'000;
+constexpr uint32_t kMaxNegativeTtlSeconds = 86'400;
 constexpr uint32_t kMaxAddressesPerAnswer = 8;
 constexpr uint32_t kMaxReports = 100;
 
@@ -104,6 +105,8 @@ void CheckFleet(const v1::FleetConfig& fleet, const Located& root) {
   CheckZones(fleet, root);
   CheckDns(fleet.dns(), root.Child("dns", fleet.dns()));
   CheckHttp(fleet.http(), root.Child("http", fleet.http()));
+  root.Child("cache", fleet.cache())
+      .RequireAtMost("negative_ttl_seconds", fleet.cache().negative_ttl_seconds(), kMaxNegativeTtlSeconds);
   const Located policy = root.Child("probe_policy", fleet.probe_policy());
   CheckPrefixes("allow_special", fleet.probe_policy().allow_special(), policy);
   CheckPrefixes("opt_out", fleet.probe_policy().opt_out(), policy);

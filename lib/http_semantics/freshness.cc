@@ -25,6 +25,10 @@ std::optional<WallTime> DateField(const HeaderList& headers, std::string_view na
 Lifetime HeuristicLifetime(const ResponseHead& response, bool is_public, WallTime date,
                            const CachePolicy& policy) {
   if (!is_public && !IsHeuristicallyCacheable(response.status)) return {};
+  if (response.status >= 400 && IsHeuristicallyCacheable(response.status) &&
+      policy.negative_ttl > seconds::zero()) {
+    return {policy.negative_ttl, LifetimeSource::kHeuristic};
+  }
   const auto modified = DateField(response.headers, "Last-Modified", response.response_time);
   if (!modified || *modified >= date) return {};
   const double share = std::chrono::duration<double>(date - *modified).count() * policy.heuristic_fraction;

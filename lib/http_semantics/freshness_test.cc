@@ -67,6 +67,32 @@ TEST(Freshness, LifetimeBySource) {
   }
 }
 
+TEST(Freshness, NegativeTtlIsForErrorsThatSayNothing) {
+  CachePolicy policy;
+  const auto lifetime = [&policy](int status, HeaderList headers) {
+    return FreshnessOf(Response(std::move(headers), status), policy).lifetime;
+  };
+  EXPECT_EQ(lifetime(404, {}), seconds(0)) << "off by default";
+  policy.negative_ttl = seconds(5);
+  for (const int status : {404, 405, 410, 414, 501}) EXPECT_EQ(lifetime(status, {}), seconds(5)) << status;
+  for (const int status : {200, 301, 400, 403, 429, 500, 503}) EXPECT_EQ(lifetime(status, {}), seconds(0));
+  EXPECT_EQ(lifetime(404, {{"Last-Modified", At(-1'000)}}), seconds(5));
+  EXPECT_EQ(lifetime(404, {{"Cache-Control", "max-age=9"}}), seconds(9));
+  EXPECT_EQ(lifetime(404, {{"Expires", "0"}}), seconds(0));
+}
+
+TEST(Storability, NegativeTtlLetsAnErrorBeStoredUnlessItForbids) {
+  CachePolicy policy;
+  const auto verdict = [&policy](HeaderList headers) {
+    return JudgeStorability("GET", {}, Response(std::move(headers), 404), policy);
+  };
+  EXPECT_EQ(verdict({}), Storability::kNothingToReuse);
+  policy.negative_ttl = seconds(5);
+  EXPECT_EQ(verdict({}), Storability::kStore);
+  EXPECT_EQ(verdict({{"Cache-Control", "no-store"}}), Storability::kResponseNoStore);
+  EXPECT_EQ(verdict({{"Cache-Control", "private"}}), Storability::kPrivate);
+}
+
 TEST(Freshness, CurrentAgeFollowsTheRfcsFormula) {
   struct Case {
     HeaderList headers;

@@ -28,6 +28,8 @@ struct alignas(64) Counters {
   // Those open now are the difference.
   Counter connections_opened, connections_closed;
 
+  Counter tunnels_opened, tunnels_closed;
+
   // Requests, when they end.
   CountersBy<MethodClass> by_method;
   CountersBy<StatusClass> by_status;
@@ -43,10 +45,8 @@ struct alignas(64) Counters {
   std::array<Counter, kFetchErrors> origin_failures;
   LatencyCounters origin_latency;  // to the response's head, connecting included; of those that have one
 
-  uint64_t connections() const {
-    const uint64_t gone = connections_closed.value(), come = connections_opened.value();
-    return std::max(come, gone) - gone;
-  }
+  uint64_t connections() const { return Open(connections_opened, connections_closed); }
+  uint64_t tunnels() const { return Open(tunnels_opened, tunnels_closed); }
   void CountForward(http::Forward forward) {
     by_forward[std::min(static_cast<size_t>(forward), kForwards - 1)].Add();
   }
@@ -54,6 +54,12 @@ struct alignas(64) Counters {
     origin_failures[std::min(static_cast<size_t>(error), kFetchErrors - 1)].Add();
   }
   void AddAll(const Counters& others);
+
+ private:
+  static uint64_t Open(const Counter& opened, const Counter& closed) {
+    const uint64_t gone = closed.value(), come = opened.value();
+    return std::max(come, gone) - gone;
+  }
 };
 
 }  // namespace perigee::replica

@@ -34,10 +34,19 @@ struct Limits {
   milliseconds idle_timeout{15'000};        // silence inside a response
   milliseconds fetch_timeout{3'600'000};    // a whole exchange with the origin
   milliseconds origin_keep_alive{30'000};   // idle origin connections are closed after this
+  // After so many failures in a row the origin is not asked for a while (fetch/circuit_breaker.h); 0: always.
+  size_t max_origin_failures = 10;
+  milliseconds origin_hold_off{1'000};
+  milliseconds max_origin_hold_off{30'000};
+
+  // --- WebSocket, carried through (session/handler_tunnel.cc) ---
+  size_t max_tunnels = 1'000;                 // over all threads; beyond: 503
+  milliseconds tunnel_idle_timeout{120'000};  // silence in both directions; then both ends are closed
 
   // --- Collapsed fetches (fetch/flight.h) ---
   uint64_t max_object_bytes = 10'000'000;   // larger responses are neither stored nor shared
   uint64_t max_flight_bytes = 256'000'000;  // bodies of all flights together; beyond, fetches are not shared
+  milliseconds failure_hold{500};  // so long after a fetch has failed, others for its key fail with it
 };
 
 // Bytes read from a socket at once, in either direction.

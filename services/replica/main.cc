@@ -13,6 +13,7 @@
 #include "lib/service/service_manager.h"
 #include "lib/service/take_over.h"
 #include "services/replica/control/replica_service.h"
+#include "services/replica/fetch/tls_client.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/settings.h"
 #include "services/replica/telemetry/http_metrics.h"
@@ -35,17 +36,25 @@ absl::StatusOr<std::unique_ptr<AccessLog>> OpenAccessLog(const Settings& setting
   return AccessLog::Open(settings.access_log, settings.access_log_format);
 }
 
+absl::StatusOr<std::unique_ptr<TlsClient>> MakeTls(const Settings& settings) {
+  if (!settings.server.origin.https) return std::unique_ptr<TlsClient>();
+  return TlsClient::Create(settings.server.origin.host, settings.origin_ca);
+}
+
 // What it shows must outlive it.
 absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& settings, const Server& server,
                                                             const Cache& cache, const AccessLog* log) {
   if (!settings.metrics) return std::unique_ptr<MetricsServer>();
-  const auto collect = [&server, &cache, log, limit = settings.server.limits.max_connections,
+  const auto collect = [&server, &cache, log, limits = settings.server.limits,
                         start = std::chrono::steady_clock::now()] {
     Counters sum;
     server.AddUp(&sum);
     const auto up = std::chrono::steady_clock::now() - start;
     return HttpMetrics(sum, {.cache = cache.Stats(),
-                             .max_connections = limit,
+                             .max_connections = limits.max_connections,
+                             .max_tunnels = limits.max_tunnels,
+                             .circuit_open = server.circuit().state() != CircuitState::kClosed,
+                             .circuit_openings = server.circuit().openings(),
                              .log_lines_written = log == nullptr ? 0 : log->written(),
                              .log_lines_lost = log == nullptr ? 0 : log->lost(),
                              .uptime = std::chrono::duration_cast<std::chrono::seconds>(up)});
@@ -91,6 +100,9 @@ absl::Status Reload(const Flags& flags, const Settings& running, Server& server)
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
   auto settings = ReadSettings(flags);
   if (!settings.ok()) return settings.status();
+  const auto tls = MakeTls(*settings);
+  if (!tls.ok()) return tls.status();
+  settings->server.tls = tls->get();
   RaiseDescriptorLimit();
 
   auto listening = OpenPorts(flags, &*settings);

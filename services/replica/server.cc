@@ -1,8 +1,10 @@
 #include "services/replica/server.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <random>
 #include <thread>
 
 #include "services/replica/session/worker.h"
@@ -13,11 +15,34 @@ namespace {
 constexpr std::chrono::milliseconds kDrainPoll{20};
 
 Limits ShareOf(Limits limits, size_t workers) {
-  const auto share = [workers](size_t all) { return std::max<size_t>(1, (all + workers - 1) / workers); };
+  const auto share = [workers](size_t all) { return (all + workers - 1) / workers; };
   limits.max_connections = share(limits.max_connections);
   limits.max_origin_connections = share(limits.max_origin_connections);
   limits.max_idle_origin_connections = share(limits.max_idle_origin_connections);
+  limits.max_tunnels = share(limits.max_tunnels);
   return limits;
+}
+
+void LogCircuit(const CircuitBreaker::Change& change) {
+  if (change.open) {
+    spdlog::warn("the origin fails ({}): it is not asked for {} ms", Name(change.why),
+                 change.hold_off.count());
+  } else {
+    spdlog::info("the origin answers again");
+  }
+}
+
+CircuitBreaker MakeBreaker(const Limits& limits) {
+  return CircuitBreaker({.max_failures = limits.max_origin_failures,
+                         .hold_off = limits.origin_hold_off,
+                         .max_hold_off = limits.max_origin_hold_off},
+                        std::random_device()(), LogCircuit);
+}
+
+absl::Status CheckOrigin(const ServerOptions& options) {
+  if (options.origin.https == (options.tls != nullptr)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("origin {}: TLS is for https, and only there", options.origin.base));
 }
 
 }  // namespace
@@ -27,9 +52,12 @@ Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
       worker_limits_(ShareOf(options_.limits, static_cast<size_t>(options_.threads))),
       shared_(new Shared{
           .cache = cache,
-          .flights = FlightTable(options_.limits.max_object_bytes, options_.limits.max_flight_bytes),
+          .flights = FlightTable(options_.limits.max_object_bytes, options_.limits.max_flight_bytes,
+                                 options_.limits.failure_hold),
           .policy = options_.policy,
-          .origin = options_.origin,
+          .origin = {.address = options_.origin,
+                     .tls = options_.tls,
+                     .breaker = MakeBreaker(options_.limits)},
           .worker_limits = worker_limits_,
           .clock = clock,
           .resolver = options_.resolver,
@@ -38,10 +66,12 @@ Server::Server(ServerOptions options, Cache& cache, const Clock& clock)
           .addresses = AddressLimit(options_.limits.max_connections_per_address)}) {}
 
 absl::StatusOr<Listening> Server::Listen(const ServerOptions& options) {
+  if (absl::Status status = CheckOrigin(options); !status.ok()) return status;
   return ListenOnAll(options.listen, std::max(1, options.threads), options.share_port);
 }
 
 absl::StatusOr<Listening> Server::ListenOnPassed(const ServerOptions& options, const std::vector<int>& fds) {
+  if (absl::Status status = CheckOrigin(options); !status.ok()) return status;
   return ShareOut(fds, std::max(1, options.threads));
 }
 
@@ -76,6 +106,8 @@ void Server::AddUp(Counters* sum) const {
 }
 
 const ClientRtts& Server::client_rtts() const { return shared_->client_rtts; }
+
+const CircuitBreaker& Server::circuit() const { return shared_->origin.breaker; }
 
 ServerStats Server::Stats() const {
   Counters sum;

@@ -8,6 +8,7 @@
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "services/replica/cache/cache.h"
+#include "services/replica/fetch/circuit_breaker.h"
 #include "services/replica/fetch/origin_address.h"
 #include "services/replica/fetch/resolver.h"
 #include "services/replica/limits.h"
@@ -18,6 +19,7 @@ namespace perigee::replica {
 
 class AccessLog;
 class ClientRtts;
+class TlsClient;
 class Worker;
 struct Counters;
 struct Shared;
@@ -26,6 +28,7 @@ struct ServerOptions {
   // One port for all of them when it is 0: the kernel chooses.
   std::vector<IpEndpoint> listen;
   OriginAddress origin;
+  TlsClient* tls = nullptr;  // of an https origin; must outlive the server
   int threads = 1;
   Limits limits;
   http::CachePolicy policy;
@@ -55,6 +58,7 @@ class Server {
                                                        const Clock& clock);
 
   // The same in two steps, with time between them to give up root: opens the ports, then serves them.
+  // InvalidArgument when `options` has an https origin without TLS, which would go out in clear.
   static absl::StatusOr<Listening> Listen(const ServerOptions& options);
   // On sockets that listen already, and are another's to keep, in place of options.listen's. At least one.
   static absl::StatusOr<Listening> ListenOnPassed(const ServerOptions& options, const std::vector<int>& fds);
@@ -77,6 +81,8 @@ class Server {
   void AddUp(Counters* sum) const;
   // Of the connections that have ended. As long as the server.
   const ClientRtts& client_rtts() const;
+  // Whether the origin is asked at present. As long as the server.
+  const CircuitBreaker& circuit() const;
 
   // When it returns, no request that comes later is answered with what the purge means, neither from the
   // cache nor from a fetch that was under way (kSoft: not without the origin's word, unless it may be served

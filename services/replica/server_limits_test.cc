@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "absl/cleanup/cleanup.h"
+#include "services/replica/fetch/origin_pool.h"
 #include "services/replica/testing/name_server.h"
 #include "services/replica/testing/server_fixture.h"
 
@@ -21,11 +22,12 @@ using namespace testing;
 
 MonoTime Now() { return std::chrono::steady_clock::now(); }
 
-sockaddr_in Loopback(uint16_t port) {
+// 127.0.0.`host`
+sockaddr_in Loopback(uint16_t port, uint32_t host = 1) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffu) | host);
   return address;
 }
 
@@ -81,14 +83,14 @@ TEST_F(ServerTest, BodyThatDripsForEverIsCutWithinTheFetchTimeoutAndNotStored) {
 // Listens, but its accept queue is full: the kernel drops the SYN of whoever comes next.
 class DeafListener {
  public:
-  DeafListener() : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address = Loopback(0);
+  explicit DeafListener(sockaddr_in address = Loopback(0))
+      : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     socklen_t size = sizeof(address);
     EXPECT_EQ(::bind(listening_.fd(), reinterpret_cast<const sockaddr*>(&address), size), 0);
     ::getsockname(listening_.fd(), reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
     ::listen(listening_.fd(), 0);  // room for one
-    filler_ = TestSocket::ConnectTo(port_);
+    EXPECT_EQ(::connect(filler_.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
     pollfd queued{.fd = listening_.fd(), .events = POLLIN, .revents = 0};
     EXPECT_EQ(::poll(&queued, 1, 5'000), 1);
   }
@@ -96,7 +98,7 @@ class DeafListener {
 
  private:
   TestSocket listening_;
-  TestSocket filler_;
+  TestSocket filler_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   uint16_t port_ = 0;
 };
 
@@ -142,6 +144,27 @@ TEST_F(ServerTest, OriginsNextAddressIsTriedWhenOneRefuses) {
     resolver_.servers = names.address();
     StartServer(fmt::format("origin.test:{}", origin_->port()));
     EXPECT_EQ(Fetch("/a").body, "hello") << addresses.front();
+    EXPECT_EQ(server_->Stats().origin_errors, 0u);
+    server_.reset();
+  }
+}
+
+TEST_F(ServerTest, AnAddressThatDoesNotAnswerCostsOneDelayAndIsTriedLastFromThenOn) {
+  threads_ = 1;
+  origin_ = std::make_unique<testing::ScriptedOrigin>(
+      Answer(Ok("hello", "Cache-Control: private\r\nConnection: close\r\n")));
+  const DeafListener deaf(Loopback(origin_->port(), 2));
+  for (const auto& addresses : {std::vector<std::string>{"127.0.0.2", "127.0.0.1"},
+                                std::vector<std::string>{"127.0.0.1", "127.0.0.2"}}) {
+    const RunningNameServer names(addresses);
+    resolver_.servers = names.address();
+    StartServer(fmt::format("origin.test:{}", origin_->port()));
+    MonoTime begin = Now();
+    EXPECT_EQ(Fetch("/a").body, "hello");
+    EXPECT_LT(Now() - begin, limits_.connect_timeout - std::chrono::seconds(1));
+    begin = Now();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(Fetch("/a").body, "hello");
+    EXPECT_LT(Now() - begin, 3 * OriginPool::kAttemptDelay) << "not for each of the three";
     EXPECT_EQ(server_->Stats().origin_errors, 0u);
     server_.reset();
   }

@@ -82,6 +82,17 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   AddDuration(app, "--idle-timeout", &limits.idle_timeout, "Silence inside the origin's answer");
   AddDuration(app, "--fetch-timeout", &limits.fetch_timeout, "For a whole exchange with the origin");
   AddDuration(app, "--origin-keep-alive", &limits.origin_keep_alive, "Idle time of an origin connection");
+  AddSize(
+      app, "--max-origin-failures", &limits.max_origin_failures, 0, kMany,
+      "Failures in a row after which the origin is not asked for a while (503 or stale); 0: it always is");
+  AddDuration(app, "--origin-hold-off", &limits.origin_hold_off, "For how long, the first time");
+  AddDuration(app, "--max-origin-hold-off", &limits.max_origin_hold_off,
+              "For how long at the most; it doubles while the origin cannot be reached");
+  AddDuration(app, "--failure-hold", &limits.failure_hold,
+              "A fetch that failed is not tried again for its URL before this");
+  AddSize(app, "--max-tunnels", &limits.max_tunnels, 0, kMany, "WebSocket connections; beyond: 503");
+  AddDuration(app, "--tunnel-idle-timeout", &limits.tunnel_idle_timeout,
+              "Silence in both directions of a WebSocket connection");
   AddDuration(app, "--grace", &flags->grace, "How long requests may go on after SIGTERM");
 }
 
@@ -170,6 +181,8 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
   cache.eviction = ParseEviction(flags.eviction).value_or(EvictionFrom(config.eviction()));
   cache.policy.store_set_cookie = flags.store_set_cookie;
+  cache.policy.negative_ttl =
+      std::chrono::seconds(flags.negative_ttl_seconds.value_or(config.negative_ttl_seconds()));
   return cache;
 }
 
@@ -181,7 +194,11 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("-p,--port", flags->port, "The port to serve HTTP on. Required")
       ->required()
       ->check(CLI::Range(1, 65535));
-  app->add_option("-o,--origin", flags->origin, "Where to fetch from: host, host:port or http:// URL");
+  app->add_option("-o,--origin", flags->origin,
+                  "Where to fetch from: host, host:port, http:// or https:// URL");
+  app->add_option("--origin-ca", flags->origin_ca,
+                  "A PEM file of the authorities that an https origin's certificate is verified by, in place "
+                  "of the system's");
   app->add_option("--config", flags->config,
                   "The fleet file, cdn.textproto: its origin, http, cache and control sections");
   app->add_option("--listen", flags->listen, "Addresses to serve on [0.0.0.0 and ::]");
@@ -195,6 +212,9 @@ void AddFlags(CLI::App* app, Flags* flags) {
   AddEvictionFlag(app, flags);
   app->add_flag("--store-set-cookie", flags->store_set_cookie,
                 "Store responses with Set-Cookie too, as RFC 9111 allows: every client gets the same cookie");
+  app->add_option("--negative-ttl", flags->negative_ttl_seconds,
+                  "Seconds that a 404, 405, 410, 414 or 501 is fresh which says nothing of it [0]")
+      ->check(CLI::Range(0, 86'400));
   app->add_option("--threads", flags->threads, "Worker threads [one per core]")->check(CLI::Range(1, 1024));
   app->add_option("--serve-name", flags->served_names,
                   "A name to serve, or *.example.org; others are answered 421 [all names]");
@@ -225,6 +245,11 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
   }
   auto origin = OriginAddress::Parse(origin_text);
   if (!origin.ok()) return origin.status();
+  settings.origin_ca = FlagOr(flags.origin_ca, fleet.origin_ca());
+  if (!settings.origin_ca.empty() && !origin->https) {
+    return absl::InvalidArgumentError(
+        fmt::format("--origin-ca: the origin {} is not https://", origin->base));
+  }
   auto listen = ListenEndpoints(flags, ipv6);
   if (!listen.ok()) return listen.status();
   auto control = IpEndpoint::Parse(flags.control);

@@ -21,7 +21,7 @@ namespace perigee::replica {
 // The flags as given. What is empty or 0 was not: then the fleet file or the default counts.
 struct Flags {
   uint16_t port = 0;
-  std::string origin;
+  std::string origin, origin_ca;
   std::string config;
   std::vector<std::string> listen;
   std::string control = "127.0.0.1:4302";
@@ -31,6 +31,7 @@ struct Flags {
   uint64_t memory_bytes = 0;
   std::string eviction;
   bool store_set_cookie = false;
+  std::optional<uint32_t> negative_ttl_seconds;
   int threads = 0;
   uint64_t max_object_bytes = 0;
   std::string metrics_listen;
@@ -49,6 +50,7 @@ void AddFlags(CLI::App* app, Flags* flags);
 struct Settings {
   ServerOptions server;
   CacheOptions cache;
+  std::string origin_ca;  // empty: the system's authorities
   IpEndpoint control;
   ControlSecurity security;
   std::optional<IpEndpoint> metrics;

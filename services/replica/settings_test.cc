@@ -73,6 +73,19 @@ TEST(Settings, FleetFileCountsWhereNoFlagDoes) {
 // What `path` in kFleet becomes.
 std::string WithField(const std::string& eviction) { return "eviction: " + eviction + " path"; }
 
+TEST(Settings, OriginCaAndNegativeTtlComeFromFlagOrFleetFile) {
+  const std::string fleet = std::string(kFleet) + R"(origin_ca: "a.pem" cache { negative_ttl_seconds: 5 })";
+  const auto file = Parse({"-p", "80", "-o", "https://a"}, fleet);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->origin_ca, "a.pem");
+  EXPECT_EQ(file->server.policy.negative_ttl, std::chrono::seconds(5));
+  const auto flags =
+      Parse({"-p", "80", "-o", "https://a", "--origin-ca", "b.pem", "--negative-ttl", "0"}, fleet);
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->origin_ca, "b.pem");
+  EXPECT_EQ(flags->server.policy.negative_ttl, std::chrono::seconds(0));
+}
+
 TEST(Settings, EveryEvictionPolicyIsChosenByFlagOrFleetFile) {
   const std::pair<const char*, Eviction> names[] = {
       {"EVICTION_LFU_PER_BYTE", Eviction::kLfuPerByte},
@@ -118,6 +131,8 @@ TEST(Settings, EverySizeLimitIsAFlag) {
       {"--max-idle-origin-connections", [](const Limits& l) { return l.max_idle_origin_connections; }},
       {"--max-object-bytes", [](const Limits& l) { return l.max_object_bytes; }},
       {"--max-flight-bytes", [](const Limits& l) { return l.max_flight_bytes; }},
+      {"--max-origin-failures", [](const Limits& l) { return l.max_origin_failures; }},
+      {"--max-tunnels", [](const Limits& l) { return l.max_tunnels; }},
   };
   for (const auto& [flag, limit] : flags) {
     const auto settings = Parse({"-p", "80", "-o", "a", flag, "777"});
@@ -139,6 +154,10 @@ TEST(Settings, EveryTimeoutIsAFlag) {
       {"--idle-timeout-ms", [](const ServerOptions& s) { return s.limits.idle_timeout; }},
       {"--fetch-timeout-ms", [](const ServerOptions& s) { return s.limits.fetch_timeout; }},
       {"--origin-keep-alive-ms", [](const ServerOptions& s) { return s.limits.origin_keep_alive; }},
+      {"--origin-hold-off-ms", [](const ServerOptions& s) { return s.limits.origin_hold_off; }},
+      {"--max-origin-hold-off-ms", [](const ServerOptions& s) { return s.limits.max_origin_hold_off; }},
+      {"--failure-hold-ms", [](const ServerOptions& s) { return s.limits.failure_hold; }},
+      {"--tunnel-idle-timeout-ms", [](const ServerOptions& s) { return s.limits.tunnel_idle_timeout; }},
   };
   for (const auto& [flag, limit] : flags) {
     const auto settings = Parse({"-p", "80", "-o", "a", flag, "777"});
@@ -151,7 +170,9 @@ TEST(Settings, ComplaintsNameTheFlag) {
   EXPECT_THAT(Complaint({"-o", "a"}), HasSubstr("--port"));
   EXPECT_THAT(Complaint({"-p", "80"}), HasSubstr("no origin"));
   EXPECT_THAT(Complaint({"-p", "0", "-o", "a"}), HasSubstr("--port"));
-  EXPECT_THAT(Complaint({"-p", "80", "-o", "https://a"}), HasSubstr("https"));
+  EXPECT_THAT(Complaint({"-p", "80", "-o", "ftp://a"}), HasSubstr("https://"));
+  EXPECT_THAT(Complaint({"-p", "80", "-o", "http://a", "--origin-ca", "ca.pem"}), HasSubstr("--origin-ca"));
+  EXPECT_THAT(Complaint({"-p", "80", "-o", "a", "--negative-ttl", "86401"}), HasSubstr("--negative-ttl"));
   EXPECT_THAT(Complaint({"-p", "80", "-o", "a", "--listen", "x"}), HasSubstr("--listen x"));
   EXPECT_THAT(Complaint({"-p", "80", "-o", "a", "--control", "x"}), HasSubstr("--control x"));
   EXPECT_THAT(Complaint({"-p", "80", "-o", "a", "--header-timeout-ms", "0"}),

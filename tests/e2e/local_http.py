@@ -35,10 +35,10 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
 class LocalHttp:
     """`fleet` is text for the fleet file; METRICS in it becomes the metrics port's address. Without any the server runs on
-    flags alone."""
+    flags alone. `origin`: another one than that of this process."""
 
-    def __init__(self, folder, fleet="", flags=()):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, fleet="", flags=(), origin=None):
+        self.folder, self.origin_url = pathlib.Path(folder), origin
         self.port, self.metrics_port = free_port(), free_port()
         self.flags = [flag.replace("METRICS", f"127.0.0.1:{self.metrics_port}") for flag in flags]
         if fleet:
@@ -56,8 +56,9 @@ class LocalHttp:
         return self
 
     def command(self):
-        return [BIN / "httpserver", "-p", str(self.port), "-o", f"127.0.0.1:{self.origin.server_port}",
-                *self.listen, "--control", "127.0.0.1:0", *self.flags]
+        origin = self.origin_url or f"127.0.0.1:{self.origin.server_port}"
+        return [BIN / "httpserver", "-p", str(self.port), "-o", origin, *self.listen, "--control", "127.0.0.1:0",
+                *self.flags]
 
     def start(self, *more):
         """Once more, after an end; or with --replace, beside the one that runs."""

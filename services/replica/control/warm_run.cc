@@ -104,9 +104,9 @@ Task<v1::WarmResult> WarmRun::FetchOne(size_t index) {
 
 Task<FetchError> WarmRun::Exchange(OriginConnection& connection, std::string request,
                                    v1::WarmResult* result) {
-  FetchError error = co_await connection.Connect(server_.address, server_.port);
+  FetchError error = co_await connection.Connect(server_.address, server_.port, nullptr, nullptr);
   if (error != FetchError::kNone) co_return error;
-  connection.Begin(false);
+  connection.Begin(Asks::kContent, {});
   error = co_await connection.Write(Gather(request));
   if (error != FetchError::kNone) co_return error;
   connection.AwaitResponse();

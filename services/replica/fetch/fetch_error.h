@@ -7,18 +7,23 @@ namespace perigee::replica {
 
 enum class FetchError {
   kNone,
-  kResolve,           // the origin's name has no address
-  kConnect,           // every address refused or was unreachable
-  kConnectTimeout,    // an address did not answer within connect_timeout
-  kTooManyOrigin,     // max_origin_connections in use for connect_timeout
-  kClosed,            // the connection ended before the response's head
-  kMalformed,         // what came is not HTTP/1.1
-  kFirstByteTimeout,  // no response within first_byte_timeout
-  kIdleTimeout,       // silence inside the response
-  kFetchTimeout,      // the exchange as a whole took too long
-  kCutShort,          // the connection ended inside the body
-  kErrorStatus,       // the origin answered, with an error that stale-if-error covers
-  kFellBehind,        // a reader of a shared body was slower than the others by more than the body's window
+  kResolve,            // the origin's name has no address
+  kConnect,            // every address refused or was unreachable
+  kConnectTimeout,     // an address did not answer within connect_timeout, or its TLS handshake took longer
+  kTls,                // no TLS could be agreed upon
+  kCertificateTime,    // the origin's certificate has expired, or is not valid yet
+  kCertificateName,    // it is not for the origin's name
+  kCertificateIssuer,  // it does not lead to an authority that is trusted
+  kCircuitOpen,        // not asked: too many failures in a row (circuit_breaker.h)
+  kTooManyOrigin,      // max_origin_connections in use for connect_timeout
+  kClosed,             // the connection ended before the response's head
+  kMalformed,          // what came is not HTTP/1.1, or no answer to what was asked
+  kFirstByteTimeout,   // no response within first_byte_timeout
+  kIdleTimeout,        // silence inside the response
+  kFetchTimeout,       // the exchange as a whole took too long
+  kCutShort,           // the connection ended inside the body
+  kErrorStatus,        // the origin answered, with an error that stale-if-error covers
+  kFellBehind,         // a reader of a shared body was slower than the others by more than the body's window
 };
 
 constexpr std::string_view Name(FetchError error) {
@@ -31,6 +36,16 @@ constexpr std::string_view Name(FetchError error) {
       return "connect";
     case FetchError::kConnectTimeout:
       return "connect-timeout";
+    case FetchError::kTls:
+      return "tls";
+    case FetchError::kCertificateTime:
+      return "certificate-time";
+    case FetchError::kCertificateName:
+      return "certificate-name";
+    case FetchError::kCertificateIssuer:
+      return "certificate-issuer";
+    case FetchError::kCircuitOpen:
+      return "circuit-open";
     case FetchError::kTooManyOrigin:
       return "origin-connections";
     case FetchError::kClosed:
@@ -53,7 +68,12 @@ constexpr std::string_view Name(FetchError error) {
   return "unknown";
 }
 
-// 504 when the origin was too slow (RFC 9110 §15.6.5), else 502.
+// Whether it was this server itself that kept the request from the origin.
+constexpr bool WasNotAsked(FetchError error) {
+  return error == FetchError::kCircuitOpen || error == FetchError::kTooManyOrigin;
+}
+
+// 504 when the origin was too slow (RFC 9110 §15.6.5), 503 when it is not asked for a while, else 502.
 constexpr int StatusFor(FetchError error) {
   switch (error) {
     case FetchError::kConnectTimeout:
@@ -62,6 +82,8 @@ constexpr int StatusFor(FetchError error) {
     case FetchError::kIdleTimeout:
     case FetchError::kFetchTimeout:
       return 504;
+    case FetchError::kCircuitOpen:
+      return 503;
     default:
       return 502;
   }

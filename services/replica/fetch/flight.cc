@@ -192,8 +192,21 @@ Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
   }
 }
 
-FlightTable::Seat FlightTable::Join(std::string_view key) {
+void FlightTable::Remove(const std::string& key, const std::shared_ptr<Flight>& flight) {
+  const auto it = flights_.find(key);
+  if (it != flights_.end() && it->second == flight) flights_.erase(it);
+}
+
+void FlightTable::LetGo(MonoTime now, size_t most) {
+  while (!held_.empty() && (held_.front().until <= now || held_.size() > most)) {
+    Remove(held_.front().key, held_.front().flight);
+    held_.pop_front();
+  }
+}
+
+FlightTable::Seat FlightTable::Join(std::string_view key, MonoTime now) {
   const std::lock_guard lock(mutex_);
+  LetGo(now, kMaxHeldFailures);
   auto& flight = flights_[std::string(key)];
   if (flight) return {.joined = flight};
   flight = std::make_shared<Flight>(window_, memory_);
@@ -231,8 +244,17 @@ size_t FlightTable::size() const {
 void FlightTable::Lease::Close() {
   if (!flight_ || table_ == nullptr) return;
   const std::lock_guard lock(table_->mutex_);
-  const auto it = table_->flights_.find(key_);
-  if (it != table_->flights_.end() && it->second == flight_) table_->flights_.erase(it);
+  table_->Remove(key_, flight_);
+}
+
+void FlightTable::Lease::Fail(FetchError error, MonoTime now) {
+  flight_->Fail(error);
+  if (table_ == nullptr) return;
+  if (WasNotAsked(error) || table_->failure_hold_ == std::chrono::milliseconds::zero()) return Close();
+  FlightTable& table = *std::exchange(table_, nullptr);
+  const std::lock_guard lock(table.mutex_);
+  table.held_.push_back({.key = key_, .flight = flight_, .until = now + table.failure_hold_});
+  table.LetGo(now, kMaxHeldFailures);
 }
 
 FlightTable::Lease::~Lease() {

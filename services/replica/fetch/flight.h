@@ -4,7 +4,9 @@
 // then is one of
 //   streaming  the response may be shared; read the body with a Reader, as it grows;
 //   alone      it may not (private, no-store, too large …): each fetches for itself, and gets no byte of
-//   this; failed     the fetch failed; all fail alike, so that a dead origin is not asked once by each.
+//   this;
+//   failed     the fetch failed; all fail alike, and for failure_hold those who come after it, so that an
+//   origin in trouble is not asked once by each.
 //
 // The body is kept whole while it fits the window, so nobody waits for a slow reader, and a late one starts
 // at the beginning. When it outgrows the window (possible only if its length was not known) or the memory of
@@ -102,7 +104,7 @@ class Flight {
 
   void Publish(FlightHead head);
   void GoAlone();
-  void Fail(FetchError error);
+  void Fail(FetchError error);  // inside the body; before its head: Lease::Fail
   // Takes the next piece of the body; waits when the flight is windowed and the window is full. False when
   // nobody reads any more and nothing will be stored: stop fetching.
   Task<bool> Append(Executor executor, std::string piece);
@@ -145,7 +147,11 @@ class Flight {
 // Who fetches what right now. Thread-safe.
 class FlightTable {
  public:
-  FlightTable(uint64_t window, uint64_t max_bytes) : window_(window), memory_(max_bytes) {}
+  // The most failures that are held; the oldest is let go first.
+  static constexpr size_t kMaxHeldFailures = 1'024;
+
+  FlightTable(uint64_t window, uint64_t max_bytes, std::chrono::milliseconds failure_hold)
+      : window_(window), failure_hold_(failure_hold), memory_(max_bytes) {}
 
   // Held by the leader: ends the flight on every path. Movable, so that it can go with the body.
   class Lease {
@@ -159,6 +165,8 @@ class FlightTable {
     const std::shared_ptr<Flight>& flight() const { return flight_; }
     // Nobody may join from here on.
     void Close();
+    // Fails the flight before its head; for failure_hold those who join fail with it. Ends the lease.
+    void Fail(FetchError error, MonoTime now = std::chrono::steady_clock::now());
 
    private:
     FlightTable* table_;
@@ -171,7 +179,7 @@ class FlightTable {
     std::shared_ptr<Flight> joined;
     std::optional<Lease> lease;
   };
-  Seat Join(std::string_view key);
+  Seat Join(std::string_view key, MonoTime now = std::chrono::steady_clock::now());
   // A flight that nobody can join, for a request that must fetch for itself.
   Lease Solo();
 
@@ -186,10 +194,21 @@ class FlightTable {
   size_t size() const;
 
  private:
+  struct HeldFailure {
+    std::string key;
+    std::shared_ptr<Flight> flight;
+    MonoTime until;
+  };
+  // With mutex_ held.
+  void Remove(const std::string& key, const std::shared_ptr<Flight>& flight);
+  void LetGo(MonoTime now, size_t most);
+
   const uint64_t window_;
+  const std::chrono::milliseconds failure_hold_;
   FlightMemory memory_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
+  std::deque<HeldFailure> held_;  // oldest first; those of them that are still in flights_ may be joined
 };
 
 }  // namespace perigee::replica

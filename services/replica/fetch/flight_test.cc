@@ -9,6 +9,8 @@ namespace perigee::replica {
 namespace {
 
 // Runs coroutines on one io_context until all of them wait or have ended: no time passes.
+constexpr std::chrono::milliseconds kHold{500};
+
 class FlightTest : public ::testing::Test {
  protected:
   void Spawn(Task<> task) { asio::co_spawn(io_, std::move(task), asio::detached); }
@@ -39,7 +41,7 @@ class FlightTest : public ::testing::Test {
 
   asio::io_context io_{1};
   FlightMemory memory_{1'000};
-  FlightTable table_{100, 1'000};
+  FlightTable table_{100, 1'000, kHold};
 };
 
 TEST_F(FlightTest, BodyWithinTheWindowIsKeptForLateReaders) {
@@ -155,6 +157,39 @@ TEST_F(FlightTest, OneLeadsOthersJoinUntilTheLeaseEnds) {
   Run();
   EXPECT_EQ(state, FlightState::kFailed) << "a leader that gives up leaves nobody waiting";
   EXPECT_EQ(table_.size(), 0u);
+}
+
+TEST_F(FlightTest, AFailureIsHeldForThoseWhoComeShortlyAfter) {
+  const MonoTime now(std::chrono::hours(1));
+  auto leader = table_.Join("k", now);
+  leader.lease->Fail(FetchError::kConnect, now);
+  leader.lease.reset();
+  const auto late = table_.Join("k", now + kHold - std::chrono::milliseconds(1));
+  ASSERT_TRUE(late.joined);
+  EXPECT_EQ(late.joined->error(), FetchError::kConnect);
+  EXPECT_TRUE(table_.Join("other", now).lease);
+  EXPECT_TRUE(table_.Join("k", now + kHold).lease) << "the origin is asked again";
+}
+
+TEST_F(FlightTest, WhatWasKeptFromTheOriginIsNotHeldNorWhatChanged) {
+  const MonoTime now(std::chrono::hours(1));
+  for (const FetchError error : {FetchError::kCircuitOpen, FetchError::kTooManyOrigin}) {
+    table_.Join("k", now).lease->Fail(error, now);
+    EXPECT_EQ(table_.size(), 0u) << Name(error);
+  }
+  table_.Join("k", now).lease->Fail(FetchError::kConnect, now);
+  table_.Invalidate("k");
+  EXPECT_TRUE(table_.Join("k", now).lease);
+}
+
+TEST_F(FlightTest, NoMoreFailuresAreHeldThanTheLimit) {
+  const MonoTime now(std::chrono::hours(1));
+  for (size_t i = 0; i <= FlightTable::kMaxHeldFailures; ++i) {
+    table_.Join(std::to_string(i), now).lease->Fail(FetchError::kConnect, now);
+  }
+  EXPECT_EQ(table_.size(), FlightTable::kMaxHeldFailures);
+  EXPECT_TRUE(table_.Join("0", now).lease) << "the oldest was let go";
+  EXPECT_TRUE(table_.Join("1", now).joined);
 }
 
 TEST_F(FlightTest, InvalidatedFlightIsNeitherJoinedNorStored) {

@@ -21,8 +21,17 @@ TEST(OriginAddress, TakesHostHostPortAndUrl) {
   EXPECT_EQ(OriginAddress::Parse("[2001:db8::1]")->host, "2001:db8::1");
 }
 
+TEST(OriginAddress, HttpsHasItsOwnPort) {
+  EXPECT_EQ(Base("https://origin.example"), "https://origin.example");
+  EXPECT_EQ(Base("https://origin.example:443/"), "https://origin.example");
+  EXPECT_EQ(Base("https://origin.example:80"), "https://origin.example:80");
+  EXPECT_EQ(Base("http://origin.example:443"), "http://origin.example:443");
+  EXPECT_EQ(OriginAddress::Parse("https://origin.example")->port, 443);
+  EXPECT_TRUE(OriginAddress::Parse("https://origin.example")->https);
+  EXPECT_FALSE(OriginAddress::Parse("origin.example")->https);
+}
+
 TEST(OriginAddress, NamesWhatIsWrong) {
-  EXPECT_THAT(Base("https://a"), HasSubstr("https origins are not supported yet"));
   EXPECT_THAT(Base("ftp://a"), HasSubstr("scheme ftp"));
   EXPECT_THAT(Base("a:99999"), HasSubstr("\"a:99999\""));
   EXPECT_THAT(Base("a:0"), HasSubstr("port"));

@@ -1,21 +1,18 @@
 #include "services/replica/fetch/origin_connection.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <boost/asio/write.hpp>
-#include <cstring>
 
 namespace perigee::replica {
 
 OriginConnection::OriginConnection(const Executor& executor, DeadlineSweeper& sweeper, const Limits& limits,
                                    const Clock& clock, std::function<void()> on_close)
-    : socket_(executor),
+    : transport_(executor),
       deadline_(sweeper,
                 [this] {
                   expired_ =
                       std::chrono::steady_clock::now() >= whole_ ? FetchError::kFetchTimeout : step_kind_;
-                  Close();
+                  broken_ = true;
+                  transport_.Close();
                 }),
       limits_(limits),
       clock_(clock),
@@ -27,9 +24,9 @@ OriginConnection::~OriginConnection() {
 }
 
 void OriginConnection::Close() {
+  permit_ = {};
   broken_ = true;
-  error_code ignored;
-  socket_.close(ignored);
+  transport_.Close();
 }
 
 void OriginConnection::Limit(std::chrono::milliseconds step, FetchError kind) {
@@ -41,27 +38,20 @@ FetchError OriginConnection::Reason(FetchError otherwise) const {
   return expired_ != FetchError::kNone ? expired_ : otherwise;
 }
 
-Task<FetchError> OriginConnection::Connect(const IpAddress& address, uint16_t port) {
-  sockaddr_storage raw{};
-  const uint32_t length = address.ToSockaddr(port, &raw);
-  Tcp::endpoint endpoint;
-  endpoint.resize(length);
-  std::memcpy(endpoint.data(), &raw, length);
-
+Task<FetchError> OriginConnection::Connect(const IpAddress& address, uint16_t port, TlsClient* tls,
+                                           std::string* why) {
   Limit(limits_.connect_timeout, FetchError::kConnectTimeout);
-  auto [error] = co_await socket_.async_connect(endpoint, kAwait);
+  const FetchError error = co_await transport_.Connect(address, port, tls, why);
   deadline_.Clear();
-  if (error) co_return Reason(FetchError::kConnect);
-  error_code ignored;
-  socket_.set_option(Tcp::no_delay(true), ignored);
-  co_return FetchError::kNone;
+  co_return error == FetchError::kNone ? error : Reason(error);
 }
 
-void OriginConnection::Begin(bool head_request) {
+void OriginConnection::Begin(Asks asks, CircuitBreaker::Permit permit) {
   ++exchanges_;
-  head_request_ = head_request;
+  asks_ = asks;
+  permit_ = std::move(permit);
   heard_ = false;
-  parser_.emplace(limits_, head_request);
+  parser_.emplace(limits_, asks_ == Asks::kHeadOnly);
   receive_.resize(kReadChunkBytes);
   whole_ = std::chrono::steady_clock::now() + limits_.fetch_timeout;
   request_time_ = clock_.WallNow();
@@ -69,7 +59,7 @@ void OriginConnection::Begin(bool head_request) {
 
 Task<FetchError> OriginConnection::Write(Gather bytes) {
   Limit(limits_.idle_timeout, FetchError::kIdleTimeout);
-  auto [error, size] = co_await asio::async_write(socket_, bytes, kAwait);
+  auto [error, size] = co_await transport_.WriteAll(bytes);
   deadline_.SetAt(whole_);
   if (!error) co_return FetchError::kNone;
   broken_ = true;
@@ -82,7 +72,7 @@ void OriginConnection::AwaitResponse() {
 
 Task<FetchError> OriginConnection::Receive() {
   if (input_.size() > limits_.max_response_header_bytes) co_return FetchError::kMalformed;
-  auto [error, size] = co_await socket_.async_read_some(asio::buffer(receive_), kAwait);
+  auto [error, size] = co_await transport_.Read(asio::buffer(receive_));
   if (size > 0) heard_ = true;
   input_.append(receive_, 0, size);
   if (!error) co_return FetchError::kNone;
@@ -91,35 +81,55 @@ Task<FetchError> OriginConnection::Receive() {
 }
 
 Task<FetchError> OriginConnection::ReadHead(const InterimSink* interim) {
+  const FetchError error = co_await ReadFinalHead(interim);
+  if (error != FetchError::kNone) {
+    broken_ = true;
+    ReportFailure(error);
+    co_return error;
+  }
+  permit_.Report(error, std::chrono::steady_clock::now());
+  head().request_time = request_time_;
+  head().response_time = clock_.WallNow();
+  deadline_.SetAt(whole_);
+  co_return FetchError::kNone;
+}
+
+Task<FetchError> OriginConnection::ReadFinalHead(const InterimSink* interim) {
   int interims = 0;
   for (;;) {
     const ParseResult result = parser_->ParseHead(input_);
     input_.erase(0, result.consumed);
-    if (result.progress == Progress::kError) {
-      broken_ = true;
-      co_return FetchError::kMalformed;
-    }
+    if (result.progress == Progress::kError) co_return FetchError::kMalformed;
     if (result.progress == Progress::kDone) {
       const int status = head().status;
-      if (status >= 200) break;
-      // 101: an upgrade that was never asked for.
-      if (status == 101 || ++interims > kMaxInterimResponses) {
-        broken_ = true;
-        co_return FetchError::kMalformed;
+      if (status >= 200) co_return FetchError::kNone;
+      if (status < 100) co_return FetchError::kMalformed;
+      if (status == 101) {
+        if (asks_ != Asks::kUpgrade) co_return FetchError::kMalformed;
+        whole_ = MonoTime::max();  // a tunnel lasts as long as it is used
+        co_return FetchError::kNone;
       }
+      if (++interims > kMaxInterimResponses) co_return FetchError::kMalformed;
       if (interim != nullptr) co_await (*interim)(std::move(head()));
-      parser_.emplace(limits_, head_request_);
+      parser_.emplace(limits_, asks_ == Asks::kHeadOnly);
       continue;
     }
     const FetchError error = co_await Receive();
-    if (error != FetchError::kNone) {
-      broken_ = true;
-      co_return error;
-    }
+    if (error != FetchError::kNone) co_return error;
   }
-  head().request_time = request_time_;
-  head().response_time = clock_.WallNow();
-  deadline_.SetAt(whole_);
+}
+
+void OriginConnection::ReportFailure(FetchError error) {
+  if (!WentStale(error)) permit_.Report(error, std::chrono::steady_clock::now());
+}
+
+Task<FetchError> OriginConnection::ReadTunnel(std::string* out) {
+  if (input_.empty()) {
+    const FetchError error = co_await Receive();
+    if (error != FetchError::kNone) co_return error;
+  }
+  out->append(input_);
+  input_.clear();
   co_return FetchError::kNone;
 }
 
@@ -158,10 +168,7 @@ void OriginConnection::Park(MonoTime until) {
 
 bool OriginConnection::StillGood() {
   deadline_.Clear();
-  if (!socket_.is_open()) return false;
-  char byte;
-  const ssize_t n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  return transport_.IsSilent();
 }
 
 }  // namespace perigee::replica

@@ -3,17 +3,30 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <functional>
 
 namespace perigee::replica {
+namespace {
+
+MonoTime Now() { return std::chrono::steady_clock::now(); }
+
+// Method and path; what a query makes slow is one thing.
+uint64_t ResourceOf(std::string_view request) {
+  return std::hash<std::string_view>()(request.substr(0, request.find_first_of("?\r")));
+}
+
+}  // namespace
 
 OriginPool::OriginPool(const Executor& executor, DeadlineSweeper& sweeper, const Limits& limits,
-                       const Clock& clock, const OriginAddress& origin, ResolverOptions resolver_options)
+                       const Clock& clock, Origin& origin, ResolverOptions resolver_options)
     : executor_(executor),
       sweeper_(sweeper),
       limits_(limits),
       clock_(clock),
       origin_(origin),
-      resolver_(executor, origin.host, std::move(resolver_options)) {}
+      resolver_(executor, origin.address.host, std::move(resolver_options)) {}
 
 void OriginPool::Stop() {
   stopped_ = true;
@@ -45,13 +58,13 @@ std::unique_ptr<OriginConnection> OriginPool::TakeIdle() {
 
 void OriginPool::Release(std::unique_ptr<OriginConnection> connection) {
   if (!connection->reusable() || stopped_ || idle_.size() >= limits_.max_idle_origin_connections) return;
-  connection->Park(std::chrono::steady_clock::now() + limits_.origin_keep_alive);
+  connection->Park(Now() + limits_.origin_keep_alive);
   idle_.push_back(std::move(connection));
   WakeOne();
 }
 
 Task<FetchError> OriginPool::WaitForSlot() {
-  const MonoTime deadline = std::chrono::steady_clock::now() + limits_.connect_timeout;
+  const MonoTime deadline = Now() + limits_.connect_timeout;
   while (open_ >= limits_.max_origin_connections && !stopped_) {
     if (!idle_.empty()) {
       idle_.erase(idle_.begin());  // the one that has been idle longest makes room
@@ -69,48 +82,118 @@ Task<FetchError> OriginPool::WaitForSlot() {
   co_return stopped_ ? FetchError::kClosed : FetchError::kNone;
 }
 
-Task<Fetched> OriginPool::Open(bool head_request) {
+// What the attempts at one connection share, until the last of them has ended.
+struct OriginPool::Race {
+  struct Runner {
+    OriginConnection* connection;
+    IpAddress address;
+  };
+  std::vector<Runner> running;  // in the order of their start
+  std::unique_ptr<OriginConnection> winner;
+  FetchError error = FetchError::kConnect;  // of the last that failed
+  bool over = false;
+  std::shared_ptr<Wakeup> wakeup;
+
+  // Until an attempt has come to its end.
+  Task<> Await(Executor executor, MonoTime until) {
+    wakeup = Wakeup::Create(executor);
+    co_await wakeup->Sleep(until);
+  }
+};
+
+std::unique_ptr<OriginConnection> OriginPool::NewConnection() {
+  ++open_;
+  return std::make_unique<OriginConnection>(executor_, sweeper_, limits_, clock_,
+                                            [this] { OnConnectionClosed(); });
+}
+
+Task<> OriginPool::Attempt(std::shared_ptr<Race> race, std::unique_ptr<OriginConnection> connection,
+                           IpAddress address) {
+  FetchError error = FetchError::kClosed;
+  std::string why;
+  if (!stopped_) error = co_await connection->Connect(address, origin_.address.port, origin_.tls, &why);
+  if (race->over) co_return;
+  const auto self = std::find_if(race->running.begin(), race->running.end(), [&](const Race::Runner& runner) {
+    return runner.connection == connection.get();
+  });
+  if (error == FetchError::kNone) {
+    order_.Worked(address);
+    // Overtaken, though they had a start.
+    for (auto slow = race->running.begin(); slow != self; ++slow) order_.Failed(slow->address, Now());
+    race->winner = std::move(connection);
+    race->over = true;
+  } else {
+    spdlog::log(why.empty() ? spdlog::level::debug : spdlog::level::warn, "origin {}: {}{}",
+                address.ToString(origin_.address.port), Name(error), why);
+    order_.Failed(address, Now());
+    race->error = error;
+  }
+  race->running.erase(self);
+  race->wakeup->Wake();
+}
+
+Task<Fetched> OriginPool::Connect() {
   const auto addresses = co_await resolver_.Addresses();
   if (!addresses.ok()) {
     spdlog::warn("{}", std::string(addresses.status().message()));
     co_return Fetched{.error = FetchError::kResolve};
   }
-  FetchError error = FetchError::kConnect;
-  for (size_t i = 0; i < addresses->size() && !stopped_; ++i) {
-    error = co_await WaitForSlot();
-    if (error != FetchError::kNone) break;
-    const size_t at = (first_address_ + i) % addresses->size();
-    ++open_;
-    auto connection = std::make_unique<OriginConnection>(executor_, sweeper_, limits_, clock_,
-                                                         [this] { OnConnectionClosed(); });
-    error = co_await connection->Connect((*addresses)[at], origin_.port);
-    if (error == FetchError::kNone) {
-      first_address_ = at;
-      connection->Begin(head_request);
-      co_return Fetched{.connection = std::move(connection)};
+  const std::vector<IpAddress> order = order_.Of(*addresses, Now());
+  const auto race = std::make_shared<Race>();
+  for (const IpAddress& address : order) {
+    // Only the first one waits for a slot: those beside it are no more than a second chance.
+    if (race->running.empty()) {
+      const FetchError error = co_await WaitForSlot();
+      if (error != FetchError::kNone) co_return Fetched{.error = error};
+    } else if (open_ >= limits_.max_origin_connections) {
+      break;
     }
-    spdlog::debug("origin {}: {}", (*addresses)[at].ToString(origin_.port), Name(error));
+    auto connection = NewConnection();
+    race->running.push_back({.connection = connection.get(), .address = address});
+    asio::co_spawn(executor_, Attempt(race, std::move(connection), address), asio::detached);
+    co_await race->Await(executor_, Now() + kAttemptDelay);
+    if (race->over) break;
   }
-  co_return Fetched{.error = error};
+  while (!race->over && !race->running.empty()) co_await race->Await(executor_, MonoTime::max());
+  race->over = true;
+  for (const Race::Runner& loser : race->running) loser.connection->Close();
+  if (!race->winner) co_return Fetched{.error = race->error};
+  co_return Fetched{.connection = std::move(race->winner)};
 }
 
-Task<Fetched> OriginPool::Fetch(std::string_view request, bool head_request, const InterimSink* interim) {
-  Fetched fetched{.connection = TakeIdle()};
-  if (fetched.connection) fetched.connection->Begin(head_request);
-  for (;;) {
-    if (!fetched.connection) {
-      fetched = co_await Open(head_request);
-      if (fetched.error != FetchError::kNone) co_return fetched;
+Task<Fetched> OriginPool::Start(std::string_view request, Asks asks, std::unique_ptr<OriginConnection> kept) {
+  auto permit = origin_.breaker.Admit(ResourceOf(request), Now());
+  if (!permit) co_return Fetched{.error = FetchError::kCircuitOpen};
+  Fetched fetched{.connection = std::move(kept)};
+  if (!fetched.connection) {
+    fetched = co_await Connect();
+    if (fetched.error != FetchError::kNone) {
+      permit->Report(fetched.error, Now());
+      co_return fetched;
     }
+  }
+  fetched.connection->Begin(asks, *std::move(permit));
+  fetched.error = co_await fetched.connection->Write(Gather(request));
+  if (fetched.error != FetchError::kNone) fetched.connection->ReportFailure(fetched.error);
+  co_return fetched;
+}
+
+Task<Fetched> OriginPool::Open(std::string_view request, Asks asks) {
+  co_return co_await Start(request, asks, nullptr);
+}
+
+Task<Fetched> OriginPool::Fetch(std::string_view request, Asks asks, const InterimSink* interim) {
+  std::unique_ptr<OriginConnection> kept = TakeIdle();
+  for (;;) {
+    Fetched fetched = co_await Start(request, asks, std::move(kept));
+    if (!fetched.connection) co_return fetched;
     OriginConnection& connection = *fetched.connection;
-    fetched.error = co_await connection.Write(Gather(request));
     if (fetched.error == FetchError::kNone) {
       connection.AwaitResponse();
       fetched.error = co_await connection.ReadHead(interim);
     }
     if (fetched.error == FetchError::kNone) co_return fetched;
-    const bool went_stale =
-        fetched.error == FetchError::kClosed && connection.used_before() && !connection.heard();
+    const bool went_stale = connection.WentStale(fetched.error);
     fetched.connection.reset();
     if (!went_stale) co_return fetched;
   }

@@ -3,6 +3,10 @@
 // A request that may be repeated (GET, HEAD) goes out on a kept connection; when that one turns out to have
 // been closed before a byte of response came, it is sent once more on a new one. Every other request gets a
 // new connection, for it must not be sent twice (RFC 9112 §9.3.1).
+//
+// A new connection is the first that comes about of several attempts (Happy Eyeballs, RFC 8305 §5): the
+// addresses are tried in the order of connect_order.h, the next one when the one before has failed or has not
+// answered for kAttemptDelay. An attempt includes the TLS handshake.
 #pragma once
 
 #include <deque>
@@ -10,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "services/replica/fetch/circuit_breaker.h"
+#include "services/replica/fetch/connect_order.h"
 #include "services/replica/fetch/fetch_error.h"
 #include "services/replica/fetch/origin_address.h"
 #include "services/replica/fetch/origin_connection.h"
@@ -17,6 +23,13 @@
 #include "services/replica/io/wakeup.h"
 
 namespace perigee::replica {
+
+// The origin, as the pools of all Workers know it.
+struct Origin {
+  const OriginAddress& address;
+  TlsClient* tls;  // null where it is http, and only there
+  CircuitBreaker breaker;
+};
 
 // `connection` and its head() when `error` is kNone.
 struct Fetched {
@@ -26,16 +39,19 @@ struct Fetched {
 
 class OriginPool {
  public:
+  // RFC 8305 §5's recommendation.
+  static constexpr milliseconds kAttemptDelay{250};
+
   // `limits` are this pool's own share of the process's. All references must outlive the pool.
   OriginPool(const Executor& executor, DeadlineSweeper& sweeper, const Limits& limits, const Clock& clock,
-             const OriginAddress& origin, ResolverOptions resolver_options);
+             Origin& origin, ResolverOptions resolver_options);
 
   // Sends a request without a body and reads the response's head. `request` and `interim` (see
   // OriginConnection::ReadHead) must live until it returns.
-  Task<Fetched> Fetch(std::string_view request, bool head_request, const InterimSink* interim = nullptr);
+  Task<Fetched> Fetch(std::string_view request, Asks asks, const InterimSink* interim = nullptr);
 
-  // A new connection, with an exchange begun on it.
-  Task<Fetched> Open(bool head_request);
+  // Sends the head of a request on a new connection; the response's head is not read yet.
+  Task<Fetched> Open(std::string_view request, Asks asks);
 
   // Takes back a connection whose exchange is over; keeps it when it can serve again.
   void Release(std::unique_ptr<OriginConnection> connection);
@@ -46,19 +62,26 @@ class OriginPool {
   void Stop();
 
  private:
+  struct Race;
   Task<FetchError> WaitForSlot();
   void OnConnectionClosed();
   void WakeOne();
   std::unique_ptr<OriginConnection> TakeIdle();
+  std::unique_ptr<OriginConnection> NewConnection();
+  // A new one to whichever address answers first.
+  Task<Fetched> Connect();
+  Task<> Attempt(std::shared_ptr<Race> race, std::unique_ptr<OriginConnection> connection, IpAddress address);
+  // Begins an exchange and sends the request's head, on `kept` or else on a new connection.
+  Task<Fetched> Start(std::string_view request, Asks asks, std::unique_ptr<OriginConnection> kept);
 
   Executor executor_;
   DeadlineSweeper& sweeper_;
   const Limits& limits_;
   const Clock& clock_;
-  const OriginAddress& origin_;
+  Origin& origin_;
   Resolver resolver_;
+  ConnectOrder order_;
   size_t open_ = 0;
-  size_t first_address_ = 0;  // which address worked last
   bool stopped_ = false;
   std::deque<std::shared_ptr<Wakeup>> waiting_;
   std::vector<std::unique_ptr<OriginConnection>> idle_;

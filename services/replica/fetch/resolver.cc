@@ -141,6 +141,9 @@ class Resolver::Lookup {
       addresses.push_back(*address);
       least = std::min(least, node->ai_ttl);
     }
+    for (const ares_addrinfo_cname* alias = result.cnames; alias != nullptr; alias = alias->next) {
+      least = std::min(least, alias->ttl);
+    }
     // /etc/hosts gives no TTL.
     ttl = std::clamp<std::chrono::seconds>(std::chrono::seconds(least), kMinTtl, kMaxTtl);
   }

@@ -60,6 +60,17 @@ TEST(Resolver, AsksAgainWhenTheTtlHasEndedAndKeepsTheLastAnswerWhenThatFails) {
   EXPECT_GT(server.a_queries, 1);
 }
 
+TEST(Resolver, AnAliasCountsNoLongerThanItsOwnTtl) {
+  asio::io_context io;
+  NameServer server(io, {"192.0.2.1"}, 60);
+  server.alias_ttl = 1;
+  Resolver resolver(io.get_executor(), "origin.test", {.servers = server.address()});
+  EXPECT_EQ(LookUp(io, resolver), "192.0.2.1");
+  io.run_for(std::chrono::milliseconds(1'010));
+  EXPECT_EQ(LookUp(io, resolver), "192.0.2.1");
+  EXPECT_EQ(server.a_queries, 2);
+}
+
 TEST(Resolver, SilentNameServerIsAnErrorInTime) {
   asio::io_context io;
   NameServer server(io, {"192.0.2.1"}, 60);

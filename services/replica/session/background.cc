@@ -16,9 +16,12 @@ Task<> Fetch(Context& context, BackgroundRequest at, FlightTable::Lease lease) {
   at.request.method = "GET";
   const uint64_t asked_at = context.cache.PurgeGeneration();
   const std::string text = OriginRequestText(at.request, at.path, fields, false);
-  Fetched fetched = co_await context.pool.Fetch(text, false);
+  Recorder recorder(context.telemetry, at.client);
+  recorder.AskOrigin();
+  Fetched fetched = co_await context.pool.Fetch(text, Asks::kContent);
+  recorder.OriginSaid(fetched.error);
   if (fetched.error != FetchError::kNone) {
-    lease.flight()->Fail(fetched.error);
+    lease.Fail(fetched.error);
     co_return;
   }
   OriginConnection& connection = *fetched.connection;

@@ -117,6 +117,17 @@ Task<ClientStream::Read> ClientStream::ReadBody(std::string* out) {
   co_return Read::kDone;
 }
 
+Task<bool> ClientStream::ReadTunnel(std::string* out) {
+  if (begin_ == end_) {
+    if (buffer_.size() < kReadChunkBytes) buffer_.resize(kReadChunkBytes);
+    const Read read = co_await Receive();
+    if (read != Read::kDone) co_return false;
+  }
+  out->append(input());
+  begin_ = end_ = 0;
+  co_return true;
+}
+
 std::optional<Rtt> ClientStream::rtt() { return TcpRtt(socket_.native_handle()); }
 
 bool ClientStream::WriteNow(Gather* bytes, bool* failed) {

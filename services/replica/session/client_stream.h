@@ -32,6 +32,8 @@ class ClientStream {
   // Appends the next piece of the request's body; kDone with nothing appended is its end.
   Task<Read> ReadBody(std::string* out);
   bool body_done() const { return parser_.body_done(); }
+  // After a 101: appends what has come, whatever it is, without a time limit. False: the client has ended it.
+  Task<bool> ReadTunnel(std::string* out);
   // Whether bytes of the body, or of a next request, have already come.
   bool has_input() const { return begin_ != end_; }
 

@@ -28,6 +28,7 @@ Task<bool> Handler::Handle() {
     co_return co_await OwnAnswer(plan.status, plan.why, status);
   }
   if (plan.kind == PlanKind::kPassThrough) co_return co_await PassThrough();
+  if (plan.kind == PlanKind::kTunnel) co_return co_await Tunnel();
   if (!LookUp()) co_return co_await Miss();
 
   context_.counters.hits.Add();
@@ -75,7 +76,7 @@ bool Handler::LookUp() {
 
 http::CacheStatus Handler::MissStatus() const {
   using http::ReuseReason;
-  if (at_.plan.kind == PlanKind::kPassThrough) return {.forward = at_.plan.forward};
+  if (at_.plan.kind != PlanKind::kCache) return {.forward = at_.plan.forward};
   if (!at_.found.response) {
     const bool vary = at_.found.lookup == Lookup::kVaryMiss;
     return {.forward = vary ? http::Forward::kVaryMiss : http::Forward::kUriMiss};

@@ -2,6 +2,7 @@
 //
 //   Handle ─ kReject ──────▶ an error of our own
 //          ─ kPassThrough ─▶ PassThrough: body up, answer down, both at once
+//          ─ kTunnel ──────▶ Tunnel: WebSocket, bytes both ways after the origin's 101
 //          ─ kCache ───────▶ hit: one send, no suspension
 //                            miss: Follow the fetch under way, or Lead one: Validated (304), Shared
 //                            (storable: a detached Fill feeds a Flight, this client being one of its readers)
@@ -100,6 +101,13 @@ class Handler {
   Task<bool> RelayAndRelease(std::unique_ptr<OriginConnection> connection, http::CacheStatus status);
   void Invalidate(std::string_view path);
   void InvalidateAfter(const http::ResponseHead& response);
+
+  // WebSocket (handler_tunnel.cc).
+  struct TunnelEnds;
+  Task<bool> Tunnel();
+  Task<> TunnelUp(TunnelEnds* ends);
+  Task<> TunnelDown(TunnelEnds* ends);
+  void EndTunnel(TunnelEnds* ends);
 
   // Sends the origin's interim responses on to the client. Lives as long as this.
   InterimSink ForwardInterim();

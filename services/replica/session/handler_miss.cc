@@ -12,6 +12,13 @@
 #include "services/replica/session/storing.h"
 
 namespace perigee::replica {
+namespace {
+
+bool IsNotModified(const Fetched& fetched) {
+  return fetched.error == FetchError::kNone && fetched.connection->head().status == 304;
+}
+
+}  // namespace
 
 bool Handler::MayShare() const {
   // Such a request wants an answer that was asked for after it came.
@@ -77,10 +84,11 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
     const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
     const InterimSink interim = ForwardInterim();
     recorder_.AskOrigin();
-    Fetched fetched = co_await context_.pool.Fetch(text, false, &interim);
+    Fetched fetched = co_await context_.pool.Fetch(text, Asks::kContent, &interim);
+    if (!validates && IsNotModified(fetched)) fetched.error = FetchError::kMalformed;
     recorder_.OriginSaid(fetched.error);
     if (fetched.error != FetchError::kNone) {
-      lease.flight()->Fail(fetched.error);
+      lease.Fail(fetched.error);
       co_return co_await OriginFailed(fetched.error, false);
     }
     PrepareResponse(&fetched.connection->head(), fetched.connection->minor_version());
@@ -89,7 +97,7 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
       const FetchError error = FetchError::kErrorStatus;
       co_return co_await OriginFailed(error, false);
     }
-    if (!validates || fetched.connection->head().status != 304) {
+    if (!IsNotModified(fetched)) {
       co_return co_await Shared(std::move(lease), std::move(fetched.connection), fields);
     }
     const http::ResponseHead not_modified = std::move(fetched.connection->head());

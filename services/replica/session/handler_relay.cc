@@ -26,8 +26,9 @@ Task<bool> Handler::Direct() {
   const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
   const InterimSink interim = ForwardInterim();
+  const Asks asks = at_.is_head ? Asks::kHeadOnly : Asks::kContent;
   recorder_.AskOrigin();
-  Fetched fetched = co_await context_.pool.Fetch(text, at_.is_head, &interim);
+  Fetched fetched = co_await context_.pool.Fetch(text, asks, &interim);
   recorder_.OriginSaid(fetched.error);
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
   OriginConnection& connection = *fetched.connection;
@@ -133,20 +134,16 @@ Task<bool> Handler::PassThrough() {
   using asio::experimental::awaitable_operators::operator&&;
   if (IsSafe(request().method) && !request().has_body()) co_return co_await Direct();
 
+  const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
+  const std::string text = OriginRequestText(request(), at_.plan.path, fields, true);
+  const Asks asks = at_.is_head ? Asks::kHeadOnly : Asks::kContent;
   recorder_.AskOrigin();
-  Fetched fetched = co_await context_.pool.Open(at_.is_head);
+  Fetched fetched = co_await context_.pool.Open(text, asks);
   if (fetched.error != FetchError::kNone) {
     recorder_.OriginSaid(fetched.error);
     co_return co_await OriginFailed(fetched.error, false);
   }
   OriginConnection& connection = *fetched.connection;
-  const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
-  const std::string text = OriginRequestText(request(), at_.plan.path, fields, true);
-  const FetchError error = co_await connection.Write(Gather(text));
-  if (error != FetchError::kNone) {
-    recorder_.OriginSaid(error);
-    co_return co_await OriginFailed(error, false);
-  }
   if (AwaitsContinue(request()) && !client_.body_done() && !client_.has_input()) {
     const bool written = co_await client_.Write(Gather(kContinue));
     if (!written) co_return false;

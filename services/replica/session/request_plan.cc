@@ -12,6 +12,12 @@ bool GoesInCircles(const RequestHead& request) {
   return request.headers.Has("Via") && request.headers.ListElements("Via").size() > kMaxViaHops;
 }
 
+bool WantsWebSocket(const RequestHead& request) {
+  return request.headers.Has("Upgrade") && request.method == "GET" && request.minor_version >= 1 &&
+         !request.has_body() && request.headers.ListHas("Upgrade", kWebSocket) &&
+         request.headers.ListHas("Connection", "upgrade");
+}
+
 }  // namespace
 
 bool IsSafe(std::string_view method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
@@ -23,11 +29,10 @@ Plan PlanRequest(const RequestHead& request) {
   const bool absolute = path->data() != request.target.data();
   if (absolute && !IsAuthority(AuthorityOf(request))) return Reject(400, "malformed request target");
   if (*path == "*" && request.method != "OPTIONS") return Reject(400, "malformed request target");
-  // Other upgrades may be ignored (RFC 9110 §7.8), but a WebSocket client can do nothing with a plain answer.
-  if (request.headers.Has("Upgrade") && request.headers.ListHas("Upgrade", "websocket")) {
-    return Reject(501, "WebSocket is not supported");
-  }
   if (GoesInCircles(request)) return Reject(508, "the request has passed too many intermediaries");
+  if (WantsWebSocket(request)) {
+    return {.kind = PlanKind::kTunnel, .path = *path, .forward = http::Forward::kBypass};
+  }
 
   const bool reads = request.method == "GET" || request.method == "HEAD";
   Plan plan{.kind = PlanKind::kPassThrough, .path = *path, .forward = http::Forward::kMethod};

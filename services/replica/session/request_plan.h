@@ -8,8 +8,13 @@
 
 namespace perigee::replica {
 
+// The one protocol that a client may change to. Others are left out of the request: the client goes on with
+// HTTP/1.1 (RFC 9110 §7.8), and none can be smuggled past the rules of this server.
+inline constexpr std::string_view kWebSocket = "websocket";
+
 enum class PlanKind {
   kCache,        // GET or HEAD: from the cache, or else from the origin through it
+  kTunnel,       // WebSocket's handshake: to the origin, and both ways from its 101 on
   kPassThrough,  // everything else: to the origin and back
   kReject,
 };
@@ -17,7 +22,7 @@ enum class PlanKind {
 struct Plan {
   PlanKind kind = PlanKind::kReject;
   std::string_view path;  // what the origin is asked for; part of the cache key. Points into the head.
-  // kPassThrough: what Cache-Status says about it.
+  // kTunnel, kPassThrough: what Cache-Status says about it.
   http::Forward forward = http::Forward::kNone;
   // kReject: the answer's status and a phrase for it.
   int status = 0;

@@ -44,12 +44,27 @@ TEST(RequestPlan, RefusesWhatAProxyMustNotDo) {
   EXPECT_EQ(RejectedWith(Request("GET", "a/b")), 400);
 }
 
-TEST(RequestPlan, RefusesWebSocketAndIgnoresOtherUpgrades) {
+TEST(RequestPlan, WebSocketIsATunnelAndOtherUpgradesAreIgnored) {
   RequestHead request = Request("GET", "/");
-  request.headers = {{"Upgrade", "h2c"}};
-  EXPECT_EQ(RejectedWith(request), 0);
-  request.headers = {{"Upgrade", "WebSocket"}};
-  EXPECT_EQ(RejectedWith(request), 501);
+  request.headers = {{"Upgrade", "h2c, WebSocket"}, {"Connection", "keep-alive, Upgrade"}};
+  EXPECT_EQ(PlanRequest(request).kind, PlanKind::kTunnel);
+  EXPECT_EQ(PlanRequest(request).path, "/");
+
+  RequestHead other = request;
+  other.headers = {{"Upgrade", "h2c"}, {"Connection", "Upgrade"}};
+  EXPECT_EQ(PlanRequest(other).kind, PlanKind::kCache);
+  other.headers = {{"Upgrade", "websocket"}};
+  EXPECT_EQ(PlanRequest(other).kind, PlanKind::kCache)
+      << "without the connection option it counts for nothing";
+  other = request;
+  other.minor_version = 0;
+  EXPECT_EQ(PlanRequest(other).kind, PlanKind::kCache);
+  other = request;
+  other.method = "POST";
+  EXPECT_EQ(PlanRequest(other).kind, PlanKind::kPassThrough);
+  other = request;
+  other.content_length = 1;
+  EXPECT_EQ(PlanRequest(other).kind, PlanKind::kPassThrough);
 }
 
 TEST(RequestPlan, BreaksLoops) {

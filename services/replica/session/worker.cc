@@ -35,7 +35,7 @@ Worker::Worker(Shared& shared, const std::vector<int>& listening)
                .cache = shared.cache,
                .flights = shared.flights,
                .policy = shared.policy,
-               .origin = shared.origin,
+               .origin = shared.origin.address,
                .limits = shared.worker_limits,
                .client_rtts = shared.client_rtts,
                .clock = shared.clock} {

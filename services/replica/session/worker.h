@@ -18,7 +18,7 @@ struct Shared {
   Cache& cache;
   FlightTable flights;
   const http::CachePolicy& policy;
-  const OriginAddress& origin;
+  Origin origin;
   const Limits& worker_limits;  // with the counts of connections divided among the Workers
   const Clock& clock;
   const ResolverOptions& resolver;

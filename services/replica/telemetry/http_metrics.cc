@@ -77,16 +77,26 @@ Families ConnectionFamilies(const Counters& sum, const HttpGauges& gauges) {
           Gauge("perigee_http_connections_limit", "The most client connections (--max-connections).",
                 gauges.max_connections),
           OneCounter("perigee_http_connections_opened_total", "Client connections accepted.",
-                     sum.connections_opened.value())};
+                     sum.connections_opened.value()),
+          Gauge("perigee_http_tunnels", "WebSocket connections open.", sum.tunnels()),
+          Gauge("perigee_http_tunnels_limit", "The most WebSocket connections (--max-tunnels).",
+                gauges.max_tunnels),
+          OneCounter("perigee_http_tunnels_opened_total", "WebSocket connections that the origin agreed to.",
+                     sum.tunnels_opened.value())};
 }
 
-Families OriginFamilies(const Counters& sum) {
+Families OriginFamilies(const Counters& sum, const HttpGauges& gauges) {
   return {OneCounter("perigee_http_origin_requests_total", "Requests to the origin.",
                      sum.origin_requests.value()),
           OriginFailures(sum),
           OneCounter("perigee_http_origin_error_answers_total",
                      "Requests answered with an error because the origin failed.", sum.origin_errors.value()),
-          OriginLatency(sum)};
+          OriginLatency(sum),
+          Gauge("perigee_http_origin_circuit_open",
+                "1 while the origin is not asked, for it has failed too often in a row; 0 otherwise.",
+                gauges.circuit_open ? 1 : 0),
+          OneCounter("perigee_http_origin_circuit_openings_total", "How often that has begun.",
+                     gauges.circuit_openings)};
 }
 
 Families CacheFamilies(const CacheStats& cache) {
@@ -119,7 +129,7 @@ Families ProgramFamilies(const HttpGauges& gauges) {
 
 Families HttpMetrics(const Counters& sum, const HttpGauges& gauges) {
   Families families;
-  for (Families part : {RequestFamilies(sum), ConnectionFamilies(sum, gauges), OriginFamilies(sum),
+  for (Families part : {RequestFamilies(sum), ConnectionFamilies(sum, gauges), OriginFamilies(sum, gauges),
                         CacheFamilies(gauges.cache), ProgramFamilies(gauges)}) {
     std::move(part.begin(), part.end(), std::back_inserter(families));
   }

@@ -17,6 +17,9 @@ namespace perigee::replica {
 struct HttpGauges {
   CacheStats cache;
   size_t max_connections = 0;
+  size_t max_tunnels = 0;
+  bool circuit_open = false;
+  uint64_t circuit_openings = 0;
   uint64_t log_lines_written = 0;
   uint64_t log_lines_lost = 0;
   std::chrono::seconds uptime{};

@@ -18,6 +18,8 @@ std::string Text(const Counters& sum, const HttpGauges& gauges = {}) {
 void CountSome(Counters& counters) {
   counters.connections_opened.Add(3);
   counters.connections_closed.Add();
+  counters.tunnels_opened.Add(2);
+  counters.tunnels_closed.Add();
   counters.by_method[MethodClass::kGet].Add();
   counters.by_status[StatusClass::k2xx].Add();
   counters.CountForward(http::Forward::kNone);
@@ -42,15 +44,27 @@ TEST(HttpMetrics, AddsUpAllWorkers) {
   CountSome(worker);
   for (int i = 0; i < 2; ++i) sum.AddAll(worker);
   const std::string text = Text(sum);
-  for (const char* sample :
-       {"requests_total{method=\"GET\"} 2", "responses_total{status=\"2xx\"} 2",
-        "cache_results_total{result=\"hit\"} 2", "cache_results_total{result=\"stale\"} 2",
-        "cache_results_total{result=\"uri-miss\"} 0", "hits_total{tier=\"disk\"} 2", "sent_bytes_total 200",
-        "latency_seconds_count{cache=\"hit\"} 2", "latency_seconds_count{cache=\"forwarded\"} 4",
-        "refused_total{reason=\"foreign-host\"} 2", "connections 4", "connections_opened_total 6",
-        "origin_requests_total 8", "origin_failures_total{reason=\"cut-short\"} 2",
-        "origin_latency_seconds_count 2", "collapsed_total 10", "revalidated_total 12",
-        "stale_served_total 14", "origin_error_answers_total 16"}) {
+  for (const char* sample : {"requests_total{method=\"GET\"} 2",
+                             "responses_total{status=\"2xx\"} 2",
+                             "cache_results_total{result=\"hit\"} 2",
+                             "cache_results_total{result=\"stale\"} 2",
+                             "cache_results_total{result=\"uri-miss\"} 0",
+                             "hits_total{tier=\"disk\"} 2",
+                             "sent_bytes_total 200",
+                             "latency_seconds_count{cache=\"hit\"} 2",
+                             "latency_seconds_count{cache=\"forwarded\"} 4",
+                             "refused_total{reason=\"foreign-host\"} 2",
+                             "connections 4",
+                             "connections_opened_total 6",
+                             "tunnels 2",
+                             "tunnels_opened_total 4",
+                             "origin_requests_total 8",
+                             "origin_failures_total{reason=\"cut-short\"} 2",
+                             "origin_latency_seconds_count 2",
+                             "collapsed_total 10",
+                             "revalidated_total 12",
+                             "stale_served_total 14",
+                             "origin_error_answers_total 16"}) {
     EXPECT_THAT(text, HasSubstr("\nperigee_http_" + std::string(sample) + "\n"));
   }
 }
@@ -68,12 +82,16 @@ TEST(HttpMetrics, ShowsTheCacheAndTheLog) {
   const HttpGauges gauges{
       .cache = {.objects = 1, .bytes = 20, .budget_bytes = 30, .evictions = 4, .disk_ok = true},
       .max_connections = 5,
+      .max_tunnels = 9,
+      .circuit_open = true,
+      .circuit_openings = 10,
       .log_lines_written = 6,
       .log_lines_lost = 7,
       .uptime = std::chrono::seconds(8)};
   const std::string text = Text(Counters(), gauges);
   for (const char* sample : {"cache_objects 1", "cache_bytes 20", "cache_limit_bytes 30",
                              "cache_evictions_total 4", "cache_disk_up 1", "connections_limit 5",
+                             "tunnels_limit 9", "origin_circuit_open 1", "origin_circuit_openings_total 10",
                              "access_log_lines_total 6", "access_log_lost_total 7", "uptime_seconds 8"}) {
     EXPECT_THAT(text, HasSubstr("\nperigee_http_" + std::string(sample) + "\n"));
   }

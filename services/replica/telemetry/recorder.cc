@@ -28,6 +28,7 @@ void Recorder::Answer(int status, const http::CacheStatus& cache, std::string_vi
 }
 
 void Recorder::OriginSaid(FetchError error) {
+  if (WasNotAsked(error)) return telemetry_.counters.CountOriginFailure(error);
   const auto took = telemetry_.clock.Now() - asked_;
   upstream_ = upstream_.value_or(std::chrono::nanoseconds::zero()) + took;
   Counters& counters = telemetry_.counters;
@@ -51,7 +52,7 @@ void Recorder::End(const RequestHead& request, uint64_t sent) {
       counters.by_tier[cache_.detail == "disk" ? HitTier::kDisk : HitTier::kMemory].Add();
       counters.hit_latency.Count(total);
     } else {
-      counters.forwarded_latency.Count(total);
+      if (status_ != 101) counters.forwarded_latency.Count(total);  // a tunnel ends when its ends like
       if (cache_.detail == kRejectedDetail) counters.refused[RefusalOf(status_)].Add();
     }
   }

@@ -14,7 +14,7 @@ enum class HitTier : uint8_t { kMemory, kDisk, kCount };
 
 // Why a request was refused before anything was looked up or fetched for it.
 enum class Refusal : uint8_t {
-  kConnections,        // max_connections; 503
+  kConnections,        // max_connections, max_tunnels; 503
   kClientConnections,  // max_connections_per_address; 503
   kSlowReader,         // write_timeout, min_rate; cut off
   kMalformed,          // 400
@@ -24,7 +24,7 @@ enum class Refusal : uint8_t {
   kTargetTooLong,      // 414
   kForeignHost,        // none of the served names; 421
   kHeadTooLarge,       // 431
-  kNotImplemented,     // WebSocket; 501
+  kNotImplemented,     // a transfer coding; 501
   kVersion,            // 505
   kLoop,               // max. intermediaries; 508
   kOther,

@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ class NameServer {
 
   int a_queries = 0;
   bool silent = false;
+  // With it, the addresses are those of x.NAME, for which NAME is an alias of this TTL.
+  std::optional<uint32_t> alias_ttl;
 
  private:
   using Udp = asio::ip::udp;
@@ -52,20 +55,30 @@ class NameServer {
     answer[3] = '\x80';
     answer[7] = static_cast<char>(is_a ? addresses_.size() : 0);
     answer[11] = 0;  // no additional records
-    if (is_a) {
-      for (const std::string& address : addresses_) answer += Record(address);
-    }
+    if (is_a) AppendRecords(&answer);
     socket_.send_to(asio::buffer(answer), from_);
   }
 
-  std::string Record(const std::string& address) const {
-    // c0 0c: the name asked for; type A, class IN, TTL, four bytes of address
-    std::string record("\xc0\x0c\x00\x01\x00\x01", 6);
-    for (int shift = 24; shift >= 0; shift -= 8) record += static_cast<char>(ttl_ >> shift);
-    record += std::string("\x00\x04", 2);
-    for (const uint8_t octet : asio::ip::make_address_v4(address).to_bytes())
-      record += static_cast<char>(octet);
-    return record;
+  void AppendRecords(std::string* answer) const {
+    char owner = 12;  // where the name asked for is
+    if (alias_ttl) {
+      ++(*answer)[7];
+      AppendRecord(owner, 5, *alias_ttl, std::string("\x01x\xc0\x0c", 4), answer);
+      owner = static_cast<char>(answer->size() - 4);
+    }
+    for (const std::string& text : addresses_) {
+      const auto octets = asio::ip::make_address_v4(text).to_bytes();
+      AppendRecord(owner, 1, ttl_, std::string(octets.begin(), octets.end()), answer);
+    }
+  }
+
+  // `owner`: where its name is in the message. Of class IN, with four bytes of data.
+  static void AppendRecord(char owner, char type, uint32_t ttl, const std::string& data,
+                           std::string* answer) {
+    *answer += {'\xc0', owner, '\0', type, '\0', '\1'};
+    for (int shift = 24; shift >= 0; shift -= 8) *answer += static_cast<char>(ttl >> shift);
+    *answer += {'\0', '\4'};
+    *answer += data;
   }
 
   Udp::socket socket_;
