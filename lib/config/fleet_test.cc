@@ -44,7 +44,7 @@ TEST(Fleet, ABadValueIsNamedWithItsPlace) {
             "cdn.textproto:3:3: allow_special: host bits are set in \"10.0.0.1/8\"; write 10.0.0.0/8");
   EXPECT_EQ(ErrorOf("replica { name: \"a\" ipv4: \"192.0.2.1\" http_port: 65536 }"),
             "cdn.textproto:1:39: http_port: 65536 is more than 65535");
-  EXPECT_EQ(ErrorOf("cache { negative_ttl_seconds: 86401 }").substr(0, 42),
+  EXPECT_EQ(ErrorOf("cache { negative_ttl_seconds: 86401 }").substr(0, 41),
             "cdn.textproto:1:9: negative_ttl_seconds: ");
   EXPECT_EQ(ErrorOf("domain: \"a..b\""), "cdn.textproto:1:1: domain: not a domain name");
 }

@@ -12,8 +12,8 @@ struct CachePolicy {
   // Freshness of a response that states none, as a share of its age since Last-Modified (RFC 9111 §4.2.2).
   double heuristic_fraction = 0.1;
   std::chrono::seconds heuristic_cap{std::chrono::hours(24)};
-  // The same for an error that may be given one (404, 405, 410, 414, 501), whenever it was modified. 0: as for
-  // every other response. Off by default: what was not there a moment ago should be found as soon as it is.
+  // The same for a 404, 405, 410, 414 or 501, whenever it was modified. 0: as for every other response, for
+  // what was not there a moment ago should be found as soon as it is.
   std::chrono::seconds negative_ttl{0};
   // How long after its lifetime a response that says nothing of it may stand in for an unreachable origin.
   std::chrono::seconds max_stale_if_unreachable{std::chrono::hours(24 * 7)};

@@ -74,7 +74,7 @@ TEST(Settings, FleetFileCountsWhereNoFlagDoes) {
 std::string WithField(const std::string& eviction) { return "eviction: " + eviction + " path"; }
 
 TEST(Settings, OriginCaAndNegativeTtlComeFromFlagOrFleetFile) {
-  const std::string fleet = std::string(kFleet) + R"(origin_ca: "a.pem" cache { negative_ttl_seconds: 5 })";
+  const std::string fleet = R"(origin_ca: "a.pem" cache { negative_ttl_seconds: 5 })";
   const auto file = Parse({"-p", "80", "-o", "https://a"}, fleet);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->origin_ca, "a.pem");
