@@ -33,8 +33,10 @@ struct Limits {
   milliseconds origin_keep_alive{30'000};   // idle origin connections are closed after this
 
   // --- Collapsed fetches (fetch/flight.h) ---
-  uint64_t max_object_bytes = 10'000'000;   // larger responses are neither stored nor shared
-  uint64_t max_flight_bytes = 256'000'000;  // bodies of all flights together; beyond, fetches are not shared
+  uint64_t max_object_bytes = 10'000'000;  // larger responses are neither stored nor shared
+  // Bodies of all flights together; beyond, fetches are not shared. And the chunks of large stored bodies
+  // that wait for slow clients; beyond, these chunks are read twice.
+  uint64_t max_flight_bytes = 256'000'000;
 };
 
 // Bytes read from a socket at once, in either direction.

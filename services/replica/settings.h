@@ -32,6 +32,8 @@ struct Flags {
   bool store_set_cookie = false;
   int threads = 0;
   uint64_t max_object_bytes = 0;
+  uint64_t large_object_bytes = CacheOptions().large_object_bytes;
+  std::chrono::milliseconds disk_retry = CacheOptions().disk_retry;
   std::string metrics_listen;
   std::string access_log, access_log_format;
   std::vector<std::string> served_names;

@@ -37,8 +37,9 @@ class LocalHttp:
     """`fleet` is text for the fleet file; METRICS in it becomes the metrics port's address. Without any the server runs on
     flags alone."""
 
-    def __init__(self, folder, fleet="", flags=()):
+    def __init__(self, folder, fleet="", flags=(), origin=Origin):
         self.folder = pathlib.Path(folder)
+        self.handler = origin
         self.port, self.metrics_port = free_port(), free_port()
         self.flags = [flag.replace("METRICS", f"127.0.0.1:{self.metrics_port}") for flag in flags]
         if fleet:
@@ -47,23 +48,30 @@ class LocalHttp:
             self.flags += ["--config", "cdn.textproto"]
 
     def __enter__(self):
-        self.origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+        self.origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         threading.Thread(target=self.origin.serve_forever, daemon=True).start()
-        command = [BIN / "httpserver", "-p", str(self.port), "-o", f"127.0.0.1:{self.origin.server_port}",
-                   "--listen", "127.0.0.1", "--control", "127.0.0.1:0", *self.flags]
-        with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            wait_until("httpserver listens", self._listens)
+            self.start()
         except BaseException:
             self.__exit__()
             raise
         return self
 
+    def start(self):
+        (self.folder / "log").write_bytes(b"")
+        command = [BIN / "httpserver", "-p", str(self.port), "-o", f"127.0.0.1:{self.origin.server_port}",
+                   "--listen", "127.0.0.1", "--control", "127.0.0.1:0", *self.flags]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until("httpserver listens", self._listens)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
         self.origin.shutdown()
         self.origin.server_close()
 

@@ -133,13 +133,18 @@ Task<bool> ClientStream::Write(Gather bytes) {
   bool failed = false;
   while (!WriteNow(&bytes, &failed)) {
     if (failed) co_return false;
-    deadline_.SetAfter(limits_.write_timeout);
-    auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
-    deadline_.Clear();
-    lost_ = lost_ || error;
-    if (error) co_return false;
+    const bool ready = co_await AwaitRoom();
+    if (!ready) co_return false;
   }
   co_return true;
+}
+
+Task<bool> ClientStream::AwaitRoom() {
+  deadline_.SetAfter(limits_.write_timeout);
+  auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
+  deadline_.Clear();
+  lost_ = lost_ || error;
+  co_return !error;
 }
 
 void ClientStream::Abort() {
