@@ -113,18 +113,30 @@ ResponseHead MultipartHead(const ResponseHead& stored, std::string_view boundary
   return head;
 }
 
-std::string MultipartBody(const ResponseHead& stored, std::string_view body,
-                          const std::vector<ByteRange>& ranges, std::string_view boundary) {
+std::vector<std::string> MultipartSeparators(const ResponseHead& stored, uint64_t length,
+                                             const std::vector<ByteRange>& ranges,
+                                             std::string_view boundary) {
   const auto type = stored.headers.Get("Content-Type");
   const std::string type_line = type ? fmt::format("Content-Type: {}\r\n", *type) : "";
-  std::string parts;
+  std::vector<std::string> separators;
+  std::string_view line_end;
   for (const ByteRange& range : ranges) {
-    fmt::format_to(std::back_inserter(parts), "--{}\r\n{}Content-Range: {}\r\n\r\n", boundary, type_line,
-                   ContentRange(range, body.size()));
-    parts.append(body.substr(range.first, range.size())).append("\r\n");
+    separators.push_back(fmt::format("{}--{}\r\n{}Content-Range: {}\r\n\r\n", line_end, boundary, type_line,
+                                     ContentRange(range, length)));
+    line_end = "\r\n";
   }
-  fmt::format_to(std::back_inserter(parts), "--{}--\r\n", boundary);
-  return parts;
+  separators.push_back(fmt::format("\r\n--{}--\r\n", boundary));
+  return separators;
+}
+
+std::string MultipartBody(const ResponseHead& stored, std::string_view body,
+                          const std::vector<ByteRange>& ranges, std::string_view boundary) {
+  const std::vector<std::string> around = MultipartSeparators(stored, body.size(), ranges, boundary);
+  std::string parts;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    parts.append(around[i]).append(body.substr(ranges[i].first, ranges[i].size()));
+  }
+  return parts.append(around.back());
 }
 
 std::string Boundary(std::string_view body) {

@@ -49,6 +49,9 @@ std::optional<uint64_t> CompleteLength(std::string_view content_range);
 // is multipart/byteranges with `boundary`, and `content_length` must be the size of MultipartBody.
 ResponseHead PartialHead(const ResponseHead& stored, ByteRange range, uint64_t length);
 ResponseHead MultipartHead(const ResponseHead& stored, std::string_view boundary, uint64_t content_length);
+// What stands before the bytes of each range, and after the last: one more than there are ranges.
+std::vector<std::string> MultipartSeparators(const ResponseHead& stored, uint64_t length,
+                                             const std::vector<ByteRange>& ranges, std::string_view boundary);
 std::string MultipartBody(const ResponseHead& stored, std::string_view body,
                           const std::vector<ByteRange>& ranges, std::string_view boundary);
 

@@ -163,8 +163,8 @@ absl::StatusOr<Blob> Blob::Open(Database& database, const char* table, const cha
 
 absl::Status Blob::Reopen(int64_t row) { return Result(sqlite3_blob_reopen(handle_.get(), row)); }
 
-absl::Status Blob::Read(size_t size, char* out) const {
-  return Result(sqlite3_blob_read(handle_.get(), out, static_cast<int>(size), 0));
+absl::Status Blob::Read(size_t offset, size_t size, char* out) const {
+  return Result(sqlite3_blob_read(handle_.get(), out, static_cast<int>(size), static_cast<int>(offset)));
 }
 
 absl::Status Blob::Result(int code) const {

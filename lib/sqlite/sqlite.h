@@ -106,8 +106,8 @@ class Blob {
   // left to do, as after every error.
   absl::Status Reopen(int64_t row);
   size_t size() const { return static_cast<size_t>(sqlite3_blob_bytes(handle_.get())); }
-  // The first `size` bytes, of which there must be as many.
-  absl::Status Read(size_t size, char* out) const;
+  // `size` bytes from `offset` on, of which there must be as many.
+  absl::Status Read(size_t offset, size_t size, char* out) const;
 
  private:
   struct Closer {

@@ -98,11 +98,11 @@ TEST_F(SqliteTest, ABlobIsReadAndMovesFromRowToRow) {
   Blob blob = *Blob::Open(db, "t", "b", 1);
   std::string bytes(3, ' ');
   EXPECT_EQ(blob.size(), 3u);
-  EXPECT_TRUE(blob.Read(3, bytes.data()).ok());
+  EXPECT_TRUE(blob.Read(0, 3, bytes.data()).ok());
   EXPECT_EQ(bytes, "abc");
   ASSERT_TRUE(blob.Reopen(2).ok());
   EXPECT_EQ(blob.size(), 2u);
-  EXPECT_TRUE(blob.Read(2, bytes.data()).ok());
+  EXPECT_TRUE(blob.Read(0, 2, bytes.data()).ok());
   EXPECT_EQ(bytes, "dec");
 }
 

@@ -44,8 +44,10 @@ struct Limits {
   milliseconds tunnel_idle_timeout{120'000};  // silence in both directions; then both ends are closed
 
   // --- Collapsed fetches (fetch/flight.h) ---
-  uint64_t max_object_bytes = 10'000'000;   // larger responses are neither stored nor shared
-  uint64_t max_flight_bytes = 256'000'000;  // bodies of all flights together; beyond, fetches are not shared
+  uint64_t max_object_bytes = 10'000'000;  // larger responses are neither stored nor shared
+  // Bodies of all flights together; beyond, fetches are not shared. And the chunks of large stored bodies
+  // that wait for slow clients; beyond, these chunks are read twice.
+  uint64_t max_flight_bytes = 256'000'000;
   milliseconds failure_hold{500};  // so long after a fetch has failed, others for its key fail with it
 };
 

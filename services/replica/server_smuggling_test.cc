@@ -249,6 +249,7 @@ TEST_F(ServerTest, ABodyIsNeverTheNextRequest) {
 
 // parser_test.cc has the rest of them.
 TEST_F(ServerTest, TheOriginsAnswerMustHaveOneLengthToo) {
+  limits_.failure_hold = milliseconds(0);
   Start(Answer(
       "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"));
   EXPECT_EQ(Fetch("/a").status, 502);

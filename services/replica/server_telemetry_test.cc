@@ -71,7 +71,7 @@ TEST_F(ServerTelemetryTest, RefusedRequestsAreLoggedAndCounted) {
     client.Send("nonsense\r\n\r\n");
     EXPECT_EQ(ReadResponse(client).status, 400);
   }
-  EXPECT_EQ(Fetch("/a", "Transfer-Encoding: gzip\r\n").status, 501);
+  EXPECT_EQ(Fetch("/a", "Transfer-Encoding: gzip, chunked\r\n").status, 501);
   const auto lines = Lines();
   ASSERT_EQ(lines.size(), 3u);
   // Nothing of the request before it.

@@ -64,8 +64,10 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   app->add_option("--max-object-bytes", flags->max_object_bytes,
                   "Larger responses are neither stored nor shared [the cache's size]")
       ->group("Limits");
+  AddSize(app, "--large-object-bytes", &flags->large_object_bytes, 1, UINT64_MAX / 2,
+          "Larger bodies are streamed to SQLite and from there, and not kept in memory");
   AddSize(app, "--max-flight-bytes", &limits.max_flight_bytes, 1, UINT64_MAX / 2,
-          "Memory for bodies that are being fetched and shared");
+          "Memory for bodies that are being fetched and shared, or wait for slow clients");
   AddDuration(app, "--header-timeout", &limits.header_timeout, "For a request's head; then 408");
   AddDuration(app, "--keep-alive-timeout", &limits.keep_alive_timeout, "Idle time of a client connection");
   AddDuration(app, "--body-timeout", &limits.body_timeout, "Silence inside a request's body; then 408");
@@ -93,6 +95,7 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   AddSize(app, "--max-tunnels", &limits.max_tunnels, 0, kMany, "WebSocket connections; beyond: 503");
   AddDuration(app, "--tunnel-idle-timeout", &limits.tunnel_idle_timeout,
               "Silence in both directions of a WebSocket connection");
+  AddDuration(app, "--disk-retry", &flags->disk_retry, "How often a full or broken disk is tried again");
   AddDuration(app, "--grace", &flags->grace, "How long requests may go on after SIGTERM");
 }
 
@@ -179,6 +182,8 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   // A budget given by flag is not silently cut by a memory budget that only follows from another default.
   const uint64_t memory = flags.cache_bytes != 0 ? flags.cache_bytes : config.memory_budget_bytes();
   cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
+  cache.large_object_bytes = flags.large_object_bytes;
+  cache.disk_retry = flags.disk_retry;
   cache.eviction = ParseEviction(flags.eviction).value_or(EvictionFrom(config.eviction()));
   cache.policy.store_set_cookie = flags.store_set_cookie;
   cache.policy.negative_ttl =

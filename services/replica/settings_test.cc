@@ -58,6 +58,14 @@ TEST(Settings, StoringSetCookieIsASwitchForServerAndCache) {
   EXPECT_TRUE(settings->cache.policy.store_set_cookie);
 }
 
+TEST(Settings, TheStoresLimitsAreFlags) {
+  const auto settings =
+      Parse({"-p", "80", "-o", "a", "--large-object-bytes", "5000", "--disk-retry-ms", "70"});
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_EQ(settings->cache.large_object_bytes, 5'000u);
+  EXPECT_EQ(settings->cache.disk_retry, std::chrono::milliseconds(70));
+}
+
 TEST(Settings, FleetFileCountsWhereNoFlagDoes) {
   const auto file = Parse({"-p", "80"}, kFleet);
   ASSERT_TRUE(file.ok()) << file.status();

@@ -35,10 +35,10 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
 class LocalHttp:
     """`fleet` is text for the fleet file; METRICS in it becomes the metrics port's address. Without any the server runs on
-    flags alone. `origin`: another one than that of this process."""
+    flags alone. `origin`: another one than that of this process, by its URL. `handler`: of this one's requests."""
 
-    def __init__(self, folder, fleet="", flags=(), origin=None):
-        self.folder, self.origin_url = pathlib.Path(folder), origin
+    def __init__(self, folder, fleet="", flags=(), origin=None, handler=Origin):
+        self.folder, self.origin_url, self.handler = pathlib.Path(folder), origin, handler
         self.port, self.metrics_port = free_port(), free_port()
         self.flags = [flag.replace("METRICS", f"127.0.0.1:{self.metrics_port}") for flag in flags]
         if fleet:
@@ -50,7 +50,7 @@ class LocalHttp:
     pass_fds = ()
 
     def __enter__(self):
-        self.origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+        self.origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         threading.Thread(target=self.origin.serve_forever, daemon=True).start()
         self.start()
         return self
@@ -78,10 +78,13 @@ class LocalHttp:
         self.start("--replace", str(old.pid))
         return old.wait(1)
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
         self.origin.shutdown()
         self.origin.server_close()
 

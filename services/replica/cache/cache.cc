@@ -4,6 +4,7 @@
 
 #include "lib/http_semantics/vary.h"
 #include "services/replica/cache/cache_impl.h"
+#include "services/replica/cache/large_body.h"
 
 namespace perigee::replica {
 
@@ -44,13 +45,23 @@ Cache::Impl::Impl(CacheOptions options, const Clock& clock)
       clock_(clock),
       memory_(options_.memory_budget_bytes, MakeEvictionPolicy(options_.eviction)),
       index_(options_.budget_bytes, kMaxVariantsPerKey, MakeEvictionPolicy(options_.eviction),
-             [this](Entry& entry) { OnRemoved(entry); }) {}
+             [this](Entry& entry, uint64_t may_stay) { return OnRemoved(entry, may_stay); }) {}
 
-void Cache::Impl::OnRemoved(Entry& entry) {
+uint64_t Cache::Impl::OnRemoved(Entry& entry, uint64_t may_stay) {
   catalogue_.Remove(entry);
   memory_.Remove(entry.id);
   ClearPending(entry);
-  if (entry.on_disk != OnDisk::kAbsent) erase_.push_back(entry.id);
+  if (entry.body_bytes <= may_stay && KeepForReaders(entry.id, entry.body_bytes)) {
+    loosen_.push_back(entry.id);
+    return entry.body_bytes;
+  }
+  if (entry.on_disk != OnDisk::kAbsent || IsLarge(entry.body_bytes)) erase_.push_back(entry.id);
+  return 0;
+}
+
+// What an entry's `pending` takes: not the body that is in SQLite already.
+uint64_t Cache::Impl::PendingBytes(const Entry& entry) {
+  return entry.pending->body ? entry.bytes : entry.bytes - entry.body_bytes;
 }
 
 void Cache::Impl::Hit(Entry& entry) {
@@ -66,13 +77,13 @@ void Cache::Impl::Hit(Entry& entry) {
 void Cache::Impl::SetPending(Entry& entry, std::shared_ptr<const StoredResponse> response) {
   ClearPending(entry);
   entry.pending = std::move(response);
-  pending_bytes_ += entry.bytes;
+  pending_bytes_ += PendingBytes(entry);
 }
 
 void Cache::Impl::ClearPending(Entry& entry) {
   if (!entry.pending) return;
+  pending_bytes_ -= PendingBytes(entry);
   entry.pending.reset();
-  pending_bytes_ -= entry.bytes;
 }
 
 void Cache::Impl::ForgetIfHomeless(ObjectId id) {
@@ -83,6 +94,7 @@ void Cache::Impl::ForgetIfHomeless(ObjectId id) {
 }
 
 void Cache::Impl::PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse> response) {
+  if (!response->body) return;
   for (const ObjectId gone : memory_.Put(entry.id, std::move(response), entry.bytes, entry.hits)) {
     ForgetIfHomeless(gone);
   }
@@ -96,14 +108,21 @@ FindResult Cache::Impl::Find(std::string_view key, const http::HeaderList& reque
     if (!entry) return {index_.HasKey(key) ? Lookup::kVaryMiss : Lookup::kUriMiss, nullptr};
     Hit(*entry);
     if (auto response = memory_.Get(entry->id)) return {Lookup::kMemory, std::move(response)};
-    if (entry->pending) return {Lookup::kMemory, entry->pending};
+    if (entry->pending && entry->pending->body) return {Lookup::kMemory, entry->pending};
+    if (entry->pending) return {Lookup::kDisk, WithDiskBody(*entry->pending)};
     read = {disk_.get(), entry->id, entry->version};
   }
   return FindOnDisk(read);
 }
 
+std::shared_ptr<const StoredResponse> Cache::Impl::WithDiskBody(const StoredResponse& head) {
+  auto response = std::make_shared<StoredResponse>(head);
+  response->disk_body = Pin(head.object_id);
+  return response;
+}
+
 FindResult Cache::Impl::FindOnDisk(const DiskRead& read) {
-  auto loaded = read.disk->Read(read.id);
+  auto loaded = read.disk->Read(read.id, options_.large_object_bytes);
   if (loaded.ok()) (*loaded)->freshness = http::FreshnessOf((*loaded)->head, options_.policy);
   const std::lock_guard lock(mutex_);
   Entry* entry = index_.FindId(read.id);
@@ -118,6 +137,10 @@ FindResult Cache::Impl::FindOnDisk(const DiskRead& read) {
     }
     return {};
   }
+  if (!(*loaded)->body) {
+    if (!entry) return {};
+    (*loaded)->disk_body = Pin(read.id);
+  }
   std::shared_ptr<const StoredResponse> response = *std::move(loaded);
   if (entry && entry->version == read.version) PutInMemory(*entry, response);
   return {Lookup::kDisk, std::move(response)};
@@ -131,22 +154,24 @@ InsertResult Cache::Impl::Admit(uint64_t bytes) const {
 }
 
 InsertResult Cache::Impl::Insert(std::string_view key, const http::HeaderList& request,
-                                 StoredResponse response, uint64_t asked_at) {
+                                 StoredResponse response, uint64_t asked_at, Upload* upload) {
   auto vary_names = http::VaryNames(response.head.headers);
   if (!vary_names) return InsertResult::kVaryStar;
   response.vary_names = *std::move(vary_names);
   response.variant_key = http::VariantKey(response.vary_names, request);
   response.freshness = http::FreshnessOf(response.head, options_.policy);
   response.soft_purged_at = kNotPurged;
+  response.body_bytes = upload ? upload->bytes : response.body->size();
   const uint64_t bytes = WeightOf(key, response);
 
   const std::lock_guard lock(mutex_);
   if (purges_.Concerns(asked_at, key, response.head.tags)) return InsertResult::kPurged;
   // What it replaces goes even when the new one cannot stay: it is known to be out of date.
   if (Entry* old = index_.FindVariant(key, response.vary_names, response.variant_key)) index_.Remove(*old);
-  const InsertResult result = response.head.bad_tags ? InsertResult::kBadTags : Admit(bytes);
+  InsertResult result = InsertResult::kBadTags;
+  if (!response.head.bad_tags) result = upload ? AdmitUpload(*upload, bytes) : Admit(bytes);
   if (result == InsertResult::kStored) {
-    response.object_id = next_id_++;
+    response.object_id = upload ? upload->id : next_id_++;
     Store(key, std::make_shared<const StoredResponse>(std::move(response)), bytes);
   } else {
     ++inserts_refused_;
@@ -162,6 +187,7 @@ void Cache::Impl::Store(std::string_view key, std::shared_ptr<const StoredRespon
   fresh.vary_names = response->vary_names;
   fresh.variant_key = response->variant_key;
   fresh.bytes = bytes;
+  fresh.body_bytes = response->body_bytes;
   fresh.tags = response->head.tags;
   Entry& entry = index_.Add(key, std::move(fresh));
   catalogue_.Add(entry);
@@ -199,13 +225,24 @@ std::shared_ptr<const StoredResponse> Cache::Impl::Refresh(std::string_view key,
     if (!entry || purged) return std::make_shared<const StoredResponse>(std::move(fresh));
     index_.Remove(*entry);
   }
+  // A large body stays where it is: it is served to those who have it, and has to be fetched again.
+  if (!fresh.body) return std::make_shared<const StoredResponse>(std::move(fresh));
   Insert(key, request, fresh, asked_at);
   return std::make_shared<const StoredResponse>(std::move(fresh));
 }
 
+std::shared_ptr<const StoredResponse> Cache::Impl::WithoutDiskBody(
+    const std::shared_ptr<const StoredResponse>& response) {
+  if (!response->disk_body) return response;
+  auto head = std::make_shared<StoredResponse>(*response);
+  head->disk_body.reset();
+  return head;
+}
+
 void Cache::Impl::Replace(Entry& entry, const std::shared_ptr<const StoredResponse>& response) {
   const uint64_t bytes = WeightOf(*entry.key, *response);
-  const bool fits = index_.Fits(bytes) && (disk_status_.ok() || memory_.Fits(bytes));
+  const bool has_home = disk_status_.ok() || (response->body && memory_.Fits(bytes));
+  const bool fits = index_.Fits(bytes) && has_home;
   const bool keep = fits && !response->head.bad_tags;
   if (!keep) return index_.Remove(entry);
   ClearPending(entry);
@@ -220,7 +257,7 @@ void Cache::Impl::Replace(Entry& entry, const std::shared_ptr<const StoredRespon
     entry.head_changed = true;
     heads_.insert(entry.id);
   }
-  if (disk_status_.ok()) SetPending(entry, response);
+  if (disk_status_.ok()) SetPending(entry, WithoutDiskBody(response));
   PutInMemory(entry, response);
 }
 
@@ -275,6 +312,15 @@ std::shared_ptr<const StoredResponse> Cache::Refresh(std::string_view key, const
                                                      http::ResponseHead merged, uint64_t asked_at) {
   return impl_->Refresh(key, request, old, std::move(merged), asked_at);
 }
+
+std::unique_ptr<BodyWriter> Cache::BeginBody(uint64_t expected_bytes, BodyProgress progress) {
+  auto upload = impl_->BeginUpload(expected_bytes, std::move(progress));
+  if (!upload) return nullptr;
+  return std::unique_ptr<BodyWriter>(new BodyWriter(*impl_, std::move(upload)));
+}
+
+bool Cache::IsLarge(uint64_t body_bytes) const { return impl_->IsLarge(body_bytes); }
+bool Cache::FitsInMemoryAlone(uint64_t body_bytes) const { return impl_->FitsInMemoryAlone(body_bytes); }
 
 size_t Cache::Purge(const PurgeSelection& selection, PurgeKind kind) { return impl_->Purge(selection, kind); }
 uint64_t Cache::PurgeGeneration() const { return impl_->PurgeGeneration(); }

@@ -10,7 +10,8 @@
 //
 // Thread-safe: any thread may call anything at any time. One mutex guards the index and is held for map
 // operations only; SQLite is read in the caller's thread without it and written by one thread of the cache's
-// own. Nothing here waits for the disk, except Flush, the destructor, and Find for what is only in SQLite.
+// own. Nothing here waits for the disk, except Flush, the destructor, and Find for what is only in SQLite: of
+// a large object its head, of others the body too. Every chunk of a body is verified when it is read.
 //
 // When the disk fails (full, gone, read-only) the cache goes on in memory alone, says so in its log and its
 // statistics, and tries the disk again every CacheOptions::disk_retry.
@@ -18,6 +19,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +43,8 @@ struct CacheOptions {
   // Of both tiers.
   Eviction eviction = kDefaultEviction;
   http::CachePolicy policy;
+  // Bodies of more bytes are written to SQLite and read from there chunk by chunk (large_body.h).
+  uint64_t large_object_bytes = 1'048'576;
   // Bytes of stored objects that wait for SQLite; what is inserted beyond it is not stored.
   uint64_t max_pending_bytes = 64'000'000;
   // How often hit counts are written.
@@ -63,7 +67,7 @@ std::string_view Name(Lookup lookup);
 
 struct FindResult {
   Lookup lookup = Lookup::kUriMiss;
-  // Set exactly when found. May be stale: DecideReuse tells.
+  // Set exactly when found. May be stale: DecideReuse tells. Has its body or, when that is large, a DiskBody.
   std::shared_ptr<const StoredResponse> response;
 };
 
@@ -71,7 +75,7 @@ enum class InsertResult {
   kStored,
   kTooLarge,  // larger than the whole budget (or than the memory budget while the disk is out)
   kVaryStar,  // Vary: * can never be found again
-  kBusy,      // max_pending_bytes are waiting for the disk
+  kBusy,      // max_pending_bytes are waiting for the disk; or it failed below a large body
   kBadTags,   // its tags cannot be kept, so that a purge might miss it
   kPurged,    // asked for before a purge that means it
 };
@@ -79,7 +83,7 @@ std::string_view Name(InsertResult result);
 
 struct CacheStats {
   uint64_t objects = 0;
-  uint64_t bytes = 0;  // at most budget_bytes
+  uint64_t bytes = 0;  // at most budget_bytes; with large bodies that come, and that are only read any more
   uint64_t budget_bytes = 0;
   uint64_t memory_objects = 0;
   uint64_t memory_bytes = 0;  // at most memory_budget_bytes
@@ -93,6 +97,11 @@ struct CacheStats {
   uint64_t purged_objects = 0;  // that they met
   bool disk_ok = false;         // false while the cache runs in memory alone
 };
+
+class BodyWriter;
+// `written`: bytes of the body, from its beginning, that are in SQLite: whole chunks until the end is.
+// `failed`: it will not be stored.
+using BodyProgress = std::function<void(uint64_t written, bool failed)>;
 
 class Cache {
  public:
@@ -119,6 +128,14 @@ class Cache {
   // `asked_at`: the PurgeGeneration from before the origin was asked.
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                       uint64_t asked_at = kAfterEveryPurge);
+
+  // Begins to store a body of which more than large_object_bytes are expected: `expected_bytes` when known,
+  // else as many as there are already. Null when that does not fit, or the disk is out. `progress` is called
+  // in the cache's thread until the BodyWriter goes; it must not wait.
+  std::unique_ptr<BodyWriter> BeginBody(uint64_t expected_bytes, BodyProgress progress);
+  bool IsLarge(uint64_t body_bytes) const;
+  // Whether a large body can be stored by Insert, and only so: while the disk is out.
+  bool FitsInMemoryAlone(uint64_t body_bytes) const;
 
   // After a 304: gives the stored object `old` (from Find) the head `merged` (from MergeNotModified), keeping
   // body, hits and its place in the order of eviction. `request` is the client's, as for Insert: a 304 may
@@ -147,6 +164,8 @@ class Cache {
   absl::Status Flush();
 
  private:
+  friend class BodyWriter;
+  friend class DiskBody;
   class Impl;
   explicit Cache(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

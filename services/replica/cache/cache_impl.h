@@ -4,16 +4,21 @@
 // the disk works, and by the memory tier alone while it does not; one held by neither is forgotten. A batch
 // for SQLite holds every erasure since the last one, so that what SQLite has after a commit is a part of what
 // the index had when the batch was made: the budget holds there because it holds here.
+//
+// A large body comes to SQLite before its object is in the index, and may stay a little after it: meanwhile
+// its bytes are reserved there. What `pending` has of such an object is its head, without the DiskBody.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/cache/catalogue.h"
@@ -37,6 +42,20 @@ class FileLock {
   const int fd_;
 };
 
+// A large body that is being written. The Cache's mutex guards it, but for what calls `progress`.
+struct Upload {
+  ObjectId id = 0;
+  uint64_t bytes = 0;    // handed over, and reserved in the index
+  uint64_t written = 0;  // committed
+  bool failed = false;
+  std::mutex progress_mutex;
+  BodyProgress progress;
+};
+
+// What one transaction writes at most; erasures and hit counts, which are small, come on top.
+inline constexpr size_t kMaxBatchPuts = 256;
+inline constexpr uint64_t kMaxBatchBytes = 4'000'000;
+
 class Cache::Impl {
  public:
   Impl(CacheOptions options, const Clock& clock);
@@ -47,7 +66,7 @@ class Cache::Impl {
 
   FindResult Find(std::string_view key, const http::HeaderList& request);
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
-                      uint64_t asked_at);
+                      uint64_t asked_at, Upload* upload = nullptr);
   std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
                                                 const std::shared_ptr<const StoredResponse>& old,
                                                 http::ResponseHead merged, uint64_t asked_at);
@@ -56,6 +75,16 @@ class Cache::Impl {
   size_t Erase(std::string_view key);
   CacheStats Stats() const;
   absl::Status Flush();
+
+  // For BodyWriter and DiskBody (cache_large.cc).
+  bool IsLarge(uint64_t body_bytes) const { return body_bytes > options_.large_object_bytes; }
+  std::shared_ptr<Upload> BeginUpload(uint64_t expected_bytes, BodyProgress progress);
+  bool FitsInMemoryAlone(uint64_t body_bytes) const;
+  bool AddChunk(Upload& upload, WriteBatch::BodyChunk chunk);
+  void Abandon(Upload& upload);
+  std::shared_ptr<const DiskBody> BodyOf(const Upload& upload);
+  absl::Status ReadChunk(ObjectId id, uint64_t number, std::string* out);
+  void Unpin(ObjectId id);
 
  private:
   // All below until the writer's part: with mutex_ held.
@@ -68,12 +97,21 @@ class Cache::Impl {
   void PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse> response);
   void SetPending(Entry& entry, std::shared_ptr<const StoredResponse> response);
   void ClearPending(Entry& entry);
+  static uint64_t PendingBytes(const Entry& entry);
+  static std::shared_ptr<const StoredResponse> WithoutDiskBody(
+      const std::shared_ptr<const StoredResponse>& response);
+  std::shared_ptr<const StoredResponse> WithDiskBody(const StoredResponse& head);
   void ForgetIfHomeless(ObjectId id);
-  void OnRemoved(Entry& entry);
+  uint64_t OnRemoved(Entry& entry, uint64_t may_stay);
   InsertResult Admit(uint64_t bytes) const;
   void Store(std::string_view key, std::shared_ptr<const StoredResponse> response, uint64_t bytes);
   void Replace(Entry& entry, const std::shared_ptr<const StoredResponse>& response);
   void MarkStale(Entry& entry, WallTime now);
+  InsertResult AdmitUpload(Upload& upload, uint64_t bytes);
+  void DropUpload(Upload& upload);
+  void FailUploads();
+  std::shared_ptr<const DiskBody> Pin(ObjectId id);
+  bool KeepForReaders(ObjectId id, uint64_t body_bytes);
 
   // Without the mutex, which it takes.
   FindResult FindOnDisk(const DiskRead& read);
@@ -87,13 +125,20 @@ class Cache::Impl {
   std::chrono::milliseconds WriterInterval() const {
     return disk_status_.ok() ? options_.hits_flush_interval : options_.disk_retry;
   }
-  bool HasWrites() const { return !put_.empty() || !erase_.empty() || !heads_.empty() || !marks_.empty(); }
+  bool HasWrites() const {
+    return !put_.empty() || !erase_.empty() || !loosen_.empty() || !chunks_.empty() || !heads_.empty() ||
+           !marks_.empty();
+  }
   WriteBatch TakeBatch(bool with_hits);
+  void TakeLoosened(WriteBatch* batch);
+  void TakeChunks(WriteBatch* batch);
   void TakePuts(WriteBatch* batch);
   void TakeHeads(WriteBatch* batch);
   void TakeHits(WriteBatch* batch);
   void TakeMarks(WriteBatch* batch);
   void Committed(const WriteBatch& batch);
+  void CommittedChunks(const WriteBatch& batch);
+  void TellUploads(std::unique_lock<std::mutex>& lock);
   void Failed(const WriteBatch& batch);
   void DiskError(const absl::Status& status);
   void GoOnInMemory(const absl::Status& status);
@@ -107,7 +152,18 @@ class Cache::Impl {
   Catalogue catalogue_;  // of exactly the entries of index_
   PurgeLog purges_{kMaxRememberedPurges};
   ObjectId next_id_ = 1;
-  uint64_t pending_bytes_ = 0;  // of the entries that have `pending`
+  uint64_t pending_bytes_ = 0;  // of the entries that have `pending`, and of chunks not committed
+
+  // The bodies that somebody reads from SQLite, or may.
+  struct Pins {
+    size_t readers = 0;
+    uint64_t loose_bytes = 0;  // reserved in the index: the object has left it
+  };
+  absl::flat_hash_map<ObjectId, Pins> pins_;
+  uint64_t loose_bytes_ = 0;  // the sum over pins_
+  absl::flat_hash_map<ObjectId, std::shared_ptr<Upload>> uploads_;
+  std::vector<std::shared_ptr<Upload>> progressed_;  // to be told so
+
   uint64_t inserts_refused_ = 0;
   uint64_t disk_errors_ = 0;
   uint64_t purges_done_ = 0;
@@ -115,6 +171,8 @@ class Cache::Impl {
 
   // What SQLite is to be told. Ids of entries that are gone are passed over.
   std::vector<ObjectId> erase_;
+  std::vector<ObjectId> loosen_;
+  std::deque<WriteBatch::BodyChunk> chunks_;
   std::deque<ObjectId> put_;
   absl::flat_hash_set<ObjectId> heads_;
   std::vector<ObjectId> hits_;

@@ -56,7 +56,7 @@ class CacheTest : public testing::Test {
     return static_cast<uint64_t>(*OpenFile().QueryNumber(
         "SELECT (SELECT coalesce(sum(length(key) + length(vary_names) + length(variant_key) + length(reason) "
         "+"
-        " length(headers) + length(tags)), 0) FROM object) + (SELECT coalesce(sum(length(data)), 0) FROM "
+        " length(headers) + length(tags)), 0) FROM object) + (SELECT coalesce(sum(length(data) - 8), 0) FROM "
         "chunk)"));
   }
   int64_t ObjectsInFile() const { return *OpenFile().QueryNumber("SELECT count(*) FROM object"); }

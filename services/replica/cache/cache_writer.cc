@@ -13,13 +13,6 @@
 #include "services/replica/cache/cache_impl.h"
 
 namespace perigee::replica {
-namespace {
-
-// What one transaction writes at most; erasures and hit counts, which are small, come on top.
-constexpr size_t kMaxBatchPuts = 256;
-constexpr uint64_t kMaxBatchBytes = 4'000'000;
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Take(const std::string& path) {
   const std::string name = path + ".lock";
@@ -84,6 +77,7 @@ absl::StatusOr<std::unique_ptr<DiskTier>> Cache::Impl::OpenAndLoad() {
     entry.vary_names = std::move(object.vary_names);
     entry.variant_key = std::move(object.variant_key);
     entry.bytes = object.bytes;
+    entry.body_bytes = object.body_bytes;
     entry.hits = object.hits;
     entry.tags = std::move(object.tags);
     entry.soft_purged_at = object.soft_purged_at;
@@ -141,7 +135,10 @@ void Cache::Impl::WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits, b
     } else {
       Failed(batch);
     }
-    if (!applied.ok() || !maintained.ok()) return GoOnInMemory(applied.ok() ? maintained : applied);
+    const bool failed = !applied.ok() || !maintained.ok();
+    if (failed) GoOnInMemory(applied.ok() ? maintained : applied);
+    TellUploads(lock);
+    if (failed) return;
   } while (left > 0);
 }
 
@@ -171,6 +168,8 @@ bool Cache::Impl::Reconnect(std::unique_lock<std::mutex>& lock) {
 WriteBatch Cache::Impl::TakeBatch(bool with_hits) {
   WriteBatch batch;
   batch.erase = std::exchange(erase_, {});
+  TakeLoosened(&batch);
+  TakeChunks(&batch);
   TakePuts(&batch);
   TakeHeads(&batch);
   TakeMarks(&batch);
@@ -220,6 +219,7 @@ void Cache::Impl::Committed(const WriteBatch& batch) {
     entry->head_changed = false;
     ClearPending(*entry);
   };
+  CommittedChunks(batch);
   for (const auto& put : batch.put) settle(put.id, put.response);
   for (const auto& head : batch.heads) settle(head.id, head.response);
 }
@@ -227,6 +227,8 @@ void Cache::Impl::Committed(const WriteBatch& batch) {
 // A commit that failed may still have happened: what it put is erased before it is put again.
 void Cache::Impl::Failed(const WriteBatch& batch) {
   erase_.insert(erase_.end(), batch.erase.begin(), batch.erase.end());
+  loosen_.insert(loosen_.end(), batch.loosen.begin(), batch.loosen.end());
+  for (const auto& chunk : batch.chunks) pending_bytes_ -= chunk.bytes.size();
   for (const auto& put : batch.put) {
     erase_.push_back(put.id);
     if (Entry* entry = index_.FindId(put.id)) entry->on_disk = OnDisk::kAbsent;
@@ -251,6 +253,7 @@ void Cache::Impl::GoOnInMemory(const absl::Status& status) {
                 options_.disk_retry.count());
   disk_status_ = status;
   put_.clear();
+  FailUploads();
   std::vector<ObjectId> unsafe;
   index_.ForEach([&](Entry& entry) {
     if (entry.pending) unsafe.push_back(entry.id);

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
+
+#include "services/replica/cache/disk_rows.h"
 
 namespace perigee::replica {
 namespace {
@@ -14,22 +14,21 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 // A WAL of this many pages (4 MB) is moved into the file.
 constexpr int kCheckpointPages = 256;
 // More free pages than this (and than a quarter of the file) are given back, so many at a time.
 constexpr int64_t kFreePages = 64;
 // A larger file is not read through at start; damage then shows when it is read.
 constexpr uint64_t kQuickCheckMaxBytes = 256'000'000;
-// Reader connections kept open for the next reads.
-constexpr size_t kMaxIdleReaders = 16;
 
 constexpr char kPragmas[] =
     "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; "
     "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=8388608;";
 
 // All text is kept as blobs: keys and headers are bytes. Times are microseconds since 1970, 0 for none. A
-// chunk's id is its object's id and its number within it, so that a body is one run of rows.
+// chunk's id is its object's id and its number within it, so that a body is one run of rows; its data is the
+// checksum and the bytes. Loose are the ids that have chunks and no object.
 constexpr char kSchema[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE object(id INTEGER PRIMARY KEY, key BLOB NOT NULL, vary_names BLOB NOT NULL,"
@@ -37,20 +36,14 @@ constexpr char kSchema[] =
     " request_time INTEGER NOT NULL, response_time INTEGER NOT NULL, body_bytes INTEGER NOT NULL,"
     " hits INTEGER NOT NULL, tags BLOB NOT NULL, soft_purged_at INTEGER NOT NULL);"
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-    "PRAGMA user_version=2;"
+    "CREATE TABLE loose(id INTEGER PRIMARY KEY);"
+    "PRAGMA user_version=3;"
     "COMMIT;";
 
 constexpr std::string_view kLoad =
     "SELECT id, key, vary_names, variant_key, length(key) + length(vary_names) + length(variant_key) +"
-    " length(reason) + length(headers) + length(tags) + body_bytes, hits, tags, soft_purged_at"
-    " FROM object ORDER BY id";
-
-int64_t ToMicros(WallTime time) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-WallTime FromMicros(int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
-
-int64_t FirstChunk(ObjectId id) { return static_cast<int64_t>(id << DiskTier::kChunkBits); }
+    " length(reason) + length(headers) + length(tags) + body_bytes, body_bytes, hits, tags,"
+    " soft_purged_at FROM object ORDER BY id";
 
 absl::Status CheckNotDamaged(Database& database) {
   std::error_code error;
@@ -100,32 +93,11 @@ absl::Status Each(const Elements& elements, Write write) {
   return absl::OkStatus();
 }
 
-absl::Status MoveTo(Database& database, int64_t chunk, sqlite::Blob* blob) {
-  if (blob->is_open()) return blob->Reopen(chunk);
-  auto opened = sqlite::Blob::Open(database, "chunk", "data", chunk);
-  if (opened.ok()) *blob = *std::move(opened);
-  return opened.status();
-}
-
-absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, ObjectId id) {
-  auto headers = http::HeaderList::FromText(std::string(row.Blob(2)));
-  if (!headers) return absl::DataLossError(fmt::format("object {} has malformed headers", id));
-  auto response = std::make_shared<StoredResponse>();
-  response->head = {static_cast<int>(row.Number(0)), std::string(row.Blob(1)), *std::move(headers),
-                    FromMicros(row.Number(3)), FromMicros(row.Number(4))};
-  response->head.tags = row.Blob(8);
-  response->vary_names = row.Blob(5);
-  response->variant_key = row.Blob(6);
-  response->soft_purged_at = FromMicros(row.Number(9));
-  response->object_id = id;
-  return response;
-}
-
 }  // namespace
 
 uint64_t WeightOf(std::string_view key, const StoredResponse& response) {
   return key.size() + response.vary_names.size() + response.variant_key.size() + response.head.reason.size() +
-         response.head.headers.text().size() + response.head.tags.size() + response.body->size();
+         response.head.headers.text().size() + response.head.tags.size() + response.body_bytes;
 }
 
 absl::StatusOr<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& path) {
@@ -136,25 +108,11 @@ absl::StatusOr<std::unique_ptr<DiskTier>> DiskTier::Open(const std::string& path
   if (absl::Status status = EnsureSchema(*database); !status.ok()) return status;
   std::unique_ptr<DiskTier> tier(new DiskTier(*std::move(database)));
   if (absl::Status status = tier->Prepare(); !status.ok()) return status;
+  if (absl::Status status = tier->EraseLoose(); !status.ok()) return status;
   return tier;
 }
 
 DiskTier::~DiskTier() { idle_readers_.clear(); }
-
-absl::Status DiskTier::Reader::EnterSnapshot(uint64_t commits_now) {
-  if (in_snapshot && commits == commits_now) return absl::OkStatus();
-  LeaveSnapshot();
-  absl::Status status = database.Execute("BEGIN");
-  in_snapshot = status.ok();
-  commits = commits_now;
-  return status;
-}
-
-void DiskTier::Reader::LeaveSnapshot() {
-  chunk.Close();
-  if (in_snapshot) database.Execute("COMMIT").IgnoreError();  // it has only read
-  in_snapshot = false;
-}
 
 absl::Status DiskTier::Prepare() {
   // Takes the place of SQLite's own checkpoints, which would run inside a commit.
@@ -168,6 +126,8 @@ absl::Status DiskTier::Prepare() {
   const std::pair<std::string_view, Statement*> statements[] = {
       {"DELETE FROM object WHERE id = ?1", &erase_object_},
       {"DELETE FROM chunk WHERE id >= ?1 AND id < ?2", &erase_chunks_},
+      {"DELETE FROM loose WHERE id = ?1", &erase_loose_},
+      {"INSERT OR IGNORE INTO loose VALUES(?1)", &put_loose_},
       {"INSERT OR REPLACE INTO object VALUES(?1, ?2, ?3, ?4, ?7, ?8, ?9, ?10, ?11, ?5, ?6, ?12, ?13)",
        &put_object_},
       {"INSERT OR REPLACE INTO chunk VALUES(?1, ?2)", &put_chunk_},
@@ -187,84 +147,34 @@ absl::Status DiskTier::Load(const std::function<void(LoadedObject)>& take) {
   for (; row.ok() && *row; row = rows->Step()) {
     take({static_cast<ObjectId>(rows->Number(0)), std::string(rows->Blob(1)), std::string(rows->Blob(2)),
           std::string(rows->Blob(3)), static_cast<uint64_t>(rows->Number(4)),
-          static_cast<uint64_t>(rows->Number(5)), std::string(rows->Blob(6)), FromMicros(rows->Number(7))});
+          static_cast<uint64_t>(rows->Number(5)), static_cast<uint64_t>(rows->Number(6)),
+          std::string(rows->Blob(7)), FromMicros(rows->Number(8))});
   }
   return row.status();
-}
-
-absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
-  {
-    const std::lock_guard lock(readers_mutex_);
-    if (!idle_readers_.empty()) {
-      auto reader = std::move(idle_readers_.back());
-      idle_readers_.pop_back();
-      return reader;
-    }
-  }
-  auto database = Database::Open(database_.path(), Database::Mode::kReadOnly);
-  if (!database.ok()) return database.status();
-  auto object = database->Prepare(
-      "SELECT status, reason, headers, request_time, response_time, vary_names, variant_key, body_bytes,"
-      " tags, soft_purged_at FROM object WHERE id = ?1");
-  if (!object.ok()) return object.status();
-  return std::make_unique<Reader>(Reader{*std::move(database), *std::move(object), {}});
-}
-
-void DiskTier::GiveBack(std::unique_ptr<Reader> reader) {
-  const std::lock_guard lock(readers_mutex_);
-  if (reader->commits != commits_) reader->LeaveSnapshot();
-  if (idle_readers_.size() < kMaxIdleReaders) idle_readers_.push_back(std::move(reader));
-}
-
-void DiskTier::EndSnapshots() {
-  const std::lock_guard lock(readers_mutex_);
-  ++commits_;
-  for (const auto& reader : idle_readers_) reader->LeaveSnapshot();
-}
-
-absl::StatusOr<std::string> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
-  std::string body(size, '\0');
-  int64_t chunk = FirstChunk(id);
-  for (size_t begin = 0; begin < size; begin += kChunkBytes) {
-    const size_t length = std::min(size - begin, kChunkBytes);
-    absl::Status status = MoveTo(reader.database, chunk++, &reader.chunk);
-    if (status.ok() && reader.chunk.size() != length) status = absl::NotFoundError("too short a chunk");
-    if (absl::IsNotFound(status)) {
-      return absl::DataLossError(
-          fmt::format("object {} has not all of its {} bytes: {}", id, size, std::string(status.message())));
-    }
-    if (status.ok()) status = reader.chunk.Read(length, body.data() + begin);
-    if (!status.ok()) return status;
-  }
-  return body;
-}
-
-absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id) {
-  auto taken = TakeReader();
-  if (!taken.ok()) return taken.status();
-  Reader& reader = **taken;
-  // Read before the transaction begins, so that a commit meanwhile makes it look old, never new.
-  if (absl::Status status = reader.EnterSnapshot(commits_); !status.ok()) return status;
-  const auto row = reader.object.Bind(1, static_cast<int64_t>(id)).Step();
-  if (!row.ok()) return row.status();
-  if (!*row) {
-    GiveBack(*std::move(taken));
-    return absl::NotFoundError("not stored");
-  }
-  auto response = HeadOf(reader.object, id);
-  if (!response.ok()) return response.status();
-  auto body = ReadBody(reader, id, static_cast<size_t>(reader.object.Number(7)));
-  reader.object.Reset();
-  if (!body.ok()) return body.status();
-  (*response)->body = std::make_shared<const std::string>(*std::move(body));
-  GiveBack(*std::move(taken));
-  return response;
 }
 
 absl::Status DiskTier::Erase(ObjectId id) {
   if (absl::Status status = erase_object_.Bind(1, static_cast<int64_t>(id)).Run(); !status.ok())
     return status;
-  return erase_chunks_.Bind(1, FirstChunk(id)).Bind(2, FirstChunk(id + 1)).Run();
+  absl::Status status = erase_chunks_.Bind(1, ChunkRow(id, 0)).Bind(2, ChunkRow(id + 1, 0)).Run();
+  if (status.ok()) status = erase_loose_.Bind(1, static_cast<int64_t>(id)).Run();
+  return status;
+}
+
+absl::Status DiskTier::EraseLoose() {
+  auto rows = database_.Prepare("SELECT id FROM loose");
+  if (!rows.ok()) return rows.status();
+  std::vector<ObjectId> loose;
+  absl::StatusOr<bool> row = rows->Step();
+  for (; row.ok() && *row; row = rows->Step()) loose.push_back(static_cast<ObjectId>(rows->Number(0)));
+  if (!row.ok() || loose.empty()) return row.status();
+  return Write({.erase = std::move(loose)});
+}
+
+absl::Status DiskTier::Loosen(ObjectId id) {
+  absl::Status status = erase_object_.Bind(1, static_cast<int64_t>(id)).Run();
+  if (status.ok()) status = put_loose_.Bind(1, static_cast<int64_t>(id)).Run();
+  return status;
 }
 
 absl::Status DiskTier::Put(const WriteBatch::Put& put) {
@@ -273,21 +183,34 @@ absl::Status DiskTier::Put(const WriteBatch::Put& put) {
       .BindBlob(2, put.key)
       .BindBlob(3, response.vary_names)
       .BindBlob(4, response.variant_key)
-      .Bind(5, static_cast<int64_t>(response.body->size()))
+      .Bind(5, static_cast<int64_t>(response.body_bytes))
       .Bind(6, static_cast<int64_t>(put.hits));
   BindHead(put_object_, 7, response);
   if (absl::Status status = put_object_.Run(); !status.ok()) return status;
-  return PutChunks(put.id, *response.body);
+  if (response.body) return PutChunks(put.id, *response.body);
+  return erase_loose_.Bind(1, static_cast<int64_t>(put.id)).Run();
 }
 
 absl::Status DiskTier::PutChunks(ObjectId id, const std::string& body) {
-  int64_t chunk = FirstChunk(id);
   for (size_t begin = 0; begin < body.size(); begin += kChunkBytes) {
-    const std::string_view data = std::string_view(body).substr(begin, kChunkBytes);
-    if (absl::Status status = put_chunk_.Bind(1, chunk++).BindBlob(2, data).Run(); !status.ok())
-      return status;
+    const std::string_view bytes = std::string_view(body).substr(begin, kChunkBytes);
+    if (absl::Status status = PutChunk(id, begin / kChunkBytes, bytes); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status DiskTier::PutChunk(ObjectId id, uint64_t number, std::string_view bytes) {
+  const int64_t row = ChunkRow(id, number);
+  const Checksum checksum = ChecksumOf(row, bytes);
+  row_.assign(checksum.data(), checksum.size()).append(bytes);
+  return put_chunk_.Bind(1, row).BindBlob(2, row_).Run();
+}
+
+absl::Status DiskTier::PutLoose(const WriteBatch::BodyChunk& chunk) {
+  absl::Status status = absl::OkStatus();
+  if (chunk.number == 0) status = put_loose_.Bind(1, static_cast<int64_t>(chunk.id)).Run();
+  if (status.ok()) status = PutChunk(chunk.id, chunk.number, chunk.bytes);
+  return status;
 }
 
 absl::Status DiskTier::PutHead(const WriteBatch::Head& head) {
@@ -315,6 +238,8 @@ absl::Status DiskTier::Write(const WriteBatch& batch) {
   auto transaction = sqlite::Transaction::Begin(database_);
   if (!transaction.ok()) return transaction.status();
   absl::Status status = Each(batch.erase, [&](ObjectId id) { return Erase(id); });
+  if (status.ok()) status = Each(batch.loosen, [&](ObjectId id) { return Loosen(id); });
+  if (status.ok()) status = Each(batch.chunks, [&](const auto& chunk) { return PutLoose(chunk); });
   if (status.ok()) status = Each(batch.put, [&](const auto& put) { return Put(put); });
   if (status.ok()) status = Each(batch.heads, [&](const auto& head) { return PutHead(head); });
   if (status.ok()) status = Each(batch.marks, [&](const auto& mark) { return PutMark(mark); });
@@ -349,7 +274,7 @@ absl::Status DiskTier::Maintain() {
 }
 
 absl::Status DiskTier::Clear() {
-  absl::Status status = database_.Execute("DELETE FROM chunk; DELETE FROM object;");
+  absl::Status status = database_.Execute("DELETE FROM chunk; DELETE FROM object; DELETE FROM loose;");
   EndSnapshots();
   return status;
 }

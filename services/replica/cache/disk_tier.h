@@ -1,7 +1,10 @@
-// The stored objects in SQLite: a table of heads, and one of body chunks.
+// The stored objects in SQLite: a table of heads, and one of body chunks, each with its checksum.
 //
-// Apply, Maintain and Clear belong to one thread; Read may be called from any, beside them. Every batch is
-// one transaction, so that a crash leaves the objects of some batch's end, whole.
+// A body may be there without its object, *loose*: while it is being written over several batches, or read by
+// those who began before its object went. Open erases what a crash left loose.
+//
+// Apply, Maintain and Clear belong to one thread; Read and ReadChunk may be called from any, beside them.
+// Every batch is one transaction, so that a crash leaves the objects of some batch's end, whole.
 #pragma once
 
 #include <atomic>
@@ -22,6 +25,13 @@ namespace perigee::replica {
 
 // What one transaction does, in this order.
 struct WriteBatch {
+  // Of a loose body.
+  struct BodyChunk {
+    ObjectId id;
+    uint64_t number;
+    std::string bytes;
+  };
+  // With its body; without one in `response`, the loose body becomes the object's.
   struct Put {
     ObjectId id;
     std::string key;
@@ -40,14 +50,17 @@ struct WriteBatch {
     ObjectId id;
     WallTime soft_purged_at;
   };
-  std::vector<ObjectId> erase;  // those not there are passed over
+  std::vector<ObjectId> erase;   // objects and loose bodies; those not there are passed over
+  std::vector<ObjectId> loosen;  // objects that go; their bodies become loose
+  std::vector<BodyChunk> chunks;
   std::vector<Put> put;
   std::vector<Head> heads;
   std::vector<Mark> marks;
   std::vector<Hits> hits;
 
   bool empty() const {
-    return erase.empty() && put.empty() && heads.empty() && marks.empty() && hits.empty();
+    return erase.empty() && loosen.empty() && chunks.empty() && put.empty() && heads.empty() &&
+           marks.empty() && hits.empty();
   }
 };
 
@@ -57,6 +70,7 @@ struct LoadedObject {
   std::string vary_names;
   std::string variant_key;
   uint64_t bytes;  // as WeightOf gives it
+  uint64_t body_bytes;
   uint64_t hits;
   std::string tags;
   WallTime soft_purged_at;
@@ -67,8 +81,6 @@ uint64_t WeightOf(std::string_view key, const StoredResponse& response);
 
 class DiskTier {
  public:
-  // Bodies are cut into rows of this size.
-  static constexpr size_t kChunkBytes = size_t{256} * 1024;
   // Objects larger than this many chunks (256 GiB) cannot be numbered.
   static constexpr int kChunkBits = 20;
 
@@ -79,8 +91,11 @@ class DiskTier {
   // In the order of storing.
   absl::Status Load(const std::function<void(LoadedObject)>& take);
 
-  // NotFound when it is not (or no longer) there. Leaves `freshness` to the caller.
-  absl::StatusOr<std::shared_ptr<StoredResponse>> Read(ObjectId id);
+  // NotFound when it is not (or no longer) there, DataLoss when its bytes are not those that were stored.
+  // Leaves `freshness` to the caller, and `body` null when it is larger than `max_body_bytes`.
+  absl::StatusOr<std::shared_ptr<StoredResponse>> Read(ObjectId id, uint64_t max_body_bytes);
+  // One chunk of a body, loose or not, in place of what `out` holds. Errors as above.
+  absl::Status ReadChunk(ObjectId id, uint64_t number, std::string* out);
 
   absl::Status Apply(const WriteBatch& batch);
   // What has been applied outlives a failure of the machine, not only of the process.
@@ -107,6 +122,10 @@ class DiskTier {
   absl::Status Erase(ObjectId id);
   absl::Status Put(const WriteBatch::Put& put);
   absl::Status PutChunks(ObjectId id, const std::string& body);
+  absl::Status PutChunk(ObjectId id, uint64_t number, std::string_view bytes);
+  absl::Status PutLoose(const WriteBatch::BodyChunk& chunk);
+  absl::Status Loosen(ObjectId id);
+  absl::Status EraseLoose();
   absl::Status PutHead(const WriteBatch::Head& head);
   absl::Status PutMark(const WriteBatch::Mark& mark);
   absl::Status PutHits(const WriteBatch::Hits& hits);
@@ -120,11 +139,14 @@ class DiskTier {
   sqlite::Database database_;  // the writer's; statements go before it
   sqlite::Statement erase_object_;
   sqlite::Statement erase_chunks_;
+  sqlite::Statement erase_loose_;
+  sqlite::Statement put_loose_;
   sqlite::Statement put_object_;
   sqlite::Statement put_chunk_;
   sqlite::Statement put_head_;
   sqlite::Statement put_mark_;
   sqlite::Statement put_hits_;
+  std::string row_;  // the chunk being written; kept for its memory
   int wal_pages_ = 0;
   bool unsynced_ = false;
 

@@ -21,7 +21,7 @@ uint64_t FingerprintOf(const Entry& entry) {
 }  // namespace
 
 Index::Index(uint64_t budget_bytes, size_t max_variants, std::unique_ptr<EvictionPolicy> policy,
-             std::function<void(Entry&)> removed)
+             Removed removed)
     : budget_(budget_bytes),
       max_variants_(max_variants),
       policy_(std::move(policy)),
@@ -72,10 +72,17 @@ void Index::Hit(Entry& entry) {
 
 void Index::MakeRoom(uint64_t bytes) {
   assert(Fits(bytes));
-  while (bytes_ > budget_ - bytes) {
+  while (bytes_ + reserved_ > budget_ - bytes) {
     ++evictions_;
-    Forget(*FindId(*policy_->Evict()));
+    Forget(*FindId(*policy_->Evict()), bytes);
   }
+}
+
+bool Index::Reserve(uint64_t bytes) {
+  if (!Fits(bytes)) return false;
+  MakeRoom(bytes);
+  reserved_ += bytes;
+  return true;
 }
 
 Entry& Index::Append(std::string_view key, Entry entry) {
@@ -91,7 +98,8 @@ Entry& Index::Append(std::string_view key, Entry entry) {
 Entry& Index::Add(std::string_view key, Entry entry) {
   if (Variants* variants = VariantsOf(key); variants && variants->size() >= max_variants_) {
     ++evictions_;
-    Remove(*variants->front());
+    policy_->Remove(variants->front()->id);
+    Forget(*variants->front(), entry.bytes);
   }
   MakeRoom(entry.bytes);
   return Append(key, std::move(entry));
@@ -111,9 +119,10 @@ void Index::Remove(Entry& entry) {
   Forget(entry);
 }
 
-// What the policy has forgotten already.
-void Index::Forget(Entry& entry) {
-  removed_(entry);
+// What the policy has forgotten already. `room`: what there must be place for.
+void Index::Forget(Entry& entry, uint64_t room) {
+  const uint64_t others = reserved_ + room;
+  reserved_ += removed_(entry, budget_ > others ? std::min(budget_ - others, entry.bytes) : 0);
   bytes_ -= entry.bytes;
   by_id_.erase(entry.id);
   const auto it = by_key_.find(*entry.key);

@@ -30,7 +30,8 @@ struct Entry {
   const std::string* key = nullptr;  // owned by the index
   std::string vary_names;
   std::string variant_key;
-  uint64_t bytes = 0;  // key, variant, head and body
+  uint64_t bytes = 0;       // key, variant, head and body
+  uint64_t body_bytes = 0;  // the body's part of it
   uint64_t hits = 0;
   std::string tags;  // as http::TakeSurrogateTags gives them
   WallTime soft_purged_at = kNotPurged;
@@ -44,9 +45,10 @@ struct Entry {
 
 class Index {
  public:
-  // `removed` is called for each entry that leaves, just before it does; it must not change the index.
-  Index(uint64_t budget_bytes, size_t max_variants, std::unique_ptr<EvictionPolicy> policy,
-        std::function<void(Entry&)> removed);
+  // Called for each entry that leaves, just before it does; must not change the index. Returns how many of
+  // its bytes stay in use, at most `may_stay`: they count as reserved from then on.
+  using Removed = std::function<uint64_t(Entry& entry, uint64_t may_stay)>;
+  Index(uint64_t budget_bytes, size_t max_variants, std::unique_ptr<EvictionPolicy> policy, Removed removed);
 
   // The newest variant that `request` selects, or null.
   Entry* Find(std::string_view key, const http::HeaderList& request);
@@ -71,8 +73,13 @@ class Index {
 
   void ForEach(const std::function<void(Entry&)>& visit);
 
-  bool Fits(uint64_t bytes) const { return bytes <= budget_; }
-  uint64_t bytes() const { return bytes_; }
+  // Takes room for what is no entry, yet or any more; makes it first. False: there is not so much.
+  bool Reserve(uint64_t bytes);
+  void Release(uint64_t bytes) { reserved_ -= bytes; }
+
+  bool Fits(uint64_t bytes) const { return bytes <= budget_ - reserved_; }
+  // Of the entries and of what is reserved.
+  uint64_t bytes() const { return bytes_ + reserved_; }
   uint64_t budget() const { return budget_; }
   size_t size() const { return by_id_.size(); }
   uint64_t evictions() const { return evictions_; }
@@ -81,17 +88,19 @@ class Index {
   using Variants = std::vector<std::unique_ptr<Entry>>;  // in the order of storing
 
   void MakeRoom(uint64_t bytes);
-  void Forget(Entry& entry);
+  void Forget(Entry& entry, uint64_t room = 0);
   Entry& Append(std::string_view key, Entry entry);
   Variants* VariantsOf(std::string_view key);
 
   const uint64_t budget_;
   const size_t max_variants_;
   const std::unique_ptr<EvictionPolicy> policy_;  // knows exactly the entries of by_id_
-  const std::function<void(Entry&)> removed_;
+  const Removed removed_;
   absl::node_hash_map<std::string, Variants> by_key_;  // no empty ones
   absl::flat_hash_map<ObjectId, Entry*> by_id_;
-  uint64_t bytes_ = 0;  // the sum over the entries; at most budget_ but while loading
+  // Together at most budget_, but while loading:
+  uint64_t bytes_ = 0;  // the sum over the entries
+  uint64_t reserved_ = 0;
   uint64_t evictions_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // A response as the cache keeps it: shared by every request that it answers, never changed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,7 +11,12 @@
 
 namespace perigee::replica {
 
+class DiskBody;
+
 inline constexpr WallTime kNotPurged{};
+
+// On the disk bodies are cut into chunks of this size, the last one shorter.
+inline constexpr size_t kChunkBytes = size_t{256} * 1024;
 
 // Shortens the lifetime so that it ended when a soft purge said so: staleness counts from there, as
 // stale-while-revalidate and stale-if-error want it. No-op for kNotPurged.
@@ -19,14 +25,16 @@ void ApplySoftPurge(WallTime purged_at, http::Freshness* freshness);
 struct StoredResponse {
   // With the headers that HeadersToStore leaves.
   http::ResponseHead head;
-  // The whole body, as the origin sent it.
+  // The whole body, as the origin sent it; or, where it is null, what reads it (large_body.h).
   std::shared_ptr<const std::string> body;
+  std::shared_ptr<const DiskBody> disk_body;
 
   // The rest is filled in by the cache. What follows from `head` and the cache's policy:
   http::Freshness freshness;
   // What selects this variant among those of its key (VaryNames, VariantKey).
   std::string vary_names;
   std::string variant_key;
+  uint64_t body_bytes = 0;
   // When a soft purge made it stale; kNotPurged while none did since it was last validated.
   WallTime soft_purged_at = kNotPurged;
   // Which stored object this is: greater for those stored later, never used twice. 0 when it is not stored.

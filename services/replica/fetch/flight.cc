@@ -105,30 +105,97 @@ void Flight::Finish() {
   WakeAll(waiters);
 }
 
+bool Flight::TakeMemory(uint64_t window, uint64_t bytes) {
+  if (buffered_ + bytes > window || !memory_.TryReserve(bytes)) return false;
+  buffered_ += bytes;
+  return true;
+}
+
+void Flight::DropFirst() {
+  const uint64_t bytes = chunks_.front()->size();
+  memory_.Release(bytes);
+  buffered_ -= bytes;
+  begin_ += bytes;
+  chunks_.pop_front();
+  ++first_chunk_;
+}
+
 Flight::Room Flight::MakeRoom(uint64_t bytes) {
-  for (;;) {
-    if (buffered_ + bytes <= window_ && memory_.TryReserve(bytes)) break;
-    windowed_ = true;
+  const bool spills = spilled_ && !windowed_ && begin_ + buffered_ + bytes <= window_;
+  if (spills) return MakeSpillRoom(bytes);
+  if (!spilled_ && TakeMemory(window_, bytes)) return Room::kFree;
+  return MakeWindowRoom(bytes);
+}
+
+Flight::Room Flight::MakeSpillRoom(uint64_t bytes) {
+  while (!TakeMemory(kSpillWindowBytes, bytes)) {
+    const bool dispensable = !chunks_.empty() && begin_ + chunks_.front()->size() <= written_;
+    if (!dispensable) return buffered_ + bytes > kSpillWindowBytes ? Room::kFull : MakeWindowRoom(bytes);
+    DropFirst();
+  }
+  return Room::kFree;
+}
+
+Flight::Room Flight::MakeWindowRoom(uint64_t bytes) {
+  windowed_ = true;
+  while (!TakeMemory(window_, bytes)) {
     if (readers_.empty()) return Room::kUnwanted;
     // One chunk may always be buffered, or a flight without memory would never end.
     if (chunks_.empty()) {
       memory_.ForceReserve(bytes);
+      buffered_ += bytes;
       break;
     }
     size_t fastest = 0;
     for (const Reader* reader : readers_) fastest = std::max(fastest, reader->next_);
     if (fastest <= first_chunk_) return Room::kFull;
-    buffered_ -= chunks_.front()->size();
-    memory_.Release(chunks_.front()->size());
-    chunks_.pop_front();
-    ++first_chunk_;
+    DropFirst();
   }
-  buffered_ += bytes;
   return Room::kFree;
 }
 
-Task<bool> Flight::Append(Executor executor, std::string piece) {
-  const auto chunk = std::make_shared<const std::string>(std::move(piece));
+std::vector<Chunk> Flight::Spill(std::shared_ptr<const DiskBody> body) {
+  const std::lock_guard lock(mutex_);
+  spilled_ = std::move(body);
+  return {chunks_.begin(), chunks_.end()};
+}
+
+void Flight::Written(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  written_ = bytes;
+  if (const auto producer = std::exchange(producer_, nullptr)) producer->Wake();
+}
+
+void Flight::StopSpilling() {
+  const std::lock_guard lock(mutex_);
+  windowed_ = true;
+  if (const auto producer = std::exchange(producer_, nullptr)) producer->Wake();
+}
+
+Task<bool> Flight::AwaitWritten(Executor executor) {
+  for (;;) {
+    std::shared_ptr<Wakeup> wakeup;
+    {
+      const std::lock_guard lock(mutex_);
+      if (windowed_) co_return false;
+      if (written_ == begin_ + buffered_) co_return true;
+      wakeup = producer_ = Wakeup::Create(executor);
+    }
+    co_await wakeup->Sleep(MonoTime::max());
+  }
+}
+
+uint64_t Flight::size() const {
+  const std::lock_guard lock(mutex_);
+  return begin_ + buffered_;
+}
+
+bool Flight::storable() const {
+  const std::lock_guard lock(mutex_);
+  return !windowed_ && !invalidated_;
+}
+
+Task<bool> Flight::Append(Executor executor, Chunk chunk) {
   for (;;) {
     std::shared_ptr<Wakeup> wakeup;
     std::vector<std::shared_ptr<Wakeup>> waiters;
@@ -170,16 +237,24 @@ Flight::Reader::~Reader() {
   if (const auto producer = std::exchange(flight_->producer_, nullptr)) producer->Wake();
 }
 
+Flight::Reader::Piece Flight::Reader::CatchUp() {
+  if (flight_->windowed_) return {.error = FetchError::kFellBehind};
+  next_ = flight_->first_chunk_;
+  const uint64_t begin = std::exchange(position_, flight_->begin_);
+  return {.on_disk = flight_->spilled_, .begin = begin, .end = position_};
+}
+
 Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
   Flight& flight = *flight_;
   for (;;) {
     std::shared_ptr<Wakeup> wakeup;
     {
       const std::lock_guard lock(flight.mutex_);
-      if (next_ < flight.first_chunk_) co_return Piece{.error = FetchError::kFellBehind};
+      if (next_ < flight.first_chunk_) co_return CatchUp();
       const size_t at = next_ - flight.first_chunk_;
       if (at < flight.chunks_.size()) {
         ++next_;
+        position_ += flight.chunks_[at]->size();
         if (const auto producer = std::exchange(flight.producer_, nullptr)) producer->Wake();
         co_return Piece{.chunk = flight.chunks_[at]};
       }

@@ -9,10 +9,14 @@
 //   origin in trouble is not asked once by each.
 //
 // The body is kept whole while it fits the window, so nobody waits for a slow reader, and a late one starts
-// at the beginning. When it outgrows the window (possible only if its length was not known) or the memory of
-// all flights together is used up, the flight becomes *windowed*: nobody may join, it is not stored, the
-// fastest reader sets the pace, and a reader that falls more than a window behind it is cut off
-// (kFellBehind).
+// at the beginning. A large one is *spilled*: it goes to SQLite as it comes (cache/large_body.h), and of what
+// is there memory keeps the last kSpillWindowBytes only. A reader that is further behind, or joins late, is
+// told to read there; the disk sets the pace of the fetch when it is slower than the origin.
+//
+// When the body outgrows the window (possible only if its length was not known), the memory of all flights
+// together is used up, or a spilled body cannot be stored after all, the flight becomes *windowed*: nobody
+// may join, it is not stored, the fastest reader sets the pace, and a reader that falls more than a window
+// behind it is cut off (kFellBehind).
 //
 // Thread-safe: the leader and the readers are coroutines of any Workers.
 #pragma once
@@ -30,6 +34,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "lib/http_semantics/freshness.h"
 #include "lib/http_semantics/message.h"
+#include "services/replica/cache/large_body.h"
 #include "services/replica/cache/purge.h"
 #include "services/replica/cache/stored_response.h"
 #include "services/replica/fetch/fetch_error.h"
@@ -38,6 +43,10 @@
 namespace perigee::replica {
 
 using Chunk = std::shared_ptr<const std::string>;
+
+// What a spilled flight keeps in memory. Several chunks of the disk, so that one can be written while others
+// come.
+inline constexpr uint64_t kSpillWindowBytes = 4 * kChunkBytes;
 
 struct FlightHead {
   http::ResponseHead head;  // with the headers that may be shared (HeadersToStore)
@@ -87,17 +96,24 @@ class Flight {
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
 
-    // kNone with a chunk: the next piece. kNone without: the body is complete. Else it never will be.
+    // kNone with a chunk: the next piece. kNone with `on_disk`: the next bytes are those from `begin` to
+    // `end` there. kNone without: the body is complete. Else it never will be.
     struct Piece {
       FetchError error = FetchError::kNone;
-      Chunk chunk;
+      Chunk chunk = nullptr;
+      std::shared_ptr<const DiskBody> on_disk = nullptr;
+      uint64_t begin = 0;
+      uint64_t end = 0;
     };
     Task<Piece> Next(Executor executor);
 
    private:
     friend class Flight;
+    Piece CatchUp();  // flight_->mutex_ held
+
     std::shared_ptr<Flight> flight_;
-    size_t next_ = 0;  // number of the chunk to read next
+    size_t next_ = 0;        // number of the chunk to read next
+    uint64_t position_ = 0;  // and where in the body it begins
   };
 
   // --- The leader ---
@@ -105,26 +121,44 @@ class Flight {
   void Publish(FlightHead head);
   void GoAlone();
   void Fail(FetchError error);  // inside the body; before its head: Lease::Fail
-  // Takes the next piece of the body; waits when the flight is windowed and the window is full. False when
-  // nobody reads any more and nothing will be stored: stop fetching.
-  Task<bool> Append(Executor executor, std::string piece);
+  // Takes the next piece of the body; waits when the flight is windowed or spilled and the window is full.
+  // False when nobody reads any more and nothing will be stored: stop fetching.
+  Task<bool> Append(Executor executor, Chunk piece);
+  // From here on the body is spilled: its leader writes it, from the beginning, to where `body` reads it.
+  // Returns what there is already.
+  std::vector<Chunk> Spill(std::shared_ptr<const DiskBody> body);
+  // Thread-safe: the first `bytes` are written.
+  void Written(uint64_t bytes);
+  // Thread-safe: what is spilled will not be stored.
+  void StopSpilling();
+  // After the last piece: waits until all is written. False when it will not be.
+  Task<bool> AwaitWritten(Executor executor);
   // The body is complete.
   void Finish();
   // Fails the flight unless it has come to its end: nobody is left waiting, whatever path the leader took.
   void Abandon();
   // What is under way is older than a change of the resource: it must not be stored.
   void Invalidate();
-  // The whole body in one string, when it may be stored: nothing once windowed or invalidated.
+  // The whole body in one string, when it may be stored: nothing once windowed or invalidated. Not of a
+  // spilled one.
   Chunk WholeBody() const;
+  bool storable() const;
   bool windowed() const;
+  // Bytes of the body that have come.
+  uint64_t size() const;
 
   // Those of the response; nothing before its head is there.
   std::optional<std::string> Tags() const;
 
  private:
   enum class Room { kFree, kFull, kUnwanted };
-  Room MakeRoom(uint64_t bytes);                                     // mutex_ held
-  std::vector<std::shared_ptr<Wakeup>> SetState(FlightState state);  // mutex_ held
+  // All with mutex_ held.
+  Room MakeRoom(uint64_t bytes);
+  Room MakeSpillRoom(uint64_t bytes);
+  Room MakeWindowRoom(uint64_t bytes);
+  bool TakeMemory(uint64_t window, uint64_t bytes);
+  void DropFirst();
+  std::vector<std::shared_ptr<Wakeup>> SetState(FlightState state);
   static void WakeAll(const std::vector<std::shared_ptr<Wakeup>>& waiters);
 
   const uint64_t window_;
@@ -136,12 +170,15 @@ class Flight {
   FlightHead head_;
   std::deque<Chunk> chunks_;
   size_t first_chunk_ = 0;  // the number of chunks_.front()
+  uint64_t begin_ = 0;      // where in the body it begins
   uint64_t buffered_ = 0;
+  std::shared_ptr<const DiskBody> spilled_;  // null: it is not
+  uint64_t written_ = 0;                     // bytes of it; begin_ is not beyond them, unless windowed
   bool windowed_ = false;
   bool invalidated_ = false;
   absl::flat_hash_set<const Reader*> readers_;
   std::vector<std::shared_ptr<Wakeup>> waiters_;  // for the head or for the next chunk
-  std::shared_ptr<Wakeup> producer_;              // waits for room
+  std::shared_ptr<Wakeup> producer_;              // waits for room, or for the disk
 };
 
 // Who fetches what right now. Thread-safe.

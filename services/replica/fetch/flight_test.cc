@@ -1,9 +1,11 @@
 #include "services/replica/fetch/flight.h"
 
 #include <gmock/gmock.h>
+#include <stdlib.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <filesystem>
 
 namespace perigee::replica {
 namespace {
@@ -23,8 +25,8 @@ class FlightTest : public ::testing::Test {
 
   Task<> Produce(Flight& flight, int pieces, size_t size, int* done) {
     for (*done = 0; *done < pieces; ++*done) {
-      std::string piece(size, 'x');
-      const bool wanted = co_await flight.Append(executor(), std::move(piece));
+      const auto piece = std::make_shared<const std::string>(size, 'x');
+      const bool wanted = co_await flight.Append(executor(), piece);
       if (!wanted) co_return;
     }
     flight.Finish();
@@ -89,6 +91,94 @@ TEST_F(FlightTest, BeyondTheWindowTheFastestReaderSetsThePaceAndTheSlowIsCutOff)
   EXPECT_LE(memory_.used(), 100u);
 }
 
+// Nothing is written or read there: what a reader is told is under test.
+class SpilledFlightTest : public FlightTest {
+ protected:
+  static constexpr size_t kPiece = 32'768;
+  SpilledFlightTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "perigee-flight-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+    cache_ = *Cache::Open({.path = directory_ + "/cache.sqlite"}, clock_);
+    flight_->Publish({});
+    EXPECT_TRUE(flight_->Spill(cache_->BeginBody(0, nullptr)->body()).empty());
+  }
+  ~SpilledFlightTest() override {
+    flight_.reset();
+    cache_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  // The next piece, which must be there.
+  Flight::Reader::Piece NextOf(Flight::Reader& reader) {
+    Flight::Reader::Piece piece;
+    Spawn([](Flight::Reader& from, Executor executor, Flight::Reader::Piece* out) -> Task<> {
+      *out = co_await from.Next(executor);
+    }(reader, executor(), &piece));
+    Run();
+    return piece;
+  }
+
+  SystemClock clock_;
+  std::string directory_;
+  std::unique_ptr<Cache> cache_;
+  FlightMemory large_memory_{100'000'000};
+  std::shared_ptr<Flight> flight_ = std::make_shared<Flight>(10'000'000, large_memory_);
+};
+
+TEST_F(SpilledFlightTest, KeepsAWindowOfWhatIsWrittenAndTellsWhereTheRestIs) {
+  Flight::Reader early(flight_);
+  int produced = 0;
+  Spawn(Produce(*flight_, 100, kPiece, &produced));
+  Run();
+  EXPECT_EQ(produced, 32) << "nothing is written yet: the disk sets the pace";
+  flight_->Written(20 * kPiece);
+  Run();
+  EXPECT_EQ(produced, 52);
+  EXPECT_EQ(large_memory_.used(), kSpillWindowBytes);
+  Flight::Reader late(flight_);
+  for (Flight::Reader* reader : {&early, &late}) {
+    const auto piece = NextOf(*reader);
+    EXPECT_EQ(piece.error, FetchError::kNone);
+    EXPECT_EQ(piece.end - piece.begin, 20 * kPiece);
+    EXPECT_EQ(NextOf(*reader).chunk->size(), kPiece) << "and on in memory";
+  }
+  for (uint64_t written = 30; written <= 100; written += 10) {
+    flight_->Written(written * kPiece);
+    Run();
+  }
+  EXPECT_EQ(produced, 100);
+  const auto skipped = NextOf(early);
+  EXPECT_EQ(skipped.begin, 21 * kPiece);
+  EXPECT_EQ(skipped.end, 68 * kPiece);
+  bool written = false;
+  Spawn([](Flight& flight, Executor executor, bool* out) -> Task<> {
+    *out = co_await flight.AwaitWritten(executor);
+  }(*flight_, executor(), &written));
+  Run();
+  EXPECT_TRUE(written);
+  EXPECT_TRUE(flight_->storable());
+}
+
+TEST_F(SpilledFlightTest, WhenItCannotBeStoredTheSlowIsCutOffAndTheFastGoesOn) {
+  Flight::Reader fast(flight_), slow(flight_);
+  int produced = 0;
+  Spawn(Produce(*flight_, 100, kPiece, &produced));
+  Run();
+  flight_->Written(20 * kPiece);
+  Run();
+  NextOf(fast);
+  flight_->StopSpilling();
+  Run();
+  EXPECT_EQ(produced, 100) << "nobody waits for the disk any more";
+  EXPECT_FALSE(flight_->storable());
+  EXPECT_EQ(NextOf(slow).error, FetchError::kFellBehind);
+  size_t bytes = 0;
+  FetchError error{};
+  Spawn(Consume(fast, 200, &bytes, &error));
+  Run();
+  EXPECT_EQ(error, FetchError::kNone);
+  EXPECT_EQ(bytes, 80 * kPiece);
+}
+
 TEST_F(FlightTest, WithoutReadersAWindowedFetchEnds) {
   const auto flight = std::make_shared<Flight>(100, memory_);
   flight->Publish({});
@@ -130,8 +220,8 @@ TEST_F(FlightTest, FailureReachesReadersAfterWhatCameBefore) {
   size_t bytes = 0;
   FetchError error{};
   Spawn([](Flight& filled, Executor executor) -> Task<> {
-    std::string piece = "half";
-    co_await filled.Append(executor, std::move(piece));
+    const auto piece = std::make_shared<const std::string>("half");
+    co_await filled.Append(executor, piece);
     filled.Fail(FetchError::kCutShort);
   }(*flight, executor()));
   Run();

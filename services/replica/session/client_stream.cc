@@ -145,19 +145,24 @@ Task<bool> ClientStream::Write(Gather bytes) {
   bool failed = false;
   while (!WriteNow(&bytes, &failed)) {
     if (failed) co_return false;
-    deadline_.SetAt(writing_.Await(Now(), sent_));
-    auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
-    writing_.Waited(Now());
-    deadline_.Clear();
-    if (!error) continue;
-    lost_ = true;
-    too_slow_ = expired_;
-    co_return false;
+    const bool ready = co_await AwaitRoom();
+    if (!ready) co_return false;
   }
   co_return true;
 }
 
 void ClientStream::LimitIdle(milliseconds idle) { deadline_.SetAfter(idle); }
+
+Task<bool> ClientStream::AwaitRoom() {
+  deadline_.SetAt(writing_.Await(Now(), sent_));
+  auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
+  writing_.Waited(Now());
+  deadline_.Clear();
+  if (!error) co_return true;
+  lost_ = true;
+  too_slow_ = expired_;
+  co_return false;
+}
 
 void ClientStream::Abort() {
   error_code ignored;

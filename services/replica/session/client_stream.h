@@ -42,6 +42,8 @@ class ClientStream {
   Task<bool> Write(Gather bytes);
   // That first send alone: true when everything went, else `bytes` is what is left (`failed` if hopeless).
   bool WriteNow(Gather* bytes, bool* failed);
+  // Waits until the client can be sent more; false as Write.
+  Task<bool> AwaitRoom();
 
   const IpAddress& client() const { return client_; }
   // To the client, as far as the kernel knows it; nothing once the connection is closed.

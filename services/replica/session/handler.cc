@@ -2,8 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "lib/http_semantics/http_date.h"
-#include "lib/http_semantics/range.h"
 #include "lib/http_semantics/validation.h"
 
 namespace perigee::replica {
@@ -22,6 +20,7 @@ Task<bool> Handler::Handle() {
     at_.plan = {.status = 421, .why = "not served here"};
   at_.is_head = request().method == "HEAD";
   at_.found = {};
+  at_.lost = false;
   const Plan& plan = at_.plan;
   if (plan.kind == PlanKind::kReject) {
     const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = kRejectedDetail};
@@ -35,8 +34,9 @@ Task<bool> Handler::Handle() {
   if (at_.decision.reason == http::ReuseReason::kStaleWhileRevalidate) {
     FetchBehind(context_, BehindThis());
   }
-  Gather bytes =
-      GatherStored(*at_.found.response, {.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)});
+  const http::CacheStatus status{.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)};
+  if (!at_.found.response->body) co_return co_await StoredLarge(at_.found.response, status);
+  Gather bytes = GatherStored(*at_.found.response, status);
   const bool keep = Form().keep_alive;
   bool failed = false;
   if (client_.WriteNow(&bytes, &failed)) co_return keep;
@@ -135,10 +135,7 @@ std::optional<Gather> Handler::GatherRanges(const StoredResponse& response, std:
   http::ResponseHead head;
   std::string_view piece;
   if (plan.answer == http::RangePlan::Answer::kUnsatisfiable) {
-    head = {.status = 416, .reason = std::string(ReasonPhrase(416))};
-    head.headers = {{"Date", http::FormatHttpDate(context_.clock.WallNow())},
-                    {"Content-Range", http::UnsatisfiedContentRange(body.size())},
-                    {"Content-Length", "0"}};
+    head = UnsatisfiableHead(body.size(), context_.clock.WallNow());
   } else if (plan.ranges.size() == 1) {
     head = http::PartialHead(response.head, plan.ranges.front(), body.size());
     piece = body.substr(plan.ranges.front().first, plan.ranges.front().size());
@@ -160,6 +157,7 @@ bool Handler::StandsInFor(int origin_status) const {
 }
 
 Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
+  if (!response->body) co_return co_await StoredLarge(std::move(response), status);
   const Gather bytes = GatherStored(*response, status);
   const bool keep = Form().keep_alive;
   const bool written = co_await client_.Write(bytes);

@@ -12,9 +12,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/http_semantics/cache_control.h"
 #include "lib/http_semantics/freshness.h"
+#include "lib/http_semantics/range.h"
 #include "services/replica/session/answer.h"
 #include "services/replica/session/background.h"
 #include "services/replica/session/client_stream.h"
@@ -48,6 +50,7 @@ class Handler {
     http::ReuseDecision decision;
     uint64_t asked_at = 0;  // the cache's purge generation from before the origin was asked
     bool is_head = false;
+    bool lost = false;  // what was found could not be read
   };
 
   const RequestHead& request() const { return client_.request(); }
@@ -68,6 +71,21 @@ class Handler {
   // Whether what is stored is served in place of the origin's answer.
   bool StandsInFor(int origin_status) const;
   Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
+
+  // Large bodies from SQLite (handler_large.cc).
+  struct LargeAnswer {
+    http::ResponseHead head;
+    std::vector<http::ByteRange> ranges;
+    std::vector<std::string> around;  // of several ranges: what stands before each, and after the last
+  };
+  LargeAnswer PlanLarge(const StoredResponse& response) const;
+  Task<bool> StoredLarge(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
+  // Nothing of an answer has been sent: the request is a miss, once.
+  Task<bool> StoredIsLost();
+  // Sends the bytes from `begin` to `end`, one chunk at a time, which is read in this thread. `chunk`: the
+  // first of them if it has been read. While a client is not ready its chunk is kept, within the memory of
+  // flights.
+  Task<bool> WriteFromDisk(const DiskBody& body, uint64_t begin, uint64_t end, std::string chunk = {});
 
   // Through the cache (handler_miss.cc).
   Task<bool> Miss();
@@ -114,6 +132,7 @@ class Handler {
   Task<> WriteInterim(http::ResponseHead head);
   Task<bool> OriginFailed(FetchError error, bool collapsed);
   Task<bool> OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status);
+  Task<bool> WriteFlightPiece(Framing framing, const Flight::Reader::Piece& piece);
   Task<bool> WriteBodyPiece(Framing framing, std::string_view piece);
   Task<bool> EndBody(Framing framing);
   // The answer in out_ is about to be sent.

@@ -147,6 +147,17 @@ Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConne
   co_return co_await StreamFlight(reader, head, std::nullopt, length, status);
 }
 
+Task<bool> Handler::WriteFlightPiece(Framing framing, const Flight::Reader::Piece& piece) {
+  if (piece.chunk) co_return co_await WriteBodyPiece(framing, *piece.chunk);
+  const bool chunked = framing == Framing::kChunked;
+  const std::string header = chunked ? ChunkHeader(piece.end - piece.begin) : "";
+  const bool began = co_await client_.Write(Gather(header));
+  if (!began) co_return false;
+  const bool written = co_await WriteFromDisk(*piece.on_disk, piece.begin, piece.end);
+  if (!written) co_return false;
+  co_return co_await client_.Write(Gather(chunked ? "\r\n" : ""));
+}
+
 Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHead& head,
                                  std::optional<std::chrono::seconds> age, std::optional<uint64_t> length,
                                  const http::CacheStatus& status) {
@@ -171,8 +182,8 @@ Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHea
       client_.Abort();
       co_return false;
     }
-    if (!piece.chunk) break;
-    const bool written = co_await WriteBodyPiece(framing, *piece.chunk);
+    if (!piece.chunk && !piece.on_disk) break;
+    const bool written = co_await WriteFlightPiece(framing, piece);
     if (!written) co_return false;
   }
   const bool ended = co_await EndBody(framing);

@@ -9,14 +9,66 @@
 namespace perigee::replica {
 namespace {
 
-void Store(Cache& cache, Storing storing, Chunk body) {
-  if (storing.head.status != 204) {
-    storing.head.headers.Set("Content-Length", fmt::format("{}", body->size()));
-  }
-  StoredResponse stored{.head = std::move(storing.head), .body = std::move(body)};
-  const InsertResult result = cache.Insert(storing.key, storing.request, std::move(stored), storing.asked_at);
-  if (result != InsertResult::kStored) spdlog::debug("{} not stored: {}", storing.key, Name(result));
+void SetLength(uint64_t body_bytes, http::ResponseHead* head) {
+  if (head->status != 204) head->headers.Set("Content-Length", fmt::format("{}", body_bytes));
 }
+
+void LogInsert(const std::string& key, InsertResult result) {
+  if (result != InsertResult::kStored) spdlog::debug("{} not stored: {}", key, Name(result));
+}
+
+void Store(Cache& cache, Storing storing, Chunk body) {
+  SetLength(body->size(), &storing.head);
+  StoredResponse stored{.head = std::move(storing.head), .body = std::move(body)};
+  LogInsert(storing.key, cache.Insert(storing.key, storing.request, std::move(stored), storing.asked_at));
+}
+
+// Writes a flight's body to SQLite when it is large.
+class Spill {
+ public:
+  Spill(Cache& cache, const std::shared_ptr<Flight>& flight) : cache_(cache), flight_(flight) {}
+
+  // `expected`: the body's size if that is known.
+  void Append(const Chunk& piece, std::optional<uint64_t> expected) {
+    if (!writer_ && !tried_) Begin(std::max(expected.value_or(0), flight_->size() + piece->size()));
+    if (writer_ && (flight_->windowed() || !writer_->Append(*piece))) Stop();
+  }
+  bool active() const { return writer_ != nullptr; }
+
+  Task<> Store(Executor executor, Storing storing) {
+    if (!writer_->End()) Stop();
+    const bool written = co_await flight_->AwaitWritten(executor);
+    if (!written || !flight_->storable()) co_return;
+    SetLength(flight_->size(), &storing.head);
+    LogInsert(storing.key,
+              writer_->Finish(storing.key, storing.request, std::move(storing.head), storing.asked_at));
+  }
+
+ private:
+  void Begin(uint64_t expected) {
+    if (!cache_.IsLarge(expected)) return;
+    tried_ = true;
+    writer_ = cache_.BeginBody(expected, [flight = flight_.get()](uint64_t written, bool failed) {
+      failed ? flight->StopSpilling() : flight->Written(written);
+    });
+    if (!writer_) {
+      if (!cache_.FitsInMemoryAlone(expected)) flight_->StopSpilling();
+      return;
+    }
+    for (const Chunk& piece : flight_->Spill(writer_->body())) {
+      if (!writer_->Append(*piece)) return Stop();
+    }
+  }
+  void Stop() {
+    flight_->StopSpilling();
+    writer_ = nullptr;
+  }
+
+  Cache& cache_;
+  const std::shared_ptr<Flight> flight_;
+  bool tried_ = false;
+  std::unique_ptr<BodyWriter> writer_;
+};
 
 }  // namespace
 
@@ -52,6 +104,8 @@ void Publish(const Context& context, Flight& flight, const Storing& storing, std
 Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, FlightTable::Lease lease,
             Storing storing) {
   Flight& flight = *lease.flight();
+  Spill spill(context.cache, lease.flight());
+  const std::optional<uint64_t> length = BodyLength(*connection);
   while (!connection->body_done()) {
     std::string piece;
     const FetchError error = co_await connection->ReadBody(&piece);
@@ -62,13 +116,19 @@ Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, Flig
       co_return;
     }
     if (piece.empty()) break;
-    const bool wanted = co_await flight.Append(context.executor, std::move(piece));
+    const auto chunk = std::make_shared<const std::string>(std::move(piece));
+    spill.Append(chunk, length);
+    const bool wanted = co_await flight.Append(context.executor, chunk);
     if (!wanted) co_return;
     if (flight.windowed()) lease.Close();
   }
   context.pool.Release(std::move(connection));
   // Stored before its readers learn that it is complete: who asks again finds it.
-  if (Chunk body = flight.WholeBody()) Store(context.cache, std::move(storing), std::move(body));
+  if (spill.active()) {
+    co_await spill.Store(context.executor, std::move(storing));
+  } else if (Chunk body = flight.WholeBody()) {
+    Store(context.cache, std::move(storing), std::move(body));
+  }
   flight.Finish();
 }
 

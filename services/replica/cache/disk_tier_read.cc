@@ -1,0 +1,155 @@
+// The part of the disk tier that reads, from any thread.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "services/replica/cache/disk_rows.h"
+#include "services/replica/cache/disk_tier.h"
+
+namespace perigee::replica {
+namespace {
+
+using sqlite::Database;
+using sqlite::Statement;
+
+// Reader connections kept open for the next reads.
+constexpr size_t kMaxIdleReaders = 16;
+
+absl::Status MoveTo(Database& database, int64_t chunk, sqlite::Blob* blob) {
+  if (blob->is_open()) return blob->Reopen(chunk);
+  auto opened = sqlite::Blob::Open(database, "chunk", "data", chunk);
+  if (opened.ok()) *blob = *std::move(opened);
+  return opened.status();
+}
+
+// Reads the chunk of `row` to `out`, which has room for `size` bytes: as many as it must have.
+absl::Status ReadVerified(const sqlite::Blob& chunk, int64_t row, size_t size, char* out) {
+  Checksum checksum;
+  if (chunk.size() != checksum.size() + size) return absl::DataLossError("a chunk of the wrong size");
+  absl::Status status = chunk.Read(0, checksum.size(), checksum.data());
+  if (status.ok()) status = chunk.Read(checksum.size(), size, out);
+  if (status.ok() && checksum != ChecksumOf(row, {out, size}))
+    status = absl::DataLossError("a damaged chunk");
+  return status;
+}
+
+absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, ObjectId id) {
+  auto headers = http::HeaderList::FromText(std::string(row.Blob(2)));
+  if (!headers) return absl::DataLossError(fmt::format("object {} has malformed headers", id));
+  auto response = std::make_shared<StoredResponse>();
+  response->head = {static_cast<int>(row.Number(0)), std::string(row.Blob(1)), *std::move(headers),
+                    FromMicros(row.Number(3)), FromMicros(row.Number(4))};
+  response->head.tags = row.Blob(8);
+  response->vary_names = row.Blob(5);
+  response->variant_key = row.Blob(6);
+  response->soft_purged_at = FromMicros(row.Number(9));
+  response->body_bytes = static_cast<uint64_t>(row.Number(7));
+  response->object_id = id;
+  return response;
+}
+
+}  // namespace
+
+absl::Status DiskTier::Reader::EnterSnapshot(uint64_t commits_now) {
+  if (in_snapshot && commits == commits_now) return absl::OkStatus();
+  LeaveSnapshot();
+  absl::Status status = database.Execute("BEGIN");
+  in_snapshot = status.ok();
+  commits = commits_now;
+  return status;
+}
+
+void DiskTier::Reader::LeaveSnapshot() {
+  chunk.Close();
+  if (in_snapshot) database.Execute("COMMIT").IgnoreError();  // it has only read
+  in_snapshot = false;
+}
+
+absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
+  {
+    const std::lock_guard lock(readers_mutex_);
+    if (!idle_readers_.empty()) {
+      auto reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+  }
+  auto database = Database::Open(database_.path(), Database::Mode::kReadOnly);
+  if (!database.ok()) return database.status();
+  auto object = database->Prepare(
+      "SELECT status, reason, headers, request_time, response_time, vary_names, variant_key, body_bytes,"
+      " tags, soft_purged_at FROM object WHERE id = ?1");
+  if (!object.ok()) return object.status();
+  return std::make_unique<Reader>(Reader{*std::move(database), *std::move(object), {}});
+}
+
+void DiskTier::GiveBack(std::unique_ptr<Reader> reader) {
+  const std::lock_guard lock(readers_mutex_);
+  if (reader->commits != commits_) reader->LeaveSnapshot();
+  if (idle_readers_.size() < kMaxIdleReaders) idle_readers_.push_back(std::move(reader));
+}
+
+void DiskTier::EndSnapshots() {
+  const std::lock_guard lock(readers_mutex_);
+  ++commits_;
+  for (const auto& reader : idle_readers_) reader->LeaveSnapshot();
+}
+
+absl::StatusOr<std::string> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
+  std::string body(size, '\0');
+  int64_t chunk = ChunkRow(id, 0);
+  for (size_t begin = 0; begin < size; begin += kChunkBytes) {
+    const size_t length = std::min(size - begin, kChunkBytes);
+    absl::Status status = MoveTo(reader.database, chunk, &reader.chunk);
+    if (status.ok()) status = ReadVerified(reader.chunk, chunk, length, body.data() + begin);
+    ++chunk;
+    if (absl::IsNotFound(status) || absl::IsDataLoss(status)) {
+      return absl::DataLossError(
+          fmt::format("object {} has not all of its {} bytes: {}", id, size, std::string(status.message())));
+    }
+    if (!status.ok()) return status;
+  }
+  return body;
+}
+
+absl::Status DiskTier::ReadChunk(ObjectId id, uint64_t number, std::string* out) {
+  auto taken = TakeReader();
+  if (!taken.ok()) return taken.status();
+  Reader& reader = **taken;
+  if (absl::Status status = reader.EnterSnapshot(commits_); !status.ok()) return status;
+  const int64_t row = ChunkRow(id, number);
+  if (absl::Status status = MoveTo(reader.database, row, &reader.chunk); !status.ok()) return status;
+  const size_t size = reader.chunk.size();
+  if (size < sizeof(Checksum)) return absl::DataLossError(fmt::format("object {}: a chunk too short", id));
+  out->resize(size - sizeof(Checksum));
+  absl::Status status = ReadVerified(reader.chunk, row, out->size(), out->data());
+  GiveBack(*std::move(taken));
+  return status;
+}
+
+absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id, uint64_t max_body_bytes) {
+  auto taken = TakeReader();
+  if (!taken.ok()) return taken.status();
+  Reader& reader = **taken;
+  // Read before the transaction begins, so that a commit meanwhile makes it look old, never new.
+  if (absl::Status status = reader.EnterSnapshot(commits_); !status.ok()) return status;
+  const auto row = reader.object.Bind(1, static_cast<int64_t>(id)).Step();
+  if (!row.ok()) return row.status();
+  if (!*row) {
+    GiveBack(*std::move(taken));
+    return absl::NotFoundError("not stored");
+  }
+  auto response = HeadOf(reader.object, id);
+  if (!response.ok()) return response.status();
+  reader.object.Reset();
+  if ((*response)->body_bytes <= max_body_bytes) {
+    auto body = ReadBody(reader, id, (*response)->body_bytes);
+    if (!body.ok()) return body.status();
+    (*response)->body = std::make_shared<const std::string>(*std::move(body));
+  }
+  GiveBack(*std::move(taken));
+  return response;
+}
+
+}  // namespace perigee::replica

@@ -1,0 +1,130 @@
+// The part of Handler that answers with large bodies from SQLite, chunk by chunk.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <random>
+
+#include "services/replica/cache/large_body.h"
+#include "services/replica/session/handler.h"
+
+namespace perigee::replica {
+namespace {
+
+// The body is not read for one that does not occur in it: nobody can have put this one there.
+std::string RandomBoundary() {
+  std::random_device random;
+  return fmt::format("perigee-{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+}  // namespace
+
+Handler::LargeAnswer Handler::PlanLarge(const StoredResponse& response) const {
+  const uint64_t size = response.body_bytes;
+  http::RangePlan plan =
+      http::PlanRange(request().method, request().headers, response.head, size, context_.clock.WallNow());
+  if (plan.answer == http::RangePlan::Answer::kWhole) {
+    return {.head = response.head, .ranges = {{0, size - 1}}, .around = {}};
+  }
+  if (plan.answer == http::RangePlan::Answer::kUnsatisfiable) {
+    return {.head = UnsatisfiableHead(size, context_.clock.WallNow()), .ranges = {}, .around = {}};
+  }
+  if (plan.ranges.size() == 1) {
+    return {.head = http::PartialHead(response.head, plan.ranges.front(), size),
+            .ranges = std::move(plan.ranges),
+            .around = {}};
+  }
+  const std::string boundary = RandomBoundary();
+  std::vector<std::string> around = http::MultipartSeparators(response.head, size, plan.ranges, boundary);
+  uint64_t length = 0;
+  for (const std::string& text : around) length += text.size();
+  for (const http::ByteRange& range : plan.ranges) length += range.size();
+  return {.head = http::MultipartHead(response.head, boundary, length),
+          .ranges = std::move(plan.ranges),
+          .around = std::move(around)};
+}
+
+Task<bool> Handler::StoredLarge(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
+  const auto age = http::CurrentAge(response->freshness, context_.clock.WallNow());
+  const bool keep = Form().keep_alive;
+  out_.clear();
+  if (ClientHasIt(response->head)) {
+    AppendNotModified(response->head, age, status);
+    const bool written = co_await client_.Write(Gather(out_));
+    co_return written&& keep;
+  }
+  LargeAnswer answer = PlanLarge(*response);
+  if (at_.is_head) answer.ranges.clear();
+  std::string chunk;
+  if (!answer.ranges.empty()) {
+    // Before the head, while another answer is possible.
+    const absl::Status read =
+        response->disk_body->ReadChunk(answer.ranges.front().first / kChunkBytes, &chunk);
+    if (!read.ok()) co_return co_await StoredIsLost();
+  }
+  AppendHead(answer.head, age, Framing::kContentLength, status, Form(), &out_);
+  Log(answer.head.status, status);
+  const bool began = co_await client_.Write(Gather(out_));
+  if (!began) co_return false;
+  for (size_t i = 0; i < answer.ranges.size(); ++i) {
+    const std::string_view before = answer.around.empty() ? std::string_view() : answer.around[i];
+    const bool parted = co_await client_.Write(Gather(before));
+    if (!parted) co_return false;
+    const http::ByteRange range = answer.ranges[i];
+    const bool sent =
+        co_await WriteFromDisk(*response->disk_body, range.first, range.last + 1, std::exchange(chunk, {}));
+    if (!sent) co_return false;
+  }
+  if (!answer.ranges.empty() && !answer.around.empty()) {
+    const bool ended = co_await client_.Write(Gather(answer.around.back()));
+    if (!ended) co_return false;
+  }
+  co_return keep;
+}
+
+Task<bool> Handler::StoredIsLost() {
+  if (std::exchange(at_.lost, true)) {
+    client_.Abort();
+    co_return false;
+  }
+  at_.found = {};
+  co_return co_await Miss();
+}
+
+Task<bool> Handler::WriteFromDisk(const DiskBody& body, uint64_t begin, uint64_t end, std::string chunk) {
+  FlightMemory& memory = context_.flights.memory();
+  while (begin < end) {
+    const uint64_t number = begin / kChunkBytes;
+    const size_t offset = begin % kChunkBytes;
+    const size_t size = std::min<uint64_t>(end - begin, kChunkBytes - offset);
+    const absl::Status read = chunk.empty() ? body.ReadChunk(number, &chunk) : absl::OkStatus();
+    if (!read.ok() || chunk.size() < offset + size) {
+      spdlog::warn("{}: the stored body ended early: {}", request().target, read.ToString());
+      client_.Abort();
+      co_return false;
+    }
+    Gather bytes(std::string_view(chunk).substr(offset, size));
+    const uint64_t sent = client_.sent();
+    bool failed = false;
+    bool written = client_.WriteNow(&bytes, &failed);
+    if (!written && !failed && memory.TryReserve(kChunkBytes)) {
+      written = co_await client_.Write(bytes);
+      failed = !written;
+      memory.Release(kChunkBytes);
+    } else if (!written && !failed) {
+      // Too many wait like this: the chunk is let go, and read again when the client is ready.
+      chunk = {};
+      const bool ready = co_await client_.AwaitRoom();
+      failed = !ready;
+    }
+    if (failed) co_return false;
+    begin += client_.sent() - sent;
+    chunk.clear();
+    // Others have their turn, however fast this client is.
+    co_await asio::post(context_.executor, kAwait);
+  }
+  co_return true;
+}
+
+}  // namespace perigee::replica
