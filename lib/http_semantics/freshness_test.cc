@@ -220,6 +220,8 @@ TEST(Storability, JudgesByTheRules) {
       {"heuristic", Storability::kStore, {{"Last-Modified", At(-1000)}}},
       {"unknown status with freshness", Storability::kStore, {{"Cache-Control", "max-age=1"}}, 599},
       {"404 with freshness", Storability::kStore, {{"Cache-Control", "max-age=1"}}, 404},
+      {"431 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 431},
+      {"413 with freshness", Storability::kRequestFault, {{"Cache-Control", "public, max-age=1"}}, 413},
       {"302 without freshness", Storability::kNoFreshness, {{"ETag", "\"a\""}}, 302},
       {"nothing to reuse", Storability::kNothingToReuse, {}},
       {"max-age=0 and no validator", Storability::kNothingToReuse, {{"Cache-Control", "max-age=0"}}},

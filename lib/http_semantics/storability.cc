@@ -13,10 +13,13 @@ namespace perigee::http {
 namespace {
 
 // Statuses whose caching rules this cache implements (RFC 9110 §15).
-constexpr int kUnderstood[] = {200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 307, 308, 400, 401, 402,
-                               403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417,
-                               421, 422, 426, 429, 431, 451, 500, 501, 502, 503, 504, 505, 511};
+constexpr int kUnderstood[] = {200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 307, 308, 400,
+                               401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 414, 415,
+                               416, 421, 422, 426, 429, 451, 500, 501, 502, 503, 504, 505, 511};
 constexpr int kHeuristic[] = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501};
+// What was wrong with one request's time, body, Expect or fields, none of which is in the key: kept, such an
+// answer would be everybody's (H. V. Nguyen et al., "Your Cache Has Fallen", CCS 2019).
+constexpr int kRequestFault[] = {408, 413, 417, 431};
 
 template <size_t N>
 bool Contains(const int (&statuses)[N], int status) {
@@ -26,6 +29,7 @@ bool Contains(const int (&statuses)[N], int status) {
 Storability JudgeStatus(int status, const CacheControl& response) {
   if (status < 200) return Storability::kNotFinal;
   if (status == 206 || status == 304) return Storability::kPartial;
+  if (Contains(kRequestFault, status)) return Storability::kRequestFault;
   if (response.must_understand && !Contains(kUnderstood, status)) return Storability::kNotUnderstood;
   return Storability::kStore;
 }
@@ -71,6 +75,8 @@ std::string_view Name(Storability verdict) {
       return "not-final";
     case Storability::kPartial:
       return "partial";
+    case Storability::kRequestFault:
+      return "request-fault";
     case Storability::kNotUnderstood:
       return "not-understood";
     case Storability::kRequestNoStore:

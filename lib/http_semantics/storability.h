@@ -27,6 +27,7 @@ enum class Storability {
   kMethod,         // only responses to GET are stored
   kNotFinal,       // 1xx
   kPartial,        // 206 and 304 are no whole responses
+  kRequestFault,   // 408, 413, 417, 431: about one request alone
   kNotUnderstood,  // must-understand with a status that this cache does not know
   kRequestNoStore,
   kResponseNoStore,

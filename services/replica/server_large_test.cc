@@ -1,7 +1,9 @@
 // The HTTP side on loopback with a real SQLite file: bodies too large for memory.
 #include <stdlib.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "lib/sqlite/sqlite.h"
 #include "services/replica/testing/server_fixture.h"
@@ -32,6 +34,16 @@ class LargeServerTest : public ServerTest {
     std::filesystem::remove_all(directory_);
   }
 
+  // A client has the last byte of its answer a moment before the object is stored.
+  TestResponse FetchAndStore(const std::string& target) {
+    const TestResponse response = Fetch(target);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (cache_->Stats().objects == 0 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return response;
+  }
+
   void Damage(const char* sql) {
     ASSERT_TRUE(cache_->Flush().ok());
     auto file = *sqlite::Database::Open(cache_options_.path, sqlite::Database::Mode::kReadWriteCreate);
@@ -48,7 +60,7 @@ class LargeServerTest : public ServerTest {
 
 TEST_F(LargeServerTest, IsAHitFromTheDiskOnceItsFirstAnswerIsComplete) {
   Start(Answer(Ok(body_, "Cache-Control: max-age=60\r\nETag: \"v1\"\r\n")));
-  const TestResponse miss = Fetch("/a");
+  const TestResponse miss = FetchAndStore("/a");
   EXPECT_THAT(miss.Field("Cache-Status"), HasSubstr("stored"));
   EXPECT_TRUE(miss.complete && miss.body == body_);
   const TestResponse hit = Fetch("/a");
@@ -71,7 +83,7 @@ TEST_F(LargeServerTest, IsStoredWhenItsLengthIsNotKnown) {
     }
     return socket.Send("0\r\n\r\n");
   });
-  EXPECT_TRUE(Fetch("/a").body == body_);
+  EXPECT_TRUE(FetchAndStore("/a").body == body_);
   const TestResponse hit = Fetch("/a");
   EXPECT_EQ(hit.Field("Content-Length"), fmt::format("{}", kSize));
   EXPECT_TRUE(hit.body == body_);
@@ -80,7 +92,7 @@ TEST_F(LargeServerTest, IsStoredWhenItsLengthIsNotKnown) {
 
 TEST_F(LargeServerTest, RangesTouchTheirOwnChunksOnly) {
   Start(Answer(Ok(body_)));
-  ASSERT_EQ(Fetch("/a").status, 200);
+  ASSERT_EQ(FetchAndStore("/a").status, 200);
   Damage("DELETE FROM chunk WHERE id % 1048576 NOT IN (1, 2, 11)");
   const TestResponse one = Fetch("/a", "Range: bytes=300000-600000\r\n");
   EXPECT_EQ(one.status, 206);
@@ -147,7 +159,7 @@ TEST_F(LargeServerTest, WhatTheOriginBreaksOffIsCutOffAndNotStored) {
 
 TEST_F(LargeServerTest, ADamagedFirstChunkIsAMiss) {
   Start(Answer(Ok(body_)));
-  Fetch("/a");
+  FetchAndStore("/a");
   Damage(
       "UPDATE chunk SET data = substr(data, 1, 999) || x'00' || substr(data, 1001) WHERE id % 1048576 = 0");
   const TestResponse again = Fetch("/a");
@@ -159,7 +171,7 @@ TEST_F(LargeServerTest, ADamagedFirstChunkIsAMiss) {
 
 TEST_F(LargeServerTest, ADamagedLaterChunkCutsTheAnswerOffAndTheNextIsAMiss) {
   Start(Answer(Ok(body_)));
-  Fetch("/a");
+  FetchAndStore("/a");
   Damage(
       "UPDATE chunk SET data = substr(data, 1, 999) || x'00' || substr(data, 1001) WHERE id % 1048576 = 5");
   const TestResponse cut = Fetch("/a");
@@ -171,7 +183,7 @@ TEST_F(LargeServerTest, ADamagedLaterChunkCutsTheAnswerOffAndTheNextIsAMiss) {
 
 TEST_F(LargeServerTest, AStaleOneIsValidatedAndServedFromTheDisk) {
   Start(Answer(Ok(body_, kAlwaysValidate)));
-  Fetch("/a");
+  FetchAndStore("/a");
   origin_->SetScript(Answer("HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n"));
   const TestResponse validated = Fetch("/a");
   EXPECT_THAT(validated.Field("Cache-Status"), HasSubstr("fwd-status=304"));
@@ -185,7 +197,7 @@ TEST_F(LargeServerTest, AStaleOneIsValidatedAndServedFromTheDisk) {
 TEST_F(LargeServerTest, SlowReadersBeyondTheMemoryOfFlightsAreServedAllTheSame) {
   limits_.max_flight_bytes = 2'000'000;
   Start(Answer(Ok(body_)));
-  Fetch("/a");
+  FetchAndStore("/a");
   std::vector<TestSocket> clients;
   for (int i = 0; i < 20; ++i) {
     clients.push_back(TestSocket::ConnectTo(port(), 4'096));
@@ -198,7 +210,7 @@ TEST_F(LargeServerTest, SlowReadersBeyondTheMemoryOfFlightsAreServedAllTheSame) 
 TEST_F(LargeServerTest, WithoutADiskItIsStoredInMemory) {
   cache_options_.path.clear();
   Start(Answer(Ok(body_)));
-  Fetch("/a");
+  FetchAndStore("/a");
   const TestResponse hit = Fetch("/a");
   EXPECT_THAT(hit.Field("Cache-Status"), HasSubstr("detail=memory"));
   EXPECT_TRUE(hit.body == body_);

@@ -52,6 +52,18 @@ TEST_F(ServerTest, WhatConnectionHidesFromTheOriginMakesNoVariant) {
   EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\n").body, "bonjour");
 }
 
+// What it is asked with is too much for such an origin, and it says so in a cacheable way.
+TEST_F(ServerTest, AnAnswerToOversizedFieldsIsNobodyElses) {
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.find("X-Large") == std::string::npos) return socket.Send(Ok("whole"));
+    return socket.Send("HTTP/1.1 431 Too Large\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n");
+  });
+  EXPECT_EQ(Fetch("/a", "X-Large: 1\r\n").status, 431);
+  EXPECT_EQ(Fetch("/a").body, "whole");
+  EXPECT_EQ(Fetch("/a", "X-Large: 1\r\nCache-Control: no-cache\r\n").status, 431);
+  EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("hit")) << "nor does it push out what is stored";
+}
+
 // Each is another resource: the origin may answer them differently, so no two may share a key.
 TEST_F(ServerTest, TargetsThatDifferInAnyByteAreStoredApart) {
   Start(Echo);

@@ -88,8 +88,9 @@ std::optional<std::string_view> WhyNotShared(const Context& context, const Origi
 }
 
 void ForgetSuperseded(const Context& context, const std::string& key, int status, std::string_view why_not) {
-  const bool other_user = why_not == http::Name(http::Storability::kAuthorization);
-  if (!other_user && !http::IsServerTrouble(status)) context.cache.Erase(key);
+  const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
+                               why_not == http::Name(http::Storability::kRequestFault);
+  if (!of_this_request && !http::IsServerTrouble(status)) context.cache.Erase(key);
 }
 
 void Publish(const Context& context, Flight& flight, const Storing& storing, std::optional<uint64_t> length) {

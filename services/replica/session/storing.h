@@ -27,8 +27,8 @@ std::optional<std::string_view> WhyNotShared(const Context& context, const Origi
                                              const http::HeaderList& sent);
 
 // A response that is not kept has come in the place of what is stored under `key`: that one must not come
-// back when the origin fails. `why_not` from WhyNotShared; what is not shared because of the request's
-// Authorization, and a server's trouble, replace nothing.
+// back when the origin fails. `why_not` from WhyNotShared; what is not shared because of the request's own
+// Authorization or fault, and a server's trouble, replace nothing.
 void ForgetSuperseded(const Context& context, const std::string& key, int status, std::string_view why_not);
 
 // Makes the head known to those who wait for it.
