@@ -1,0 +1,120 @@
+"""runCDN: starts what is deployed, changes over what runs from an earlier release, one replica after the other, and tests
+every replica as a client would."""
+
+import concurrent.futures
+import time
+
+import checks
+import plan
+from display import table
+from operation import PARALLEL, Operation
+
+_HEALTH_PATIENCE_S = 30
+_POLL_S = 0.3
+_LOG_LINES = 3
+_HEADER = ("REPLICA", "ADDRESS", "RELEASE", "HEALTH", "DIG", "GET /")
+
+
+def run(fleet, ssh, options):
+    if missing := checks.missing_tools():
+        raise RuntimeError("; ".join(missing))
+    operation = Operation(fleet, ssh)
+    facts = operation.on_all(lambda remote: remote.facts())
+    steps = {name: plan.run_step(known) for name, known in facts.items()}
+    for remote in [r for r in operation.hosts if steps[r.host.name] == "deploy"]:
+        operation.fail(remote, "nothing is deployed here: ./deployCDN first")
+    if options.dry_run:
+        for remote in operation.hosts:
+            operation.progress.done(remote.host.name, steps[remote.host.name] or "nothing: it runs")
+        return operation.report("Would run")
+    _start(operation, steps)
+    _exchange(operation, [r for r in operation.hosts if steps[r.host.name] == "exchange"])
+    return _test(operation, facts)
+
+
+def _start(operation, steps):
+    def on_host(remote):
+        if steps[remote.host.name] == "start":
+            operation.progress.say(remote.host.name, "starting")
+        _act(remote, operation.progress)
+
+    operation.on_all(on_host, [r for r in operation.hosts if steps[r.host.name] != "exchange"])
+
+
+def _act(remote, progress):
+    outcomes = remote.start()
+    if failed := [name for name, outcome in outcomes.items() if outcome == "failed"]:
+        raise RuntimeError("; ".join(f"{name} does not start: {_last_words(remote, name)}" for name in failed))
+    progress.done(remote.host.name, ", ".join(f"{name} {outcome}" for name, outcome in outcomes.items()))
+
+
+def _last_words(remote, name):
+    return " | ".join(remote.log(name).splitlines()[-_LOG_LINES:]) or "it says nothing"
+
+
+def _exchange(operation, remotes):
+    """Replicas one after the other, then the director; the first failure ends it, and leaves the others as they are."""
+    director = next((r for r in operation.hosts if r.host.is_director), None)
+    for remote in sorted(remotes, key=lambda r: r.host.is_director):
+        if operation.failures:
+            operation.progress.fail(remote.host.name, "left on its old release, because another host failed")
+            continue
+        operation.on_all(lambda r: _exchange_one(r, director, operation.progress), [remote])
+
+
+def _exchange_one(remote, director, progress):
+    name = remote.host.name
+    drains = remote.host.replica and director and director.status().get(name, {}).get("OPERATOR") == "auto"
+    try:
+        if drains:
+            progress.say(name, "draining")
+            director.cdnctl("drain", name)
+        progress.say(name, "changing over")
+        _act(remote, progress)
+        if remote.host.replica and director and not _wait_healthy(director, [name]):
+            raise RuntimeError("it is not healthy on the new release")
+    finally:
+        if drains:
+            director.cdnctl("undrain", name)
+
+
+def _wait_healthy(director, names):
+    deadline = time.monotonic() + _HEALTH_PATIENCE_S
+    while True:
+        status = director.status()
+        if all(_is_healthy(status.get(name)) for name in names):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+
+
+def _is_healthy(row):
+    """Whether its programs are; a drained replica does not count as healthy as a whole."""
+    return row is not None and row["PROBER"] == row["SERVER"] == "up" and row["CONTROL ms"] != "-"
+
+
+def _test(operation, facts):
+    """The table of all replicas, also of those that failed before."""
+    fleet = operation.fleet
+    director = next((r for r in operation.hosts if r.host.is_director), None)
+    if director:
+        up = [r.host.name for r in operation.hosts if r.host.replica]
+        operation.progress.say(director.host.name, "waiting for health")
+        if _wait_healthy(director, up):
+            operation.progress.done(director.host.name, f"{len(up)} replicas are healthy")
+        else:
+            operation.progress.fail(director.host.name, f"not all replicas are healthy after {_HEALTH_PATIENCE_S} s")
+    status = director.status() if director else {}
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+        digs = list(pool.map(lambda r: checks.dig(fleet, r), fleet.replicas))
+        gets = list(pool.map(lambda r: checks.get(fleet, r), fleet.replicas))
+    rows, right = [_HEADER], 0
+    for replica, dig, get in zip(fleet.replicas, digs, gets):
+        health = status.get(replica.name, {}).get("HEALTH", "unknown")
+        right += dig.ok and get.ok and health == "healthy"
+        release = facts[replica.name].current if replica.name in facts else ""
+        rows.append((replica.name, replica.addresses[0], release or "-", health, dig.text, get.text))
+    print(table(rows))
+    print(f"{right} of {len(fleet.replicas)} replicas serve {fleet.domain}")
+    return max(operation.report("Runs"), 0 if right == len(fleet.replicas) else 1)
