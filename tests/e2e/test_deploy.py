@@ -12,7 +12,7 @@ from machine import Machine, make_ssh_key
 
 DOMAIN = "cdn.operator.test"
 DIRECTOR = "client-new-york"
-REPLICAS = {"london": "client-london", "miami": "client-miami", "osaka": "client-osaka"}
+REPLICAS = {"london": "client-london", "miami": "client-miami"}
 ORIGIN = "client-dallas"
 OPERATOR = "client-montreal"
 CLIENT = "client-paris"
@@ -93,7 +93,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(day):
 
 def test_deployed_and_run_every_replica_serves(running):
     rows = [line.split() for line in running.table.splitlines()]
-    assert [row[0] for row in rows] == ["REPLICA", *REPLICAS, "3"], running.table
+    assert [row[0] for row in rows] == ["REPLICA", *REPLICAS, "2"], running.table
     for row in rows[1:-1]:
         assert row[3] == "healthy" and "200" in row, running.table
     assert len({line.index("healthy") for line in running.table.splitlines()[1:-1]}) == 1, "columns line up"
@@ -113,15 +113,15 @@ def test_programs_run_as_nobody_in_particular_and_keys_are_theirs_alone(running)
 def test_repeating_changes_nothing(running):
     assert running.do("deployCDN").stderr.count("as it was") == len(running.machines)
     again = running.do("runCDN").stderr
-    assert again.count("running") >= len(running.machines) and "started" not in again
+    assert again.count("runs already") == len(running.machines)
 
 
 def test_a_host_whose_key_is_unknown_is_refused_and_does_not_hold_up_the_others(running, tmp_path):
-    known = "".join(m.known_host for m in running.machines.values() if m is not running.replica("osaka"))
+    known = "".join(m.known_host for m in running.machines.values() if m is not running.replica("miami"))
     (tmp_path / "known_hosts").write_text(known)
     failed = running.do("deployCDN", "--known-hosts", tmp_path / "known_hosts", expect=1).stderr
-    assert "osaka: its host key is not known" in failed
-    assert failed.count("as it was") == len(running.machines) - 1 and "Deployed on 3 of 4 hosts" in failed
+    assert "miami: its host key is not known" in failed
+    assert failed.count("as it was") == len(running.machines) - 1 and "Deployed on 2 of 3 hosts" in failed
 
 
 def test_a_program_that_is_killed_is_started_again(running):
@@ -157,7 +157,7 @@ def test_a_rolling_upgrade_and_its_rollback_fail_no_request(running, report):
     running.do("runCDN")
     seen = json.loads(load.communicate("")[0])
     report(f"upgrade and rollback under load: {seen['requests']} requests, {len(seen['failures'])} failed")
-    assert upgraded.count("exchanged") == len(running.machines)
+    assert len(re.findall("✓ .*exchanged", upgraded)) == len(running.machines)
     assert not set(before.values()) & set(after.values()) and running.releases() == before
     assert seen["failures"] == [] and seen["requests"] > 100
 

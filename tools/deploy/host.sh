@@ -202,12 +202,24 @@ adopt() {  # NAME: the child is the one that counts
 
 ended() { ! identity "$1" >/dev/null; }
 
+# Connections whose handshake is under way when a port's old socket closes go over to the new one: 0 or 1. Linux 5.14.
+migrate_handshakes() { echo "$1" 2>/dev/null >/proc/sys/net/ipv4/tcp_migrate_req || :; }
+
+# Starts httpserver in the place of process $old, and waits until one of them has ended: the new one does not wait for
+# longer than the old one's grace.
+hand_over() {
+  migrating=$(cat /proc/sys/net/ipv4/tcp_migrate_req 2>/dev/null) || :
+  migrate_handshakes 1
+  begin httpserver --replace "$old"
+  until ended "$old" || ended "$child"; do sleep 0.1; done
+  [ "$migrating" = 1 ] || migrate_handshakes 0
+}
+
 # httpserver hands its port over; the others leave a gap of some milliseconds.
 exchange() {
   old=$child
   if [ "$1" = httpserver ] && ! ended "$old"; then
-    begin "$1" --replace "$old"
-    until ended "$old" || ended "$child"; do sleep 0.1; done  # it waits for the old one no longer than for its grace
+    hand_over
     if ! ended "$old"; then
       log "the new release does not start; $1 goes on with the old one"
       linked current >"$root/run/$1.refused"
@@ -267,32 +279,35 @@ refused() { [ "$(cat "$root/run/$1.refused" 2>/dev/null)" = "$(linked current)" 
 
 decided() { runs_current "$1" || refused "$1"; }
 
-# Whether the current release's NAME runs, and still does after the time in which a mistake in its settings ends it.
-settled() {
-  await $start_patience_ds decided "$1" && sleep $first_look_s && runs_current "$1" >/dev/null
-}
-
 trim_log() {
   [ ! -f "$1" ] || [ "$(wc -c <"$1")" -lt $most_log_bytes ] || mv "$1" "$1.1"
 }
 
-start_one() {  # NAME: prints what became of it
+begin_one() {  # NAME: prints what will have become of it
   if runs_current "$1" >/dev/null; then
-    echo "service $1 running"
+    echo running
   elif supervisor=$(recorded "$1.supervisor"); then
     kill -HUP "$supervisor"
-    settled "$1" && echo "service $1 exchanged" || echo "service $1 failed"
+    echo exchanged
   else
     end_one "$1" >/dev/null  # left by a supervisor that was killed
     trim_log "$root/log/$1.log"
     setsid sh "$root/current/host.sh" supervise "$1" </dev/null >>"$root/log/$1.log" 2>&1 9<&- &
-    settled "$1" && echo "service $1 started" || echo "service $1 failed"
+    echo started
   fi
 }
 
+# All at once; then, that each runs, and still does after the time in which a mistake in its settings ends it.
 start() {
   [ -d "$root/current" ] || die 'nothing is deployed here: ./deployCDN first'
-  for name in $(services); do start_one "$name"; done
+  outcomes=
+  for name in $(services); do outcomes="$outcomes $name=$(begin_one "$name")"; done
+  for outcome in $outcomes; do await $start_patience_ds decided "${outcome%=*}" || :; done
+  sleep $first_look_s
+  for outcome in $outcomes; do
+    name=${outcome%=*}
+    runs_current "$name" >/dev/null && echo "service $name ${outcome#*=}" || echo "service $name failed"
+  done
 }
 
 # --- stop ---

@@ -34,8 +34,10 @@ def run(fleet, ssh, options):
 
 def _start(operation, steps):
     def on_host(remote):
-        if steps[remote.host.name] == "start":
-            operation.progress.say(remote.host.name, "starting")
+        if steps[remote.host.name] is None:
+            operation.progress.done(remote.host.name, "runs already")
+            return
+        operation.progress.say(remote.host.name, "starting")
         _act(remote, operation.progress)
 
     operation.on_all(on_host, [r for r in operation.hosts if steps[r.host.name] != "exchange"])
