@@ -8,71 +8,15 @@ import time
 import pytest
 
 from cdn import ROOT, wait_until
-from machine import Machine, make_ssh_key
+from operator_day import CLIENT, DOMAIN, Operator
 
-DOMAIN = "cdn.operator.test"
-DIRECTOR = "client-new-york"
 REPLICAS = {"london": "client-london", "miami": "client-miami"}
-ORIGIN = "client-dallas"
-OPERATOR = "client-montreal"
-CLIENT = "client-paris"
 STATE_DIRECTORIES = "/opt/perigee/run /opt/perigee/tmp"
-
-
-class Day:
-    """The fleet, the operator's folder, and the three commands in it."""
-
-    def __init__(self, world, folder):
-        self.world, self.folder = world, folder
-        make_ssh_key(folder / "login")
-        names = [DIRECTOR, *REPLICAS.values()]
-        self.machines = {n: Machine(world, n, folder / n, folder / "login.pub") for n in names}
-        (folder / "known_hosts").write_text("".join(m.known_host for m in self.machines.values()))
-        (folder / "site").mkdir()
-        (folder / "site" / "index.html").write_text("the operator's site\n")
-        self.origin = subprocess.Popen(
-            world.command(ORIGIN, "python3", "-m", "http.server", "80", "--directory", folder / "site"),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        self.describe()
-
-    def describe(self, extra=""):
-        """Writes the fleet file."""
-        lines = [f'replica {{ name: "{name}" ipv4: "{self.machines[host].address}" }}' for name, host in REPLICAS.items()]
-        lines.append('probe_policy { allow_special: "198.18.0.0/15" }')
-        lines.append('dns { state_file: "map.sqlite" }  # survives')
-        (self.folder / "cdn.textproto").write_text("\n".join([*lines, extra]) + "\n")
-
-    def replica(self, name):
-        return self.machines[REPLICAS[name]]
-
-    def command(self, program, *flags):
-        return self.world.command(
-            OPERATOR, ROOT / program, "-p", "80", "-o", f"http://{self.world.hosts[ORIGIN].ipv4}", "-n", DOMAIN, "-u", "root",
-            "-i", self.folder / "login", "--director", self.machines[DIRECTOR].address,
-            "--known-hosts", self.folder / "known_hosts", *flags)
-
-    def do(self, program, *flags, expect=0):
-        done = subprocess.run(self.command(program, *flags), cwd=self.folder, capture_output=True, text=True, timeout=120)
-        assert done.returncode == expect, f"{program} {flags}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def dig(self, client=CLIENT):
-        out = self.world.run(client, "dig", f"@{self.machines[DIRECTOR].address}", DOMAIN, "+short", "+tries=1")
-        return out.stdout.split()
-
-    def releases(self):
-        return {n: m.run("readlink /opt/perigee/current").strip() for n, m in self.machines.items()}
-
-    def end(self):
-        for machine in self.machines.values():
-            machine.stop()
-        self.origin.terminate()
-        self.origin.wait()
 
 
 @pytest.fixture(scope="module")
 def day(world, tmp_path_factory):
-    made = Day(world, tmp_path_factory.mktemp("operator"))
+    made = Operator(world, tmp_path_factory.mktemp("operator"), REPLICAS)
     yield made
     made.end()
 
