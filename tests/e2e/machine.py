@@ -1,9 +1,10 @@
 """A rented machine in the emulated world: a host with a file system of its own, and sshd.
 
-It is an overlay of this machine's root; /run and /tmp are its own too, and of Perigee's libraries it has none. There is no
-systemd in it.
+It is an overlay of this machine's root; /run and /tmp are its own too, and of Perigee's libraries it has none. Its first
+process is sshd, or systemd, which starts sshd.
 """
 
+import os
 import pathlib
 import signal
 import subprocess
@@ -30,11 +31,38 @@ cp "$base/given/host_key" etc/ssh/perigee_host_key
 cp "$base/given/authorized_keys" root/.ssh/authorized_keys
 chmod 0600 etc/ssh/perigee_host_key root/.ssh/authorized_keys
 chmod 0700 root/.ssh
+init=$SSHD
+if [ -n "$3" ]; then
+  mount -t sysfs sysfs sys
+  mount -t cgroup2 cgroup2 sys/fs/cgroup
+  rm -rf etc/systemd/system/*
+  for unit in $UNWANTED; do ln -s /dev/null "etc/systemd/system/$unit"; done
+  printf '[Service]\\nExecStart=%s\\n[Install]\\nWantedBy=multi-user.target\\n' "$SSHD" >etc/systemd/system/sshd.service
+  printf '[Unit]\\nRequires=sshd.service dbus.service\\nAllowIsolate=yes\\n' >etc/systemd/system/machine.target
+  init="env -i container=perigee PATH=$PATH $3 --unit=machine.target"
+fi
 pivot_root . mnt
 umount -l /mnt
-exec /usr/sbin/sshd -D -e -h /etc/ssh/perigee_host_key -o UsePAM=no -o UseDNS=no -o PermitRootLogin=prohibit-password \\
-  -o PidFile=none -o MaxStartups=100
+exec $init
 """
+_SSHD = ("/usr/sbin/sshd -D -e -h /etc/ssh/perigee_host_key -o UsePAM=no -o UseDNS=no -o PermitRootLogin=prohibit-password"
+         " -o PidFile=none -o MaxStartups=100")
+_SYSTEMD = "/lib/systemd/systemd"
+# What would reach beyond the machine, or cover its mounts.
+_UNWANTED = ("systemd-sysctl.service systemd-binfmt.service systemd-modules-load.service systemd-udevd.service"
+             " systemd-udev-trigger.service systemd-remount-fs.service proc-sys-fs-binfmt_misc.automount tmp.mount"
+             " dev-hugepages.mount dev-mqueue.mount sys-fs-fuse-connections.mount sys-kernel-config.mount"
+             " sys-kernel-debug.mount sys-kernel-tracing.mount systemd-resolved.service systemd-networkd.service")
+
+
+def _cgroups():
+    """Where cgroup2 is mounted."""
+    mounts = (line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines())
+    return next((pathlib.Path(m[1]) for m in mounts if m[2] == "cgroup2"), None)
+
+
+def can_have_systemd():
+    return pathlib.Path(_SYSTEMD).exists() and _cgroups() is not None
 
 
 def make_ssh_key(path):
@@ -44,7 +72,7 @@ def make_ssh_key(path):
 class Machine:
     """`folder`: its own, on this machine; `login`: the public key that may log in as root."""
 
-    def __init__(self, world, name, folder, login):
+    def __init__(self, world, name, folder, login, systemd=False):
         self.name, self.address, self._world = name, world.hosts[name].ipv4, world
         given, base = folder / "given", folder / "base"
         given.mkdir(parents=True)
@@ -52,18 +80,24 @@ class Machine:
         make_ssh_key(given / "host_key")
         (given / "authorized_keys").write_text(login.read_text())
         self.known_host = f"{self.address} {(given / 'host_key.pub').read_text()}"
-        self._log = folder / "sshd.log"
+        self._log, self._cgroup, enter = folder / "init.log", None, ":"
+        if systemd:
+            self._cgroup = _cgroups() / f"perigee-{name}"
+            self._cgroup.mkdir()
+            enter = f"echo $$ >{self._cgroup}/cgroup.procs"
+        command = world.command(
+            name, "unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--cgroup", "--kill-child", "env",
+            f"HIDDEN={_HIDDEN}", f"SSHD={_SSHD}", f"UNWANTED={_UNWANTED}", "bash", "-c", _INIT, "init", base, given,
+            _SYSTEMD if systemd else "")
         with open(self._log, "ab") as log:
-            self._process = subprocess.Popen(
-                world.command(name, "unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--kill-child", "env",
-                              f"HIDDEN={_HIDDEN}", "bash", "-c", _INIT, "init", base, given),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(["sh", "-c", f'{enter}; exec "$@"', "sh", *command], stdin=subprocess.DEVNULL,
+                                             stdout=log, stderr=log, start_new_session=True)
         wait_until(f"sshd of {name}", self._listens)
 
     def _listens(self):
         if self._process.poll() is not None:
             raise RuntimeError(f"{self.name}: {self._log.read_text()}")
-        return "Server listening" in self._log.read_text()
+        return self._world.run(self.name, "ss", "-Hltn", "sport = :22").stdout
 
     def run(self, command, check=True):
         """A shell command in the machine, as root."""
@@ -75,7 +109,7 @@ class Machine:
         return done.stdout
 
     def _init_pid(self):
-        """sshd: the first process of the machine's own process table."""
+        """The first process of the machine's own process table."""
         parents = [self._process.pid]
         while parents:
             for pid in parents:
@@ -88,7 +122,7 @@ class Machine:
         raise RuntimeError(f"{self.name} has no init")
 
     def processes(self):
-        """The command names of all processes but sshd's and this look."""
+        """The command names of all processes but those of ssh and of this look."""
         names = self.run("for p in /proc/[0-9]*; do [ ${p#/proc/} = $$ ] || cat $p/comm 2>/dev/null; done").split()
         return sorted(n for n in names if n not in ("sshd", "cat", "sh"))
 
@@ -96,3 +130,7 @@ class Machine:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)  # unshare heeds nothing else; --kill-child ends the rest
         self._process.wait()
+        if self._cgroup:
+            wait_until(f"{self.name} has ended", lambda: "populated 0" in (self._cgroup / "cgroup.events").read_text())
+            for folder, _, _ in os.walk(self._cgroup, topdown=False):
+                os.rmdir(folder)

@@ -14,13 +14,14 @@ COMMAND_TIMEOUT_S = 120
 
 
 class Operator:
-    """`replicas`: hosts of the world by the replicas' names. The commands run in the host OPERATOR."""
+    """`replicas`: hosts of the world by the replicas' names; `systemd`: the hosts that have it. The commands run in the host
+    OPERATOR."""
 
-    def __init__(self, world, folder, replicas):
+    def __init__(self, world, folder, replicas, systemd=()):
         self.world, self.folder, self.replicas = world, folder, replicas
         make_ssh_key(folder / "login")
         names = [DIRECTOR, *replicas.values()]
-        self.machines = {n: Machine(world, n, folder / n, folder / "login.pub") for n in names}
+        self.machines = {n: Machine(world, n, folder / n, folder / "login.pub", n in systemd) for n in names}
         (folder / "known_hosts").write_text("".join(m.known_host for m in self.machines.values()))
         (folder / "site").mkdir()
         (folder / "site" / "index.html").write_text("the operator's site\n")

@@ -8,15 +8,17 @@ import time
 import pytest
 
 from cdn import ROOT, wait_until
-from operator_day import CLIENT, DOMAIN, Operator
+from machine import can_have_systemd
+from operator_day import CLIENT, DIRECTOR, DOMAIN, Operator
 
 REPLICAS = {"london": "client-london", "miami": "client-miami"}
-STATE_DIRECTORIES = "/opt/perigee/run /opt/perigee/tmp"
 
 
 @pytest.fixture(scope="module")
 def day(world, tmp_path_factory):
-    made = Operator(world, tmp_path_factory.mktemp("operator"), REPLICAS)
+    systemd = (DIRECTOR, REPLICAS["miami"]) if can_have_systemd() else ()
+    made = Operator(world, tmp_path_factory.mktemp("operator"), REPLICAS, systemd)
+    made.idle = {name: machine.processes() for name, machine in made.machines.items()}
     yield made
     made.end()
 
@@ -54,6 +56,14 @@ def test_programs_run_as_nobody_in_particular_and_keys_are_theirs_alone(running)
     assert len(held) == len(running.machines)
 
 
+@pytest.mark.skipif(not can_have_systemd(), reason="no systemd here, or no cgroup2")
+def test_where_there_is_systemd_it_keeps_the_programs(running):
+    units = running.replica("miami").run("systemctl list-units --plain --no-legend 'perigee-deployed-*'; "
+                                         "systemctl is-enabled perigee-deployed-httpserver.socket perigee-deployed-prober.service")
+    assert units.count(" active running ") == 3 and units.count("enabled") == 2, units
+    assert "perigee-deployed" not in running.replica("london").run("ls /etc/systemd/system")
+
+
 def test_repeating_changes_nothing(running):
     assert running.do("deployCDN").stderr.count("as it was") == len(running.machines)
     again = running.do("runCDN").stderr
@@ -68,8 +78,9 @@ def test_a_host_whose_key_is_unknown_is_refused_and_does_not_hold_up_the_others(
     assert failed.count("as it was") == len(running.machines) - 1 and "Deployed on 2 of 3 hosts" in failed
 
 
-def test_a_program_that_is_killed_is_started_again(running):
-    machine = running.replica("miami")
+@pytest.mark.parametrize("replica", REPLICAS)
+def test_a_program_that_is_killed_is_started_again(running, replica):
+    machine = running.replica(replica)
     before = machine.run("pidof httpserver").split()
     machine.run(f"kill -9 {before[0]}")
     wait_until("httpserver is back", lambda: machine.run("pidof httpserver", check=False).split() not in ([], before), 10)
@@ -110,8 +121,9 @@ def test_stopped_nothing_is_left(running):
     out = running.do("stopCDN").stdout
     assert out.count("ended") == 1 + 2 * len(REPLICAS), out
     for machine in running.machines.values():
-        assert machine.processes() == []
-        assert machine.run(f"ls -A {STATE_DIRECTORIES} /tmp; ls -d /run/perigee* 2>/dev/null || :").split() == [
-            *(f"{d}:" for d in sorted([*STATE_DIRECTORIES.split(), "/tmp"]))]
+        assert machine.processes() == running.idle[machine.name]
+        assert machine.run("ls -d /etc/systemd/system/perigee* 2>/dev/null || :") == ""
+        assert machine.run("cd /opt/perigee; ls -A run tmp").split() == ["run:", "tmp:"]
+        assert machine.run("ls -d /run/perigee* /tmp/[!.]* 2>/dev/null || :") == ""
         assert "LISTEN" not in machine.run("ss -Hltn 'sport != :22'")
     assert running.do("stopCDN").stdout.count("was not running") == len(running.machines)

@@ -37,10 +37,9 @@ def parse_facts(text):
 class RemoteHost:
     def __init__(self, ssh, host):
         self.host, self._ssh = host, ssh
-        self._script = HOST_SCRIPT.read_text()
 
     def _do(self, *words, timeout_s=_ACT_TIMEOUT_S, **how):
-        return self._ssh.run(self.host.address, self._script, *words, timeout_s=timeout_s, **how)
+        return self._ssh.run(self.host.address, HOST_SCRIPT, *words, timeout_s=timeout_s, **how)
 
     def facts(self):
         return parse_facts(self._do("facts", timeout_s=_LOOK_TIMEOUT_S))

@@ -12,7 +12,7 @@ from fleet import DIRECTOR_PORT, FleetError
 
 ROOT = "/opt/perigee"
 USER = "perigee"
-HOST_SCRIPT = pathlib.Path(__file__).with_name("host.sh")
+HOST_SCRIPT = "".join(part.read_text() for part in sorted(pathlib.Path(__file__).with_name("host").glob("*.sh")))
 
 _ETC = f"{ROOT}/current/etc"
 _KEYS = f"{ROOT}/current/keys"
@@ -73,7 +73,7 @@ def make(fleet, host, keys, runtime):
     text, files = localize(fleet.text)
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        add_file(tar, "host.sh", HOST_SCRIPT.read_bytes(), 0o755)
+        add_file(tar, "host.sh", HOST_SCRIPT.encode(), 0o755)
         add_file(tar, "etc/cdn.textproto", text.encode(), 0o640)
         for name, path in sorted(files.items()):
             try:
