@@ -21,6 +21,7 @@ Type=notify
 ExecStartPre=+/bin/sh $root/current/host.sh note_release $1
 ExecStart=/bin/sh $root/current/host.sh launch $1
 ExecReload=kill -HUP \$MAINPID
+SyslogIdentifier=$1
 Restart=always
 RestartSec=$first_backoff_s
 TimeoutStopSec=$((stop_patience_ds / 10))
