@@ -25,12 +25,18 @@ mount -t proc proc proc
 mount --rbind /dev dev
 mount -t tmpfs tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
-mkdir -p run/sshd root/.ssh opt
+mkdir -p run/sshd opt
 rm -rf opt/* $(for path in $HIDDEN; do echo "${path#/}"; done)
 cp "$base/given/host_key" etc/ssh/perigee_host_key
-cp "$base/given/authorized_keys" root/.ssh/authorized_keys
-chmod 0600 etc/ssh/perigee_host_key root/.ssh/authorized_keys
-chmod 0700 root/.ssh
+chmod 0600 etc/ssh/perigee_host_key
+chroot . useradd --create-home --shell /bin/sh --password '*' admin
+echo 'admin ALL=(ALL) NOPASSWD: ALL' >etc/sudoers.d/admin
+for home in root home/admin; do
+  mkdir -p "$home/.ssh"
+  cp "$base/given/authorized_keys" "$home/.ssh/authorized_keys"
+  chown -R "$(stat -c %u:%g "$home")" "$home/.ssh"
+  chmod -R go= "$home/.ssh"
+done
 init=$SSHD
 if [ -n "$3" ]; then
   mount -t sysfs sysfs sys
@@ -70,7 +76,7 @@ def make_ssh_key(path):
 
 
 class Machine:
-    """`folder`: its own, on this machine; `login`: the public key that may log in as root."""
+    """`folder`: its own, on this machine; `login`: the public key that may log in, as root and as admin, who has sudo."""
 
     def __init__(self, world, name, folder, login, systemd=False):
         self.name, self.address, self._world = name, world.hosts[name].ipv4, world

@@ -14,11 +14,11 @@ COMMAND_TIMEOUT_S = 120
 
 
 class Operator:
-    """`replicas`: hosts of the world by the replicas' names; `systemd`: the hosts that have it. The commands run in the host
-    OPERATOR."""
+    """`replicas`: hosts of the world by the replicas' names; `systemd`: the hosts that have it; `user`: who logs in. The
+    commands run in the host OPERATOR."""
 
-    def __init__(self, world, folder, replicas, systemd=()):
-        self.world, self.folder, self.replicas = world, folder, replicas
+    def __init__(self, world, folder, replicas, systemd=(), user="root"):
+        self.world, self.folder, self.replicas, self.user = world, folder, replicas, user
         make_ssh_key(folder / "login")
         names = [DIRECTOR, *replicas.values()]
         self.machines = {n: Machine(world, n, folder / n, folder / "login.pub", n in systemd) for n in names}
@@ -42,7 +42,7 @@ class Operator:
 
     def command(self, program, *flags):
         return self.world.command(
-            OPERATOR, ROOT / program, "-p", "80", "-o", f"http://{self.world.hosts[ORIGIN].ipv4}", "-n", DOMAIN, "-u", "root",
+            OPERATOR, ROOT / program, "-p", "80", "-o", f"http://{self.world.hosts[ORIGIN].ipv4}", "-n", DOMAIN, "-u", self.user,
             "-i", self.folder / "login", "--director", self.machines[DIRECTOR].address,
             "--known-hosts", self.folder / "known_hosts", *flags)
 

@@ -17,7 +17,7 @@ REPLICAS = {"london": "client-london", "miami": "client-miami"}
 @pytest.fixture(scope="module")
 def day(world, tmp_path_factory):
     systemd = (DIRECTOR, REPLICAS["miami"]) if can_have_systemd() else ()
-    made = Operator(world, tmp_path_factory.mktemp("operator"), REPLICAS, systemd)
+    made = Operator(world, tmp_path_factory.mktemp("operator"), REPLICAS, systemd, user="admin")
     made.idle = {name: machine.processes() for name, machine in made.machines.items()}
     yield made
     made.end()
@@ -88,7 +88,7 @@ def test_a_program_that_is_killed_is_started_again(running, replica):
 
 def test_traffic_leaves_a_replica_that_is_killed(running, report):
     machine = running.replica("london")
-    assert running.dig() == [machine.address]
+    wait_until("it has clients", lambda: running.dig() == [machine.address], 20)
     machine.run("kill -9 $(cut -d' ' -f1 /opt/perigee/run/*.supervisor /opt/perigee/run/*.process)")
     began = time.monotonic()
     wait_until("its clients go elsewhere", lambda: running.dig() not in ([], [machine.address]), 10)
