@@ -89,7 +89,7 @@ class Machine:
         self._log, self._cgroup, enter = folder / "init.log", None, ":"
         if systemd:
             self._cgroup = _cgroups() / f"perigee-{name}"
-            self._cgroup.mkdir()
+            self._cgroup.mkdir(exist_ok=True)
             enter = f"echo $$ >{self._cgroup}/cgroup.procs"
         command = world.command(
             name, "unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--cgroup", "--kill-child", "env",

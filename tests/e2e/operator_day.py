@@ -1,5 +1,8 @@
 """The operator of a CDN on rented machines: a fleet in the emulated world, the operator's folder, and the three commands."""
 
+import concurrent.futures
+import os
+import signal
 import subprocess
 
 from cdn import ROOT
@@ -21,7 +24,9 @@ class Operator:
         self.world, self.folder, self.replicas, self.user = world, folder, replicas, user
         make_ssh_key(folder / "login")
         names = [DIRECTOR, *replicas.values()]
-        self.machines = {n: Machine(world, n, folder / n, folder / "login.pub", n in systemd) for n in names}
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            booted = pool.map(lambda n: Machine(world, n, folder / n, folder / "login.pub", n in systemd), names)
+            self.machines = dict(zip(names, booted))
         (folder / "known_hosts").write_text("".join(m.known_host for m in self.machines.values()))
         (folder / "site").mkdir()
         (folder / "site" / "index.html").write_text("the operator's site\n")
@@ -50,6 +55,19 @@ class Operator:
         done = subprocess.run(self.command(program, *flags), cwd=self.folder, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
         assert done.returncode == expect, f"{program} {flags}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def interrupt(self, program, *flags, when):
+        """Ctrl-C as soon as the command says `when`; what it has said then, and its exit status."""
+        process = subprocess.Popen(self.command(program, *flags), cwd=self.folder, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        said = ""
+        while when not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.communicate(timeout=COMMAND_TIMEOUT_S)[0]
+        return said, process.returncode
 
     def dig(self, client=CLIENT):
         out = self.world.run(client, "dig", f"@{self.machines[DIRECTOR].address}", DOMAIN, "+short", "+tries=1")

@@ -3,6 +3,7 @@
 import argparse
 import pathlib
 import sys
+import textwrap
 
 import deploy
 import fleet
@@ -13,6 +14,7 @@ from ssh import Ssh
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
+_WIDTH = 100
 _ABOUT = {
     "deploy": "Copies the programs, their configuration and their keys to every host. What runs there goes on running; "
               "runCDN changes over to it. Repeating it is safe, and copies only what is not there.",
@@ -32,7 +34,7 @@ host, 2 when something is wrong here. The three commands take the same flags:
 
 
 def _parser(command):
-    parser = argparse.ArgumentParser(f"{command}CDN", description=_ABOUT[command], epilog=_EXAMPLES,
+    parser = argparse.ArgumentParser(f"{command}CDN", description=textwrap.fill(_ABOUT[command], _WIDTH), epilog=_EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
     add("-p", "--port", type=_port, default=80,

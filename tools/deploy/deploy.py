@@ -4,7 +4,6 @@ import keys
 import plan
 import release
 import runtime as runtimes
-from host import Facts
 from operation import Operation
 
 
@@ -40,7 +39,7 @@ def deploy_to(remote, runtime, wanted, progress, dry_run):
     progress.done(name, f"release {wanted.id}" if steps else f"release {wanted.id}, as it was")
 
 
-def describe(steps, facts: Facts, runtime, wanted):
+def describe(steps, facts, runtime, wanted):
     if not steps:
         return f"nothing: release {wanted.id} is there"
     copy = [f"copy {runtime.size_mb:.0f} MB of programs"] if "copy" in steps else []

@@ -11,26 +11,21 @@ def stop(fleet, ssh, options):
         name = remote.host.name
         if options.dry_run:
             states = {service: state for service, (state, _) in remote.facts().services.items()}
-            operation.progress.done(name, _words(states, "would be ended") if "running" in states.values() else "nothing: it is stopped")
+            operation.progress.done(name, "would be stopped" if "running" in states.values() else "nothing: it is stopped")
             return states
         operation.progress.say(name, "stopping")
         outcomes = remote.stop()
-        if "failed" in outcomes.values():
-            raise RuntimeError(f"still running: {_words(outcomes, 'failed')}")
+        if left := [service for service, outcome in outcomes.items() if outcome == "failed"]:
+            raise RuntimeError(f"still running: {', '.join(left)}")
         operation.progress.done(name, "stopped")
         return outcomes
 
     outcomes = operation.on_all(on_host)
-    rows = [("HOST", "PROGRAM", "RESULT")]
-    for host in fleet.hosts:
-        found = outcomes.get(host.name)
-        if found is None:
-            rows.append((host.name, "-", "failed"))
-            continue
-        rows += [(host.name, service, outcome) for service, outcome in found.items()] or [(host.name, "-", "was not running")]
-    print(table(rows))
+    print(table([("HOST", "PROGRAM", "RESULT"), *(row for host in fleet.hosts for row in _rows(host.name, outcomes))]))
     return operation.report("Would stop" if options.dry_run else "Stopped")
 
 
-def _words(outcomes, what):
-    return ", ".join(f"{name} {outcome}" for name, outcome in outcomes.items()) + (f" ({what})" if what != "failed" else "")
+def _rows(name, outcomes):
+    if name not in outcomes:
+        return [(name, "-", "failed")]
+    return [(name, *outcome) for outcome in outcomes[name].items()] or [(name, "-", "was not running")]

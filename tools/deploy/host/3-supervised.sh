@@ -31,6 +31,7 @@ adopt() {  # NAME: the child is the one that counts
   record "$1.process" "$child" || :
   note_release "$1"
   rm -f "$root/run/$1.refused"
+  started=$(date +%s) exchanging=''
 }
 
 ended() { ! identity "$1" >/dev/null; }
@@ -73,18 +74,16 @@ supervise() {
   stopping='' exchanging='' backoff=$first_backoff_s restarts=0
   trap 'stopping=1; kill -TERM "$child" 2>/dev/null' TERM
   trap 'exchanging=1' HUP
-  child=$$
+  child=
   record "$1.supervisor" $$
   begin "$1"
   adopt "$1"
-  started=$(date +%s)
   while :; do
     wait "$child"
     status=$?
     if [ -n "$exchanging" ]; then
       exchanging=''
       exchange "$1"
-      started=$(date +%s)
     fi
     if ! ended "$child"; then
       [ -z "$stopping" ] || kill -TERM "$child"
@@ -97,11 +96,11 @@ supervise() {
     log "$1 ended with $status; starting it again in $backoff s"
     sleep "$backoff" &
     wait $!
+    kill $! 2>/dev/null
     [ -z "$stopping" ] || break
     backoff=$((backoff * 2 < most_backoff_s ? backoff * 2 : most_backoff_s))
     begin "$1"
     adopt "$1"
-    started=$(date +%s)
   done
   forget "$1"
 }

@@ -11,7 +11,7 @@ facts() {
   for runtime in "$root"/runtimes/*; do [ ! -d "$runtime" ] || echo "runtime $(basename "$runtime")"; done
   echo "current $(linked current)"
   echo "previous $(linked previous)"
-  for name in $(services); do
+  for name in $({ services; ${keeper}_names; } | sort -u); do
     ${keeper}_runs "$name" && echo "service $name running $(release_of "$name")" || echo "service $name stopped"
   done
 }
@@ -19,6 +19,7 @@ facts() {
 # All at once; then, that each runs, and still does after the time in which a mistake in its settings ends it.
 start() {
   [ -d "$root/current" ] || die 'nothing is deployed here: ./deployCDN first'
+  for name in $(${keeper}_names); do [ -e "$root/current/services/$name" ] || ${keeper}_end "$name"; done
   outcomes=
   for name in $(services); do outcomes="$outcomes $name=$(begin_one "$name")"; done
   for outcome in $outcomes; do await $start_patience_ds ${keeper}_decided "${outcome%=*}" || :; done
@@ -46,7 +47,11 @@ command=$1
 shift
 case $command in
   receive | install | rollback | start | stop)
-    mkdir -p "$root"
+    case $command in
+      receive | install) mkdir -p "$root" ;;
+      stop) [ -d "$root" ] || exit 0 ;;
+      *) [ -d "$root" ] || die 'nothing is deployed here: ./deployCDN first' ;;
+    esac
     exec 9<"$root"  # one at a time
     flock -w $lock_patience_s 9 || die "another command has been at work on this host for $lock_patience_s s"
     "$command" "$@"
