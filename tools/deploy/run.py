@@ -57,11 +57,14 @@ def _last_words(remote, name):
 def _exchange(operation, remotes):
     """Replicas one after the other, then the director; the first failure ends it, and leaves the others as they are."""
     director = next((r for r in operation.hosts if r.host.is_director), None)
+    failed = False
     for remote in sorted(remotes, key=lambda r: r.host.is_director):
-        if operation.failures:
-            operation.progress.fail(remote.host.name, "left on its old release, because another host failed")
+        name = remote.host.name
+        if failed:
+            operation.progress.fail(name, "left on its old release, because the host before failed")
             continue
         operation.on_all(lambda r: _exchange_one(r, director, operation.progress), [remote])
+        failed = name in operation.failures
 
 
 def _exchange_one(remote, director, progress):
@@ -73,27 +76,36 @@ def _exchange_one(remote, director, progress):
             director.cdnctl("drain", name)
         progress.say(name, "changing over")
         _act(remote, progress)
-        if remote.host.replica and director and not _wait_healthy(director, [name]):
+        if remote.host.replica and director and not _wait(director, [name], _is_up):
             raise RuntimeError("it is not healthy on the new release")
     finally:
         if drains:
             director.cdnctl("undrain", name)
 
 
-def _wait_healthy(director, names):
+def _wait(director, names, condition):
+    """Whether the rows of these replicas come to satisfy it."""
     deadline = time.monotonic() + _HEALTH_PATIENCE_S
     while True:
         status = director.status()
-        if all(_is_healthy(status.get(name)) for name in names):
+        if all(name in status and condition(status[name]) for name in names):
             return True
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL_S)
 
 
-def _is_healthy(row):
-    """Whether its programs are; a drained replica does not count as healthy as a whole."""
-    return row is not None and row["PROBER"] == row["SERVER"] == "up" and row["CONTROL ms"] != "-"
+def _is_up(row):
+    """Whether its programs are; while it is drained it does not count as healthy."""
+    return row["PROBER"] == row["SERVER"] == "up" and row["CONTROL ms"] != "-"
+
+
+def _health(row):
+    return "drained" if row["OPERATOR"] == "drain" else row["HEALTH"]
+
+
+def _is_right(row):
+    return _is_up(row) and _health(row) in ("healthy", "drained")
 
 
 def _test(operation, facts):
@@ -103,7 +115,7 @@ def _test(operation, facts):
     if director:
         up = [r.host.name for r in operation.hosts if r.host.replica]
         operation.progress.say(director.host.name, "waiting for health")
-        if _wait_healthy(director, up):
+        if _wait(director, up, _is_right):
             operation.progress.done(director.host.name, f"{len(up)} replicas are healthy")
         else:
             operation.progress.fail(director.host.name, f"not all replicas are healthy after {_HEALTH_PATIENCE_S} s")
@@ -113,10 +125,10 @@ def _test(operation, facts):
         gets = list(pool.map(lambda r: checks.get(fleet, r), fleet.replicas))
     rows, right = [_HEADER], 0
     for replica, dig, get in zip(fleet.replicas, digs, gets):
-        health = status.get(replica.name, {}).get("HEALTH", "unknown")
-        right += dig.ok and get.ok and health == "healthy"
+        row = status.get(replica.name)
+        right += bool(row and _is_right(row) and dig.ok and get.ok)
         release = facts[replica.name].current if replica.name in facts else ""
-        rows.append((replica.name, replica.addresses[0], release or "-", health, dig.text, get.text))
+        rows.append((replica.name, replica.addresses[0], release or "-", _health(row) if row else "unknown", dig.text, get.text))
     print(table(rows))
     print(f"{right} of {len(fleet.replicas)} replicas serve {fleet.domain}")
     return max(operation.report("Runs"), 0 if right == len(fleet.replicas) else 1)
