@@ -14,7 +14,7 @@ class Operation:
     """Collects what fails; `hosts` are those with which nothing is wrong so far."""
 
     def __init__(self, fleet, ssh):
-        self.fleet = fleet
+        self.fleet, self._ssh = fleet, ssh
         self.hosts = [RemoteHost(ssh, host) for host in fleet.hosts]
         self.failures = {}
         self.progress = Progress([host.name for host in fleet.hosts])
@@ -30,6 +30,7 @@ class Operation:
                     self._take(futures[future], future, results)
             except KeyboardInterrupt:
                 pool.shutdown(wait=False, cancel_futures=True)
+                self._ssh.close()
                 raise
         return results
 

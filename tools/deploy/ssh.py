@@ -23,7 +23,7 @@ class Ssh:
 
     def __init__(self, options):
         self._sockets = pathlib.Path(tempfile.mkdtemp(prefix="perigee-"))
-        self._addresses = set()
+        self._addresses, self._is_closed = set(), False
         self._flags = [
             "-o", "BatchMode=yes",
             "-o", f"ConnectTimeout={_CONNECT_TIMEOUT_S}",
@@ -45,6 +45,8 @@ class Ssh:
         """Runs a shell script there as root, through sudo if need be, and returns what it prints."""
         words = " ".join(map(shlex.quote, ("sh", "-c", script, "perigee", *arguments)))
         command = f'if [ "$(id -u)" = 0 ]; then exec {words}; else exec sudo -n {words}; fi'
+        if self._is_closed:
+            raise SshError("interrupted")
         self._addresses.add(address)
         given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
         try:
@@ -56,7 +58,10 @@ class Ssh:
         return done.stdout.decode(errors="replace")
 
     def close(self):
-        for address in self._addresses:
+        """Ends the connections, and with them what still runs over them; again: nothing."""
+        self._is_closed = True
+        while self._addresses:
+            address = self._addresses.pop()
             subprocess.run(["ssh", *self._flags, "-O", "exit", address], capture_output=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
 
