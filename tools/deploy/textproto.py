@@ -30,9 +30,7 @@ class Field:
 
 def parse(text):
     """The fields of the file. ValueError, with line and column, when it is no text format."""
-    parser = _Parser(text)
-    fields = parser.message(None)
-    return fields
+    return _Parser(text).message(None)
 
 
 def of(fields, name):

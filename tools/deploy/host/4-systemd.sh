@@ -113,6 +113,7 @@ systemd_begin() {  # NAME: prints what it does
   did=started before=$(socket_now "$1")
   ! systemd_runs "$1" || did=exchanged
   write_units "$1"
+  systemctl reset-failed $(units_of "$1") 2>/dev/null || :  # it may have given up
   if [ $did = exchanged ] && [ "$before" = "$(socket_now "$1")" ]; then
     systemctl restart "$(unit "$1").service" || :
   else
