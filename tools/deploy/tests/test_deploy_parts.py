@@ -179,3 +179,61 @@ def test_a_process_is_known_by_its_start_not_by_its_number(tmp_path, then, alive
         kill $pid 2>/dev/null || :"""
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=20)
     assert said.stdout.split() == ["alive" if alive else "gone", "another"], said.stderr
+
+
+_FAKE_PROGRAM = """#!/bin/sh
+[ ! -e "$(dirname "$0")/broken" ] || exit 1
+while [ $# -gt 1 ]; do
+  [ "$1" != --replace ] || kill "$2"
+  shift
+done
+exec sleep 60
+"""
+
+
+@pytest.fixture
+def supervised(tmp_path):
+    """Two releases of a program that can be broken, and host.sh at work on them, without systemd."""
+    for name in ("a", "b"):
+        folder = tmp_path / "releases" / name
+        for part in ("runtime/run", "services"):
+            (folder / part).mkdir(parents=True)
+        (folder / "services" / "httpserver").write_text("")
+        (folder / "runtime/run/httpserver").write_text(_FAKE_PROGRAM)
+        (folder / "runtime/run/httpserver").chmod(0o755)
+        script = HOST_SCRIPT.replace("root=/opt/perigee", f"root={tmp_path}").replace("[ ! -d /run/systemd/system ] ||", "false &&")
+        (folder / "host.sh").write_text(script)
+    for name in ("run", "log", "state", "tmp"):
+        (tmp_path / name).mkdir()
+
+    def host(command, release="a"):
+        (tmp_path / "next").symlink_to(f"releases/{release}")
+        (tmp_path / "next").rename(tmp_path / "current")
+        done = subprocess.run(["sh", tmp_path / "current/host.sh", command], capture_output=True, text=True, timeout=60)
+        return [line.split()[2:] for line in done.stdout.splitlines() if line.startswith("service httpserver")]
+
+    host.root = tmp_path
+    yield host
+    host("stop")
+
+
+def _process(host):
+    return (host.root / "run/httpserver.process").read_text()
+
+
+def test_a_release_that_does_not_start_leaves_the_old_one_running(supervised):
+    assert supervised("start") == [["started"]]
+    before = _process(supervised)
+    (supervised.root / "releases/b/runtime/run/broken").touch()
+    assert supervised("start", "b") == [["failed"]]
+    assert _process(supervised) == before and supervised("facts", "b") == [["running", "a"]]
+    (supervised.root / "releases/b/runtime/run/broken").unlink()
+    assert supervised("start", "b") == [["exchanged"]]
+    assert _process(supervised) != before and supervised("facts", "b") == [["running", "b"]]
+
+
+def test_stopping_leaves_no_record_and_starts_nothing_anew(supervised):
+    supervised("start")
+    assert supervised("start") == [["running"]]
+    assert supervised("stop") == [["ended"]] and supervised("stop") == []
+    assert list((supervised.root / "run").iterdir()) == []
