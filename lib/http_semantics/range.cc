@@ -120,6 +120,10 @@ RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan 
                          std::string_view boundary, WallTime now) {
   if (plan.answer == RangePlan::Answer::kUnsatisfiable) return {.head = UnsatisfiableHead(length, now)};
   RangeAnswer answer{.head = stored, .ranges = std::move(plan.ranges)};
+  if (plan.answer == RangePlan::Answer::kWhole) {
+    if (length > 0) answer.ranges = {{0, length - 1}};
+    return answer;
+  }
   answer.head.status = 206;
   answer.head.reason = "Partial Content";
   uint64_t size = 0;

@@ -41,7 +41,7 @@ RangePlan PlanRange(std::string_view method, const HeaderList& request, const Re
 // The length of the whole that a Content-Range tells; nothing when it is malformed or says "*".
 std::optional<uint64_t> CompleteLength(std::string_view content_range);
 
-// What is sent for a plan that is not kWhole: a 206 or 416 with its Content-Length, and the body's pieces.
+// What is sent for a plan: the head, with the Content-Length of a 206 or 416, and the pieces of the body.
 struct RangeAnswer {
   ResponseHead head;
   std::vector<ByteRange> ranges;  // of the stored body

@@ -86,6 +86,13 @@ TEST(Range, IfRangeNeedsAStrongValidatorThatMatches) {
   }
 }
 
+TEST(Range, TheWholeIsTheStored) {
+  const RangeAnswer whole = AnswerRanges(Stored(), 10, {}, "", kNow);
+  EXPECT_EQ(whole.head.status, 200);
+  EXPECT_EQ(whole.ranges, (std::vector<ByteRange>{{0, 9}}));
+  EXPECT_TRUE(AnswerRanges(Stored(), 0, {}, "", kNow).ranges.empty());
+}
+
 TEST(Range, OneRangeIsAPartOfTheStored) {
   ResponseHead stored = Stored();
   stored.headers.Add("Content-Length", "10");

@@ -117,7 +117,7 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
     return Gather(out_);
   }
   if (request().headers.Has("Range")) {
-    if (const auto answer = AnswerRange(response)) return GatherRanges(*answer, *response.body, age, status);
+    return GatherRanges(AnswerRange(response), *response.body, age, status);
   }
   AppendHead(response.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(response.head.status, status);
@@ -135,11 +135,10 @@ BackgroundRequest Handler::BehindThis() const {
           .stored = at_.found.response};
 }
 
-std::optional<http::RangeAnswer> Handler::AnswerRange(const StoredResponse& response) const {
+http::RangeAnswer Handler::AnswerRange(const StoredResponse& response) const {
   const WallTime now = context_.clock.WallNow();
   http::RangePlan plan =
       http::PlanRange(request().method, request().headers, response.head, response.body_bytes, now);
-  if (plan.answer == http::RangePlan::Answer::kWhole) return std::nullopt;
   const std::string boundary = plan.ranges.size() > 1 ? RandomBoundary() : "";
   return http::AnswerRanges(response.head, response.body_bytes, std::move(plan), boundary, now);
 }
@@ -148,7 +147,7 @@ Gather Handler::GatherRanges(const http::RangeAnswer& answer, std::string_view s
                              std::chrono::seconds age, const http::CacheStatus& status) {
   AppendHead(answer.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(answer.head.status, status);
-  if (answer.ranges.empty()) return Gather(out_);
+  if (at_.is_head || answer.ranges.empty()) return Gather(out_);
   if (answer.around.empty()) {
     return Gather(out_, stored_body.substr(answer.ranges.front().first, answer.ranges.front().size()));
   }

@@ -63,8 +63,7 @@ class Handler {
   Gather GatherStored(const StoredResponse& response, const http::CacheStatus& status);
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);
-  // Nothing when the whole body is the answer.
-  std::optional<http::RangeAnswer> AnswerRange(const StoredResponse& response) const;
+  http::RangeAnswer AnswerRange(const StoredResponse& response) const;
   Gather GatherRanges(const http::RangeAnswer& answer, std::string_view stored_body, std::chrono::seconds age,
                       const http::CacheStatus& status);
   // A fetch behind the answer to this request.

@@ -17,8 +17,7 @@ Task<bool> Handler::StoredLarge(std::shared_ptr<const StoredResponse> response, 
     const bool written = co_await client_.Write(Gather(out_));
     co_return written&& keep;
   }
-  const http::ByteRange whole{0, response->body_bytes - 1};
-  http::RangeAnswer answer = AnswerRange(*response).value_or({.head = response->head, .ranges = {whole}});
+  http::RangeAnswer answer = AnswerRange(*response);
   if (at_.is_head) answer.ranges.clear();
   std::string chunk;
   if (!answer.ranges.empty()) {
