@@ -191,9 +191,9 @@ absl::Status DiskTier::Put(const WriteBatch::Put& put) {
   return erase_loose_.Bind(1, static_cast<int64_t>(put.id)).Run();
 }
 
-absl::Status DiskTier::PutChunks(ObjectId id, const std::string& body) {
+absl::Status DiskTier::PutChunks(ObjectId id, std::string_view body) {
   for (size_t begin = 0; begin < body.size(); begin += kChunkBytes) {
-    const std::string_view bytes = std::string_view(body).substr(begin, kChunkBytes);
+    const std::string_view bytes = body.substr(begin, kChunkBytes);
     if (absl::Status status = PutChunk(id, begin / kChunkBytes, bytes); !status.ok()) return status;
   }
   return absl::OkStatus();

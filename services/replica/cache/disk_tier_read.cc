@@ -95,13 +95,14 @@ void DiskTier::EndSnapshots() {
   for (const auto& reader : idle_readers_) reader->LeaveSnapshot();
 }
 
-absl::StatusOr<std::string> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
-  std::string body(size + sizeof(Checksum), '\0');  // the next chunk takes the place of a checksum
+absl::StatusOr<Body> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
+  Body::Draft draft =
+      Body::Make(size, sizeof(Checksum));  // a chunk takes the place of the last one's checksum
   int64_t chunk = ChunkRow(id, 0);
   for (size_t begin = 0; begin < size; begin += kChunkBytes) {
     const size_t length = std::min(size - begin, kChunkBytes);
     absl::Status status = MoveTo(reader.database, chunk, &reader.chunk);
-    if (status.ok()) status = ReadVerified(reader.chunk, chunk, length, body.data() + begin);
+    if (status.ok()) status = ReadVerified(reader.chunk, chunk, length, draft.bytes + begin);
     ++chunk;
     if (absl::IsNotFound(status) || absl::IsDataLoss(status)) {
       return absl::DataLossError(
@@ -109,8 +110,7 @@ absl::StatusOr<std::string> DiskTier::ReadBody(Reader& reader, ObjectId id, size
     }
     if (!status.ok()) return status;
   }
-  body.resize(size);
-  return body;
+  return std::move(draft.body);
 }
 
 absl::Status DiskTier::ReadChunk(ObjectId id, uint64_t number, std::string* out) {
@@ -147,7 +147,7 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id, uint
   if ((*response)->body_bytes <= max_body_bytes) {
     auto body = ReadBody(reader, id, (*response)->body_bytes);
     if (!body.ok()) return body.status();
-    (*response)->body = std::make_shared<const std::string>(*std::move(body));
+    (*response)->body = *std::move(body);
   }
   GiveBack(*std::move(taken));
   return response;

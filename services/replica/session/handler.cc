@@ -117,13 +117,14 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
     return Gather(out_);
   }
   if (request().headers.Has("Range")) {
-    return GatherRanges(AnswerRange(response), *response.body, age, status);
+    return GatherRanges(AnswerRange(response), response.body, age, status);
   }
   AppendHead(response.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
-  if (response.body->size() > kMaxCopiedBody) return Gather(out_, *response.body);
-  out_ += *response.body;
+  const Body& body = response.body;
+  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body->data());
+  out_ += *body;
   return Gather(out_);
 }
 
@@ -143,16 +144,18 @@ http::RangeAnswer Handler::AnswerRange(const StoredResponse& response) const {
   return http::AnswerRanges(response.head, response.body_bytes, std::move(plan), boundary, now);
 }
 
-Gather Handler::GatherRanges(const http::RangeAnswer& answer, std::string_view stored_body,
+Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored_body,
                              std::chrono::seconds age, const http::CacheStatus& status) {
   AppendHead(answer.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(answer.head.status, status);
   if (at_.is_head || answer.ranges.empty()) return Gather(out_);
-  if (answer.around.empty()) {
-    return Gather(out_, stored_body.substr(answer.ranges.front().first, answer.ranges.front().size()));
+  if (!answer.around.empty()) {
+    multipart_ = http::MultipartBody(answer, *stored_body);
+    return Gather(out_, multipart_);
   }
-  multipart_ = http::MultipartBody(answer, stored_body);
-  return Gather(out_, multipart_);
+  const http::ByteRange range = answer.ranges.front();
+  return Gather(out_, stored_body->substr(range.first, range.size()))
+      .FromFile(stored_body.file(), stored_body->data());
 }
 
 bool Handler::StandsInFor(int origin_status) const {

@@ -64,7 +64,7 @@ class Handler {
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);
   http::RangeAnswer AnswerRange(const StoredResponse& response) const;
-  Gather GatherRanges(const http::RangeAnswer& answer, std::string_view stored_body, std::chrono::seconds age,
+  Gather GatherRanges(const http::RangeAnswer& answer, const Body& stored_body, std::chrono::seconds age,
                       const http::CacheStatus& status);
   // A fetch behind the answer to this request.
   BackgroundRequest BehindThis() const;
