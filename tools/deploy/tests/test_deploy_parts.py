@@ -166,7 +166,6 @@ def test_the_host_script_is_posix_shell():
     assert subprocess.run(["sh", "-n"], input=HOST_SCRIPT, text=True).returncode == 0
 
 
-
 @pytest.mark.parametrize("then, alive", [("", True), ("kill -9 $pid; while identity $pid; do :; done >/dev/null;", False)])
 def test_a_process_is_known_by_its_start_not_by_its_number(tmp_path, then, alive):
     functions = HOST_SCRIPT.rsplit("\ncommand=$1\n", 1)[0].replace("root=/opt/perigee", f"root={tmp_path}")
