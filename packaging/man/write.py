@@ -12,7 +12,7 @@ import sys
 
 FOLDER = pathlib.Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))
-import help  # noqa: E402
+import program_help  # noqa: E402
 
 BEGIN, END = '.\\" From --help, by packaging/man/write.py:\n', '.\\" End of what is from --help.\n'
 TITLES = {"Options": "OPTIONS", "Limits": "LIMITS", "Positionals": "ARGUMENTS"}
@@ -39,7 +39,7 @@ def command(name, page):
 
 def generated(program):
     """The sections of one program: its options, and each of its commands."""
-    pages = help.tree(program)
+    pages = program_help.tree(program)
     top = pages.pop(())
     text = "".join(f".SH {TITLES[name]}\n{items(found)}" for name, found in top.sections.items() if name in TITLES)
     leaves = {path: page for path, page in pages.items() if not page.subcommands()}

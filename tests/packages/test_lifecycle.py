@@ -1,7 +1,6 @@
 """The Debian packages on a clean machine with systemd: installed, started, upgraded, removed. Needs root."""
 
 import os
-import pathlib
 import re
 import subprocess
 
@@ -112,7 +111,7 @@ def test_what_is_enabled_serves(machine, origin, tmp_path):
     machine.sh(f"systemctl enable --now {' '.join(SERVICES)} 2>&1")
     for service in SERVICES:
         assert active(machine, service) == "active", machine.sh(f"journalctl -u {service}").stdout
-    machine.sh(f"timeout 20 sh -c 'until cdnctl --config {FLEET} status | grep -q healthy; do sleep 0.2; done'")
+    machine.sh(f"timeout 20 sh -c 'until cdnctl --config {FLEET} status | grep -qw healthy; do sleep 0.2; done'")
     assert serves()
 
 
@@ -131,11 +130,6 @@ def test_a_service_holds_no_more_than_it_needs(machine, service):
     net_raw, sys_chroot, setuid, setgid = 13, 18, 7, 6
     allowed = sum(1 << bit for bit in (net_raw, sys_chroot, setuid, setgid)) if "prober" in service else 0
     assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == allowed
-
-
-def test_nothing_was_forbidden_that_was_tried(machine):
-    journal = machine.sh("journalctl --boot --priority=warning -u 'perigee-*'").stdout
-    assert "SIGSYS" not in journal and "denied" not in journal.lower(), journal
 
 
 def test_a_reload_is_told_to_systemd(machine):
