@@ -9,15 +9,12 @@ set(packed ${CMAKE_BINARY_DIR}/packaging)
 # gzipped(FROM TO): packed/TO.gz, the same bytes each time.
 set(packed_files)
 function(gzipped from to)
-  get_filename_component(folder ${packed}/${to} DIRECTORY)
   add_custom_command(OUTPUT ${packed}/${to}.gz
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
-    COMMAND gzip -9nc ${from} > ${packed}/${to}.gz
-    DEPENDS ${from} VERBATIM)
+    COMMAND gzip -9nc ${from} > ${packed}/${to}.gz DEPENDS ${from} VERBATIM)
   set(packed_files ${packed_files} ${packed}/${to}.gz PARENT_SCOPE)
 endfunction()
 
-# perigee_package(COMPONENT PROGRAMS… [DESTINATION sbin|bin] [SECTION 8|1] [UNITS …])
+# perigee_package(COMPONENT PROGRAMS… DESTINATION sbin|bin SECTION 8|1 [UNITS …])  SECTION is that of the man pages.
 function(perigee_package component)
   cmake_parse_arguments(ARG "" "DESTINATION;SECTION" "PROGRAMS;UNITS" ${ARGN})
   set(doc share/doc/perigee-${component})
@@ -87,6 +84,7 @@ set(CPACK_DEBIAN_DIRECTOR_PACKAGE_DEPENDS "perigee-tools (= ${PERIGEE_PACKAGE_VE
 set(CPACK_DEBIAN_REPLICA_PACKAGE_DEPENDS "perigee-tools (= ${PERIGEE_PACKAGE_VERSION}), scamper")
 set(CPACK_DEBIAN_REPLICA_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_TOOLS_PACKAGE_RECOMMENDS "openssl")
+
 # CPack's default, which is the one that it does not put before each package's own.
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${CMAKE_PROJECT_NAME} built using CMake")
 set(what_perigee_is "Perigee is a self-hosted content delivery network that measures which replica

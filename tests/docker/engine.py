@@ -32,10 +32,11 @@ def engine():
     CACHE.mkdir(parents=True, exist_ok=True)
     socket = CACHE / "docker.sock"
     with open(CACHE / "dockerd.log", "wb") as log:
-        # Images are kept in the cache; no bridge but the one that the composition makes.
+        # Images are kept in the cache. It leaves the machine's bridges, filters and forwarding alone: containers need to
+        # reach each other only, their published ports are carried by docker-proxy, and builds have the host's network.
         daemon = subprocess.Popen(
             ["dockerd", "--data-root", CACHE / "data", "--exec-root", CACHE / "exec", "--pidfile", CACHE / "pid",
-             "--host", f"unix://{socket}", "--bridge", "none"], stdout=log, stderr=log)
+             "--host", f"unix://{socket}", "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"], stdout=log, stderr=log)
     os.environ["DOCKER_HOST"] = f"unix://{socket}"
     try:
         deadline = time.monotonic() + START_TIMEOUT_S

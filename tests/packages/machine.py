@@ -40,14 +40,20 @@ class Machine:
 
     def __enter__(self):
         make_base()
+        try:
+            self._mount()
+            self._make_network()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _mount(self):
         run("mount", "-t", "tmpfs", "perigee-packages", self.folder)
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir()
         layers = f"lowerdir={BASE},upperdir={self.folder}/upper,workdir={self.folder}/work"
         run("mount", "-t", "overlay", "perigee-packages", "-o", layers, self.root)
-        (CACHE / "archives/partial").mkdir(parents=True, exist_ok=True)
-        self._make_network()
-        return self
 
     def __exit__(self, *_):
         self.halt()
@@ -71,6 +77,7 @@ class Machine:
         for deb in debs:
             run("cp", deb, self.root / "tmp")
         run("cp", "/etc/resolv.conf", self.root / "etc/resolv.conf")
+        (CACHE / "archives/partial").mkdir(parents=True, exist_ok=True)
         archives = self.root / "var/cache/apt/archives"
         # Kept packages are the cache's, not this machine's.
         (self.root / "etc/apt/apt.conf.d/90keep").write_text('Binary::apt-get::APT::Keep-Downloaded-Packages "true";\n')

@@ -1,11 +1,12 @@
 """The Debian packages on a clean machine with systemd: installed, started, upgraded, removed. Needs root."""
 
+import contextlib
 import os
 import re
 import subprocess
 
 import pytest
-from machine import ADDRESS, NETWORK, ROOT, Machine, at_client, run
+from machine import ADDRESS, CLIENT, NETWORK, ROOT, Machine, at_client, run
 
 DEBS = ROOT / "build/release/packages"
 FLEET = "/etc/perigee/cdn.textproto"
@@ -146,6 +147,24 @@ def test_a_killed_service_comes_back(machine):
     assert serves()
 
 
+@contextlib.contextmanager
+def load():
+    """A client that resolves and fetches all the time; at the end it has not failed once."""
+    script = f"""trap 'exit 0' TERM
+      while :; do
+        dig +short +tries=1 +time=5 @{ADDRESS} {DOMAIN} A | grep -qx {ADDRESS} || echo dig failed
+        wget -q -O /dev/null -T 5 --tries=1 http://{ADDRESS}/page || echo wget failed
+        echo asked
+      done"""
+    client = subprocess.Popen(["ip", "netns", "exec", CLIENT, "bash", "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        yield
+    finally:
+        client.terminate()
+        said = client.communicate(timeout=20)[0]
+    assert said.count("asked") > 10 and "failed" not in said, said
+
+
 def next_version(folder):
     """The same packages as a later version."""
     debs = []
@@ -163,12 +182,14 @@ def next_version(folder):
     return debs
 
 
-def test_an_upgrade_restarts_what_runs_and_keeps_what_was_written(machine, tmp_path):
+def test_an_upgrade_under_load_fails_no_request_and_keeps_what_was_written(machine, tmp_path):
     pids = {service: main_pid(machine, service) for service in SERVICES}
     mine = machine.sh(f"cat {FLEET}").stdout
     for file in next_version(tmp_path):
         run("cp", file, machine.root / "root")
-    machine.sh("dpkg -i --force-confdef --force-confold /root/*.deb 2>&1")
+    with load():
+        machine.sh("dpkg -i --force-confdef --force-confold /root/*.deb 2>&1")
+        assert serves()
     assert machine.sh("dpkg-query -W -f '${Version}' perigee-director").stdout.endswith("+next")
     assert machine.sh(f"cat {FLEET}").stdout == mine
     for service in SERVICES:
