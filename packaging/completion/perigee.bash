@@ -1,15 +1,10 @@
 # Completion of Perigee's programs in bash. They are asked for their --help, so it knows what they know.
 
-# Of the program and the subcommands so far; "Subcommands:" and its items are its last part but the examples.
-_perigee_flags() { "$@" --help 2>/dev/null | sed -En 's/^  (-[^ ]+).*/\1/p' | tr ',' ' '; }
-_perigee_subcommands() { "$@" --help 2>/dev/null | sed -n '/^Subcommands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p'; }
-
-# What --help says in braces that the value of flag $1 may be.
-_perigee_values() {
-	local flag=$1
-	shift
-	"$@" --help 2>/dev/null | sed -n "s/^  \(-[a-z],\)\?$flag [^ ]*{\([^}]*\)}.*/\2/p" | tr ',' ' '
-}
+# Each takes the text of a --help from standard input.
+_perigee_flags() { sed -En 's/^  (-[^ ]+).*/\1/p' | tr ',' ' '; }
+_perigee_subcommands() { sed -n '/^Subcommands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p'; }
+# What it says in braces that the value of flag $1 may be.
+_perigee_values() { sed -n "s/^  \(-[a-z],\)\?$1 [^ ]*{\([^}]*\)}.*/\2/p" | tr ',' ' '; }
 
 # Of the fleet file $1; nothing when it cannot be read.
 _perigee_replicas() {
@@ -23,16 +18,18 @@ _perigee() {
 	[ "$current" != = ] || current=
 	[ "$previous" != = ] || previous=${COMP_WORDS[COMP_CWORD - 2]}
 
-	local asked=("${COMP_WORDS[0]}") fleet=cdn.textproto words word i
-	words=$(_perigee_flags "${asked[@]}")
+	local asked=("${COMP_WORDS[0]}") fleet=cdn.textproto help words word i
+	help=$("${asked[@]}" --help 2>/dev/null)
+	words=$(_perigee_flags <<<"$help")
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
 		if [ "$word" = --config ]; then
 			fleet=${COMP_WORDS[i + 1]}
 			[ "$fleet" != = ] || fleet=${COMP_WORDS[i + 2]}
-		elif [[ $'\n'$(_perigee_subcommands "${asked[@]}")$'\n' == *$'\n'"$word"$'\n'* ]]; then
+		elif [[ $'\n'$(_perigee_subcommands <<<"$help")$'\n' == *$'\n'"$word"$'\n'* ]]; then
 			asked+=("$word")
-			words+=" $(_perigee_flags "${asked[@]}")"
+			help=$("${asked[@]}" --help 2>/dev/null)
+			words+=" $(_perigee_flags <<<"$help")"
 		fi
 	done
 
@@ -42,11 +39,11 @@ _perigee() {
 		--group) words=$(compgen -g) ;;
 		-*)
 			local values
-			values=$(_perigee_values "$previous" "${asked[@]}")
+			values=$(_perigee_values "$previous" <<<"$help")
 			[ -z "$values" ] || words=$values
 			;;
 		drain | undrain | force-up) words+=" $(_perigee_replicas "$fleet")" ;;
-		*) words+=" $(_perigee_subcommands "${asked[@]}")" ;;
+		*) words+=" $(_perigee_subcommands <<<"$help")" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

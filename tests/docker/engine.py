@@ -49,6 +49,7 @@ def engine():
         del os.environ["DOCKER_HOST"]
         daemon.terminate()
         daemon.wait(60)
+        run("umount", CACHE / "exec/netns/default", check=False)  # which it leaves
 
 
 def have_base():
