@@ -1,4 +1,4 @@
-# How every Perigee target is compiled, and the three functions that declare one.
+# How every Perigee target is compiled, and the functions that declare libraries and programs.
 
 set(PERIGEE_SANITIZE "" CACHE STRING "Comma-separated -fsanitize= list (see CMakePresets.json)")
 
@@ -31,7 +31,9 @@ if(PERIGEE_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 find_program(PERIGEE_CCACHE ccache)
 if(PERIGEE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${PERIGEE_CCACHE})
+  # What ccache asks for where there are precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${PERIGEE_CCACHE})
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
 # The same object whatever folder the tree stands in: reproducible, and one ccache for all checkouts.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
@@ -61,15 +63,4 @@ function(perigee_program name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
   perigee_target_common(${name})
-endfunction()
-
-# perigee_test(NAME SOURCES x_test.cc… [DEPS targets…])  A GoogleTest binary run by ctest as a whole.
-function(perigee_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock_main)
-  perigee_target_common(${name})
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
 endfunction()

@@ -89,7 +89,7 @@ void CheckDates(const HeaderList& fields) {
 
 void CheckRanges(const HeaderList& fields) {
   const ResponseHead stored{.status = 200, .headers = fields};
-  const RangePlan plan = PlanRange("GET", fields, stored, kBody.size(), kNow);
+  RangePlan plan = PlanRange("GET", fields, stored, kBody.size(), kNow);
   Check(plan.ranges.size() <= kMaxRanges);
   Check((plan.answer == RangePlan::Answer::kPartial) == !plan.ranges.empty());
   for (const ByteRange& range : plan.ranges) {
@@ -98,11 +98,12 @@ void CheckRanges(const HeaderList& fields) {
       Check(&other == &range || other.last < range.first || range.last < other.first);
     }
   }
-  if (plan.ranges.size() > 1) {
-    const std::string boundary = Boundary(kBody);
-    const std::string body = MultipartBody(stored, kBody, plan.ranges, boundary);
-    Check(body.ends_with("--" + boundary + "--\r\n"));
-  }
+  if (plan.answer == RangePlan::Answer::kWhole) return;
+  const RangeAnswer answer = AnswerRanges(stored, kBody.size(), std::move(plan), "B", kNow);
+  if (answer.ranges.size() < 2) return;
+  const std::string body = MultipartBody(answer, kBody);
+  Check(body.ends_with("--B--\r\n"));
+  Check(answer.head.headers.Get("Content-Length") == std::to_string(body.size()));
 }
 
 void CheckTags(HeaderList fields) {

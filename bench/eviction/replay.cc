@@ -42,7 +42,8 @@ std::vector<Request> ReadTrace(std::FILE* file) {
 }
 
 std::unique_ptr<Index> EmptyIndex(uint64_t budget, Eviction eviction) {
-  return std::make_unique<Index>(budget, 1, MakeEvictionPolicy(eviction), [](Entry&) {});
+  return std::make_unique<Index>(budget, 1, MakeEvictionPolicy(eviction),
+                                 [](Entry&, uint64_t) { return uint64_t{0}; });
 }
 
 // What a restart keeps: the objects with their hits, in the order of storing.

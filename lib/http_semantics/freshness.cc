@@ -51,7 +51,7 @@ seconds InitialAge(const ResponseHead& response, WallTime date) {
   const auto age_field = response.headers.ListElements("Age");
   const seconds age_value =
       age_field.empty() ? seconds(0) : ParseDeltaSeconds(age_field.front()).value_or(seconds(0));
-  const auto apparent = std::max(floor<seconds>(response.response_time - date), seconds(0));
+  const auto apparent = std::clamp(floor<seconds>(response.response_time - date), seconds(0), kMaxDelta);
   const auto delay = std::max(floor<seconds>(response.response_time - response.request_time), seconds(0));
   return std::max(apparent, age_value + delay);
 }

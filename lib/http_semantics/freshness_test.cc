@@ -44,6 +44,11 @@ TEST(Freshness, LifetimeBySource) {
       {"Expires minus arrival without Date", {{"Expires", At(50)}}, 200, 50, LifetimeSource::kExpires},
       {"Expires in the past", {{"Date", At(0)}, {"Expires", At(-50)}}, 200, 0, LifetimeSource::kExpires},
       {"Expires that is no date", {{"Expires", "0"}}, 200, 0, LifetimeSource::kExpires},
+      {"Expires beyond every clock",
+       {{"Expires", "Fri, 31 Dec 9999 23:59:59 GMT"}},
+       200,
+       kMaxDelta.count(),
+       LifetimeSource::kExpires},
       {"first of two Expires", {{"Expires", At(3)}, {"Expires", At(9)}}, 200, 3, LifetimeSource::kExpires},
       {"tenth of the age",
        {{"Date", At(0)}, {"Last-Modified", At(-1000)}},
@@ -51,6 +56,11 @@ TEST(Freshness, LifetimeBySource) {
        100,
        LifetimeSource::kHeuristic},
       {"heuristic cap", {{"Last-Modified", At(-100'000'000)}}, 200, 86'400, LifetimeSource::kHeuristic},
+      {"modified before every clock",
+       {{"Last-Modified", "Fri, 01 Jan 1700 00:00:00 GMT"}},
+       200,
+       86'400,
+       LifetimeSource::kHeuristic},
       {"modified after Date", {{"Last-Modified", At(10)}}, 200, 0, LifetimeSource::kNone},
       {"no heuristic for 302", {{"Last-Modified", At(-1000)}}, 302, 0, LifetimeSource::kNone},
       {"public allows a heuristic",
@@ -106,6 +116,7 @@ TEST(Freshness, CurrentAgeFollowsTheRfcsFormula) {
       {{{"Date", At(-20)}}, 0, 20},                 // apparent age
       {{{"Date", At(-20)}, {"Age", "30"}}, 0, 30},  // the greater of both
       {{{"Date", At(20)}}, 0, 0},                   // a Date in the future is no negative age
+      {{{"Date", "Fri, 01 Jan 1700 00:00:00 GMT"}}, 0, kMaxDelta.count()},
       {{{"Age", "x"}}, 0, 0},
       {{{"Age", "7, 9"}}, 0, 7},
       {{{"Age", "99999999999"}}, 0, kMaxDelta.count()},

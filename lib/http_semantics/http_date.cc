@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -14,6 +15,12 @@ namespace {
 using std::chrono::days;
 using std::chrono::floor;
 using std::chrono::sys_days;
+using std::chrono::sys_seconds;
+using std::chrono::year;
+
+constexpr sys_seconds kEarliest = sys_days(year(1900) / 1 / 1);
+constexpr sys_seconds kLatest = sys_days(year(2190) / 1 / 1);
+static_assert(kLatest - kEarliest < WallTime::duration::max());
 
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -30,7 +37,7 @@ class DateReader {
   bool at_end() const { return ok_ && rest_.empty(); }
 
   void Expect(std::string_view text) {
-    if (!rest_.starts_with(text)) return Fail();
+    if (!EqualsIgnoreCase(rest_.substr(0, text.size()), text)) return Fail();
     rest_.remove_prefix(text.size());
   }
 
@@ -89,8 +96,8 @@ class DateReader {
 
 int FullYear(unsigned two_digits, WallTime now) {
   const int this_year = static_cast<int>(std::chrono::year_month_day(floor<days>(now)).year());
-  const int year = this_year / 100 * 100 + static_cast<int>(two_digits);
-  return year > this_year + 50 ? year - 100 : year;
+  const int full = this_year / 100 * 100 + static_cast<int>(two_digits);
+  return full > this_year + 50 ? full - 100 : full;
 }
 
 }  // namespace
@@ -101,27 +108,25 @@ std::optional<WallTime> ParseHttpDate(std::string_view text, WallTime now) {
   const bool asctime = in.StartsWith(" ");
   unsigned day = 0;
   unsigned month = 0;
-  int year = 0;
+  int full_year = 0;
   std::chrono::seconds time{0};
   if (asctime) {  // Sun Nov  6 08:49:37 1994
     in.Expect(" "), month = in.Month();
     in.Expect(" "), day = in.SpacePaddedDay();
     in.Expect(" "), time = in.TimeOfDay();
-    in.Expect(" "), year = static_cast<int>(in.Number(4));
+    in.Expect(" "), full_year = static_cast<int>(in.Number(4));
   } else {  // Sun, 06 Nov 1994 08:49:37 GMT, or Sunday, 06-Nov-94 08:49:37 GMT
     const std::string_view separator = full_weekday ? "-" : " ";
     in.Expect(", "), day = in.Number(2);
     in.Expect(separator), month = in.Month();
     in.Expect(separator);
-    year = full_weekday ? FullYear(in.Number(2), now) : static_cast<int>(in.Number(4));
+    full_year = full_weekday ? FullYear(in.Number(2), now) : static_cast<int>(in.Number(4));
     in.Expect(" "), time = in.TimeOfDay();
     in.Expect(" GMT");
   }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                         std::chrono::day(day)};
-  // Beyond these years a WallTime of nanoseconds would overflow.
-  if (!in.at_end() || !date.ok() || year < 1700 || year > 2250) return std::nullopt;
-  return WallTime(sys_days(date)) + time;
+  const std::chrono::year_month_day date{year(full_year), std::chrono::month(month), std::chrono::day(day)};
+  if (!in.at_end() || !date.ok()) return std::nullopt;
+  return std::clamp(sys_days(date) + time, kEarliest, kLatest);
 }
 
 std::string FormatHttpDate(WallTime time) {

@@ -60,6 +60,33 @@ bool IfRangeMatches(std::string_view condition, const HeaderList& stored, WallTi
   return modified_time && made && *modified_time < *made && ParseHttpDate(condition, now) == modified_time;
 }
 
+std::string ContentRange(ByteRange range, uint64_t length) {
+  return fmt::format("bytes {}-{}/{}", range.first, range.last, length);
+}
+
+ResponseHead UnsatisfiableHead(uint64_t length, WallTime now) {
+  ResponseHead head{.status = 416, .reason = "Range Not Satisfiable"};
+  head.headers = {{"Date", FormatHttpDate(now)},
+                  {"Content-Range", fmt::format("bytes */{}", length)},
+                  {"Content-Length", "0"}};
+  return head;
+}
+
+std::vector<std::string> Separators(const ResponseHead& stored, uint64_t length,
+                                    const std::vector<ByteRange>& ranges, std::string_view boundary) {
+  const auto type = stored.headers.Get("Content-Type");
+  const std::string type_line = type ? fmt::format("Content-Type: {}\r\n", *type) : "";
+  std::vector<std::string> separators;
+  std::string_view line_end;
+  for (const ByteRange& range : ranges) {
+    separators.push_back(fmt::format("{}--{}\r\n{}Content-Range: {}\r\n\r\n", line_end, boundary, type_line,
+                                     ContentRange(range, length)));
+    line_end = "\r\n";
+  }
+  separators.push_back(fmt::format("\r\n--{}--\r\n", boundary));
+  return separators;
+}
+
 }  // namespace
 
 RangePlan PlanRange(std::string_view method, const HeaderList& request, const ResponseHead& stored,
@@ -83,67 +110,42 @@ RangePlan PlanRange(std::string_view method, const HeaderList& request, const Re
   return Overlap(plan.ranges) ? RangePlan{} : plan;
 }
 
-std::string ContentRange(ByteRange range, uint64_t length) {
-  return fmt::format("bytes {}-{}/{}", range.first, range.last, length);
-}
-
-std::string UnsatisfiedContentRange(uint64_t length) { return fmt::format("bytes */{}", length); }
-
 std::optional<uint64_t> CompleteLength(std::string_view content_range) {
   const size_t slash = content_range.find('/');
   if (!content_range.starts_with("bytes ") || slash == std::string_view::npos) return std::nullopt;
   return ParseNumber<uint64_t>(content_range.substr(slash + 1));
 }
 
-ResponseHead PartialHead(const ResponseHead& stored, ByteRange range, uint64_t length) {
-  ResponseHead head = stored;
-  head.status = 206;
-  head.reason = "Partial Content";
-  head.headers.Set("Content-Range", ContentRange(range, length));
-  head.headers.Set("Content-Length", fmt::format("{}", range.size()));
-  return head;
-}
-
-ResponseHead MultipartHead(const ResponseHead& stored, std::string_view boundary, uint64_t content_length) {
-  ResponseHead head = stored;
-  head.status = 206;
-  head.reason = "Partial Content";
-  head.headers.Set("Content-Type", fmt::format("multipart/byteranges; boundary={}", boundary));
-  head.headers.Set("Content-Length", fmt::format("{}", content_length));
-  return head;
-}
-
-std::vector<std::string> MultipartSeparators(const ResponseHead& stored, uint64_t length,
-                                             const std::vector<ByteRange>& ranges,
-                                             std::string_view boundary) {
-  const auto type = stored.headers.Get("Content-Type");
-  const std::string type_line = type ? fmt::format("Content-Type: {}\r\n", *type) : "";
-  std::vector<std::string> separators;
-  std::string_view line_end;
-  for (const ByteRange& range : ranges) {
-    separators.push_back(fmt::format("{}--{}\r\n{}Content-Range: {}\r\n\r\n", line_end, boundary, type_line,
-                                     ContentRange(range, length)));
-    line_end = "\r\n";
+RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan plan,
+                         std::string_view boundary, WallTime now) {
+  if (plan.answer == RangePlan::Answer::kUnsatisfiable) return {.head = UnsatisfiableHead(length, now)};
+  RangeAnswer answer{.head = stored, .ranges = std::move(plan.ranges)};
+  if (plan.answer == RangePlan::Answer::kWhole) {
+    if (length > 0) answer.ranges = {{0, length - 1}};
+    return answer;
   }
-  separators.push_back(fmt::format("\r\n--{}--\r\n", boundary));
-  return separators;
+  answer.head.status = 206;
+  answer.head.reason = "Partial Content";
+  uint64_t size = 0;
+  for (const ByteRange& range : answer.ranges) size += range.size();
+  HeaderList& headers = answer.head.headers;
+  if (answer.ranges.size() == 1) {
+    headers.Set("Content-Range", ContentRange(answer.ranges.front(), length));
+  } else {
+    answer.around = Separators(stored, length, answer.ranges, boundary);
+    for (const std::string& text : answer.around) size += text.size();
+    headers.Set("Content-Type", fmt::format("multipart/byteranges; boundary={}", boundary));
+  }
+  headers.Set("Content-Length", fmt::format("{}", size));
+  return answer;
 }
 
-std::string MultipartBody(const ResponseHead& stored, std::string_view body,
-                          const std::vector<ByteRange>& ranges, std::string_view boundary) {
-  const std::vector<std::string> around = MultipartSeparators(stored, body.size(), ranges, boundary);
-  std::string parts;
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    parts.append(around[i]).append(body.substr(ranges[i].first, ranges[i].size()));
+std::string MultipartBody(const RangeAnswer& answer, std::string_view stored_body) {
+  std::string body;
+  for (size_t i = 0; i < answer.ranges.size(); ++i) {
+    body.append(answer.around[i]).append(stored_body.substr(answer.ranges[i].first, answer.ranges[i].size()));
   }
-  return parts.append(around.back());
-}
-
-std::string Boundary(std::string_view body) {
-  for (uint64_t n = body.size();; ++n) {
-    std::string boundary = fmt::format("perigee-{:016x}", n * 0x9e3779b97f4a7c15);
-    if (body.find(boundary) == std::string_view::npos) return boundary;
-  }
+  return body.append(answer.around.back());
 }
 
 }  // namespace perigee::http

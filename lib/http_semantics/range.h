@@ -38,24 +38,21 @@ struct RangePlan {
 RangePlan PlanRange(std::string_view method, const HeaderList& request, const ResponseHead& stored,
                     uint64_t length, WallTime now);
 
-// "bytes 0-4/10", "bytes */10".
-std::string ContentRange(ByteRange range, uint64_t length);
-std::string UnsatisfiedContentRange(uint64_t length);
-
 // The length of the whole that a Content-Range tells; nothing when it is malformed or says "*".
 std::optional<uint64_t> CompleteLength(std::string_view content_range);
 
-// The head of a 206 for `ranges` of the stored 200, with its Content-Length; for several ranges Content-Type
-// is multipart/byteranges with `boundary`, and `content_length` must be the size of MultipartBody.
-ResponseHead PartialHead(const ResponseHead& stored, ByteRange range, uint64_t length);
-ResponseHead MultipartHead(const ResponseHead& stored, std::string_view boundary, uint64_t content_length);
-// What stands before the bytes of each range, and after the last: one more than there are ranges.
-std::vector<std::string> MultipartSeparators(const ResponseHead& stored, uint64_t length,
-                                             const std::vector<ByteRange>& ranges, std::string_view boundary);
-std::string MultipartBody(const ResponseHead& stored, std::string_view body,
-                          const std::vector<ByteRange>& ranges, std::string_view boundary);
+// What is sent for a plan: the head, with the Content-Length of a 206 or 416, and the pieces of the body.
+struct RangeAnswer {
+  ResponseHead head;
+  std::vector<ByteRange> ranges;  // of the stored body
+  // Of multipart/byteranges: what stands before each range, and after the last. Empty for one range.
+  std::vector<std::string> around;
+};
 
-// A boundary that does not occur in `body`.
-std::string Boundary(std::string_view body);
+// `length`: of the stored body. `boundary` parts several ranges; it must not occur in the body.
+RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan plan,
+                         std::string_view boundary, WallTime now);
+// The body of an answer with several ranges.
+std::string MultipartBody(const RangeAnswer& answer, std::string_view stored_body);
 
 }  // namespace perigee::http

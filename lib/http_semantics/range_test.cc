@@ -86,34 +86,50 @@ TEST(Range, IfRangeNeedsAStrongValidatorThatMatches) {
   }
 }
 
-TEST(Range, HeadsAndBodiesOfPartialAnswers) {
+TEST(Range, TheWholeIsTheStored) {
+  const RangeAnswer whole = AnswerRanges(Stored(), 10, {}, "", kNow);
+  EXPECT_EQ(whole.head.status, 200);
+  EXPECT_EQ(whole.ranges, (std::vector<ByteRange>{{0, 9}}));
+  EXPECT_TRUE(AnswerRanges(Stored(), 0, {}, "", kNow).ranges.empty());
+}
+
+TEST(Range, OneRangeIsAPartOfTheStored) {
   ResponseHead stored = Stored();
   stored.headers.Add("Content-Length", "10");
-  const ResponseHead partial = PartialHead(stored, {2, 4}, 10);
-  EXPECT_EQ(partial.status, 206);
-  EXPECT_EQ(partial.headers.Combined("Content-Range"), "bytes 2-4/10");
-  EXPECT_EQ(partial.headers.Combined("Content-Length"), "3");
-  EXPECT_EQ(partial.headers.Combined("ETag"), "\"a\"");
-  EXPECT_EQ(UnsatisfiedContentRange(10), "bytes */10");
+  const RangeAnswer answer = AnswerRanges(stored, 10, {Answer::kPartial, {{2, 4}}}, "", kNow);
+  EXPECT_EQ(answer.head.status, 206);
+  EXPECT_EQ(answer.head.headers.Combined("Content-Range"), "bytes 2-4/10");
+  EXPECT_EQ(answer.head.headers.Combined("Content-Length"), "3");
+  EXPECT_EQ(answer.head.headers.Combined("ETag"), "\"a\"");
+  EXPECT_EQ(answer.ranges, (std::vector<ByteRange>{{2, 4}}));
+  EXPECT_TRUE(answer.around.empty());
+}
 
+TEST(Range, SeveralRangesAreMultipart) {
+  const RangeAnswer answer = AnswerRanges(Stored(), 10, {Answer::kPartial, {{0, 1}, {9, 9}}}, "B", kNow);
+  const std::string body = MultipartBody(answer, "0123456789");
+  EXPECT_EQ(body,
+            "--B\r\nContent-Type: text/x\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n"
+            "--B\r\nContent-Type: text/x\r\nContent-Range: bytes 9-9/10\r\n\r\n9\r\n--B--\r\n");
+  EXPECT_EQ(answer.head.status, 206);
+  EXPECT_EQ(answer.head.headers.Combined("Content-Type"), "multipart/byteranges; boundary=B");
+  EXPECT_EQ(answer.head.headers.Combined("Content-Length"), std::to_string(body.size()));
+}
+
+TEST(Range, UnsatisfiableTellsTheLength) {
+  const RangeAnswer answer = AnswerRanges(Stored(), 10, {Answer::kUnsatisfiable, {}}, "", kNow);
+  EXPECT_EQ(answer.head.status, 416);
+  EXPECT_EQ(answer.head.headers.Combined("Content-Range"), "bytes */10");
+  EXPECT_EQ(answer.head.headers.Combined("Content-Length"), "0");
+  EXPECT_FALSE(answer.head.headers.Has("ETag"));
+  EXPECT_TRUE(answer.ranges.empty());
+}
+
+TEST(Range, CompleteLengthOfAContentRange) {
   EXPECT_EQ(CompleteLength("bytes 2-4/10"), 10u);
   for (const char* unknown : {"bytes 2-4/*", "bytes 2-4", "lines 2-4/10", "bytes 2-4/x"}) {
     EXPECT_EQ(CompleteLength(unknown), std::nullopt) << unknown;
   }
-
-  const std::string body = MultipartBody(stored, "0123456789", {{0, 1}, {9, 9}}, "B");
-  EXPECT_EQ(body,
-            "--B\r\nContent-Type: text/x\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n"
-            "--B\r\nContent-Type: text/x\r\nContent-Range: bytes 9-9/10\r\n\r\n9\r\n--B--\r\n");
-  const ResponseHead multipart = MultipartHead(stored, "B", body.size());
-  EXPECT_EQ(multipart.headers.Combined("Content-Type"), "multipart/byteranges; boundary=B");
-  EXPECT_EQ(multipart.headers.Combined("Content-Length"), std::to_string(body.size()));
-}
-
-TEST(Range, BoundaryIsNotInTheBody) {
-  const std::string boundary = Boundary(std::string(50, 'x'));
-  const std::string body = boundary + std::string(50 - boundary.size(), 'x');
-  EXPECT_NE(Boundary(body), boundary);
 }
 
 }  // namespace

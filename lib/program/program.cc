@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "CLI/CLI.hpp"
 #include "fmt/format.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
@@ -39,6 +40,11 @@ void AddLogLevelFlag(CLI::App& app, std::string& level) {
   app.add_option("--log-level", level, "What to log: debug, info, warning, error or off")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+}
+
+void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what) {
+  auto* option = app.add_option("--user", user, fmt::format("Become this user, for good, {}", when_and_what));
+  app.add_option("--group", group, "With this group [the user's own]")->needs(option);
 }
 
 void InitLogging(std::string_view program, std::string_view level) {

@@ -8,18 +8,24 @@
 #include <string>
 #include <string_view>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+
+namespace CLI {
+class App;
+}
 
 namespace perigee {
 
 // Adds --version to `app` and parses. Returns nothing when the program should go on, else its exit code: 0
-// after
-// --help or --version, 2 after a wrong flag, with what is wrong on standard error.
+// after --help or --version, 2 after a wrong flag, with what is wrong on standard error.
 std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv);
 
 // Declares --log-level, for InitLogging.
 void AddLogLevelFlag(CLI::App& app, std::string& level);
+
+// Declares --user and --group, for BecomeUser (lib/service/privileges.h). `when_and_what` ends the sentence
+// "Become this user, for good, ".
+void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what);
 
 // Logs go to standard error, one line each: time, level, program, text. `level` is a spdlog level name.
 void InitLogging(std::string_view program, std::string_view level = "info");

@@ -153,9 +153,4 @@ absl::Status BecomeUser(const std::string& user, const std::string& group) {
   return absl::OkStatus();
 }
 
-void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what) {
-  auto* option = app.add_option("--user", user, fmt::format("Become this user, for good, {}", when_and_what));
-  app.add_option("--group", group, "With this group [the user's own]")->needs(option);
-}
-
 }  // namespace perigee

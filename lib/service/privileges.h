@@ -4,9 +4,7 @@
 #include <sys/types.h>
 
 #include <string>
-#include <string_view>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -37,8 +35,5 @@ absl::Status DropPrivileges(const RunAs& to);
 
 // Both of them, logged; an empty `user` changes nothing.
 absl::Status BecomeUser(const std::string& user, const std::string& group);
-
-// Declares --user and --group. `when_and_what` ends the sentence "Become this user, for good, ".
-void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what);
 
 }  // namespace perigee

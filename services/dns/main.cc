@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "CLI/CLI.hpp"
 #include "lib/config/fleet.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"

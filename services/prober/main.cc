@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "CLI/CLI.hpp"
 #include "fmt/format.h"
 #include "lib/config/fleet.h"
 #include "lib/config/fleet_parts.h"

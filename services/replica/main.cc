@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "CLI/CLI.hpp"
 #include "lib/config/fleet.h"
 #include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"

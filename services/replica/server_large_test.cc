@@ -50,7 +50,7 @@ class LargeServerTest : public ServerTest {
     ASSERT_TRUE(file.Execute(sql).ok());
     // A commit of the cache's own, after which its readers look anew.
     cache_->Insert("another", {},
-                   {.head = {.status = 200}, .body = std::make_shared<const std::string>("x")});
+                   {.head = {.status = 200}, .body = Body(std::make_shared<const std::string>("x"))});
     ASSERT_TRUE(cache_->Flush().ok());
   }
 

@@ -105,6 +105,16 @@ TEST_F(ServerTest, RangesComeFromTheStoredWhole) {
   EXPECT_EQ(origin_->requests(), 1);
 }
 
+TEST_F(ServerTest, HeadKnowsNoRanges) {
+  Start(Answer(Ok("0123456789")));
+  Fetch("/a");
+  const TestResponse head =
+      Ask(port(), "HEAD /a HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.Field("Content-Length"), "10");
+  EXPECT_EQ(head.body, "");
+}
+
 TEST_F(ServerTest, WhatIsAskedForInPartIsFetchedWholeBehindTheAnswer) {
   Start([](const std::string& head, TestSocket& socket) {
     if (head.find("Range: bytes=2-4") == std::string::npos) return socket.Send(Ok("0123456789"));

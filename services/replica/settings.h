@@ -1,4 +1,4 @@
-// The command line of httpserver and the fleet file, made into what the parts take. No I/O.
+// The flags of httpserver and the fleet file, made into what the parts take. No I/O.
 #pragma once
 
 #include <cstdint>
@@ -6,48 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/rpc/control.h"
 #include "lib/service/passed_sockets.h"
 #include "perigee/v1/config.pb.h"
 #include "services/replica/cache/cache.h"
+#include "services/replica/flags.h"
 #include "services/replica/server.h"
 #include "services/replica/telemetry/access_log.h"
 
 namespace perigee::replica {
-
-// The flags as given. What is empty or 0 was not: then the fleet file or the default counts.
-struct Flags {
-  uint16_t port = 0;
-  std::string origin, origin_ca;
-  std::string config;
-  std::vector<std::string> listen;
-  std::string control = "127.0.0.1:4302";
-  bool insecure_control = false;
-  std::string cache;
-  uint64_t cache_bytes = 0;
-  uint64_t memory_bytes = 0;
-  std::string eviction;
-  bool store_set_cookie = false;
-  std::optional<uint32_t> negative_ttl_seconds;
-  int threads = 0;
-  uint64_t max_object_bytes = 0;
-  uint64_t large_object_bytes = CacheOptions().large_object_bytes;
-  std::chrono::milliseconds disk_retry = CacheOptions().disk_retry;
-  std::string metrics_listen;
-  std::string access_log, access_log_format;
-  std::vector<std::string> served_names;
-  std::string user, group;
-  int replace = 0;  // a process
-  std::string log_level = "info";
-  std::chrono::milliseconds grace{10'000};
-  Limits limits;
-};
-
-// Declares every flag, with its help. `flags` must outlive the parsing.
-void AddFlags(CLI::App* app, Flags* flags);
 
 struct Settings {
   ServerOptions server;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "CLI/CLI.hpp"
 #include "absl/strings/str_replace.h"
 #include "lib/config/fleet.h"
 

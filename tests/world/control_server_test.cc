@@ -1,5 +1,6 @@
 #include "tests/world/control_server.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -29,7 +30,7 @@ class ControlServerTest : public testing::Test {
         poll(&readable, 1, 10);
         own.Serve([](std::string_view request) -> std::string {
           if (request == "fail") return "ERR because\n";
-          if (request == "large") return std::string(8 << 20, 'x') + "\nOK\n";
+          if (request == "large") return fmt::format("{}\nOK\n", std::string(8 << 20, 'x'));
           return std::string(request) + "\nOK\n";
         });
       }

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "CLI/CLI.hpp"
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 #include "lib/program/program.h"

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "CLI/CLI.hpp"
 #include "lib/config/fleet.h"
 #include "lib/config/fleet_parts.h"
 #include "lib/program/program.h"

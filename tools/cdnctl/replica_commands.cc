@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "CLI/CLI.hpp"
 #include "lib/config/fleet_parts.h"
 #include "lib/rpc/control.h"
 

@@ -5,10 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "perigee/v1/config.pb.h"
 #include "tools/cdnctl/replicas.h"
+
+namespace CLI {
+class App;
+}
 
 namespace perigee::cdnctl {
 

@@ -28,7 +28,7 @@ inline StoredResponse MakeResponse(uint64_t seed, size_t size, http::HeaderList 
   response.head = {200, "OK", std::move(more), now - std::chrono::seconds(1), now};
   response.head.headers.Add("Cache-Control", "max-age=60");
   response.head.headers.Add("X-Seed", std::to_string(seed));
-  response.body = std::make_shared<const std::string>(BodyOf(seed, size));
+  response.body = Body(std::make_shared<const std::string>(BodyOf(seed, size)));
   return response;
 }
 

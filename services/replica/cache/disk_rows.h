@@ -23,7 +23,7 @@ inline int64_t ChunkRow(ObjectId id, uint64_t number) {
   return static_cast<int64_t>((id << DiskTier::kChunkBits) + number);
 }
 
-// In front of a chunk's bytes. Seeded with the row's id, so that a chunk in another's place is damage too.
+// Behind a chunk's bytes. Seeded with the row's id, so that a chunk in another's place is damage too.
 using Checksum = std::array<char, sizeof(XXH64_canonical_t)>;
 inline Checksum ChecksumOf(int64_t row, std::string_view bytes) {
   XXH64_canonical_t canonical;

@@ -14,7 +14,7 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr int kSchemaVersion = 3;
+constexpr int kSchemaVersion = 4;
 // A WAL of this many pages (4 MB) is moved into the file.
 constexpr int kCheckpointPages = 256;
 // More free pages than this (and than a quarter of the file) are given back, so many at a time.
@@ -28,7 +28,7 @@ constexpr char kPragmas[] =
 
 // All text is kept as blobs: keys and headers are bytes. Times are microseconds since 1970, 0 for none. A
 // chunk's id is its object's id and its number within it, so that a body is one run of rows; its data is the
-// checksum and the bytes. Loose are the ids that have chunks and no object.
+// bytes and their checksum. Loose are the ids that have chunks and no object.
 constexpr char kSchema[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE object(id INTEGER PRIMARY KEY, key BLOB NOT NULL, vary_names BLOB NOT NULL,"
@@ -37,7 +37,7 @@ constexpr char kSchema[] =
     " hits INTEGER NOT NULL, tags BLOB NOT NULL, soft_purged_at INTEGER NOT NULL);"
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE loose(id INTEGER PRIMARY KEY);"
-    "PRAGMA user_version=3;"
+    "PRAGMA user_version=4;"
     "COMMIT;";
 
 constexpr std::string_view kLoad =
@@ -191,9 +191,9 @@ absl::Status DiskTier::Put(const WriteBatch::Put& put) {
   return erase_loose_.Bind(1, static_cast<int64_t>(put.id)).Run();
 }
 
-absl::Status DiskTier::PutChunks(ObjectId id, const std::string& body) {
+absl::Status DiskTier::PutChunks(ObjectId id, std::string_view body) {
   for (size_t begin = 0; begin < body.size(); begin += kChunkBytes) {
-    const std::string_view bytes = std::string_view(body).substr(begin, kChunkBytes);
+    const std::string_view bytes = body.substr(begin, kChunkBytes);
     if (absl::Status status = PutChunk(id, begin / kChunkBytes, bytes); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -202,7 +202,7 @@ absl::Status DiskTier::PutChunks(ObjectId id, const std::string& body) {
 absl::Status DiskTier::PutChunk(ObjectId id, uint64_t number, std::string_view bytes) {
   const int64_t row = ChunkRow(id, number);
   const Checksum checksum = ChecksumOf(row, bytes);
-  row_.assign(checksum.data(), checksum.size()).append(bytes);
+  row_.assign(bytes).append(checksum.data(), checksum.size());
   return put_chunk_.Bind(1, row).BindBlob(2, row_).Run();
 }
 

@@ -121,7 +121,7 @@ class DiskTier {
   absl::Status Write(const WriteBatch& batch);
   absl::Status Erase(ObjectId id);
   absl::Status Put(const WriteBatch::Put& put);
-  absl::Status PutChunks(ObjectId id, const std::string& body);
+  absl::Status PutChunks(ObjectId id, std::string_view body);
   absl::Status PutChunk(ObjectId id, uint64_t number, std::string_view bytes);
   absl::Status PutLoose(const WriteBatch::BodyChunk& chunk);
   absl::Status Loosen(ObjectId id);
@@ -129,7 +129,7 @@ class DiskTier {
   absl::Status PutHead(const WriteBatch::Head& head);
   absl::Status PutMark(const WriteBatch::Mark& mark);
   absl::Status PutHits(const WriteBatch::Hits& hits);
-  absl::StatusOr<std::string> ReadBody(Reader& reader, ObjectId id, size_t size);
+  absl::StatusOr<Body> ReadBody(Reader& reader, ObjectId id, size_t size);
   absl::StatusOr<std::unique_ptr<Reader>> TakeReader();
   void GiveBack(std::unique_ptr<Reader> reader);
   // Every snapshot is too old, and in the way of the WAL's restart: idle readers leave theirs now, the others

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "services/replica/cache/disk_rows.h"
@@ -23,15 +24,13 @@ absl::Status MoveTo(Database& database, int64_t chunk, sqlite::Blob* blob) {
   return opened.status();
 }
 
-// Reads the chunk of `row` to `out`, which has room for `size` bytes: as many as it must have.
+// Reads the chunk of `row`, which must have `size` bytes, and its checksum behind it to `out`.
 absl::Status ReadVerified(const sqlite::Blob& chunk, int64_t row, size_t size, char* out) {
-  Checksum checksum;
-  if (chunk.size() != checksum.size() + size) return absl::DataLossError("a chunk of the wrong size");
-  absl::Status status = chunk.Read(0, checksum.size(), checksum.data());
-  if (status.ok()) status = chunk.Read(checksum.size(), size, out);
-  if (status.ok() && checksum != ChecksumOf(row, {out, size}))
-    status = absl::DataLossError("a damaged chunk");
-  return status;
+  if (chunk.size() != size + sizeof(Checksum)) return absl::DataLossError("a chunk of the wrong size");
+  if (absl::Status status = chunk.Read(0, chunk.size(), out); !status.ok()) return status;
+  const Checksum expected = ChecksumOf(row, {out, size});
+  if (std::memcmp(out + size, expected.data(), expected.size()) == 0) return absl::OkStatus();
+  return absl::DataLossError("a damaged chunk");
 }
 
 absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, ObjectId id) {
@@ -96,13 +95,14 @@ void DiskTier::EndSnapshots() {
   for (const auto& reader : idle_readers_) reader->LeaveSnapshot();
 }
 
-absl::StatusOr<std::string> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
-  std::string body(size, '\0');
+absl::StatusOr<Body> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
+  Body::Draft draft =
+      Body::Make(size, sizeof(Checksum));  // a chunk takes the place of the last one's checksum
   int64_t chunk = ChunkRow(id, 0);
   for (size_t begin = 0; begin < size; begin += kChunkBytes) {
     const size_t length = std::min(size - begin, kChunkBytes);
     absl::Status status = MoveTo(reader.database, chunk, &reader.chunk);
-    if (status.ok()) status = ReadVerified(reader.chunk, chunk, length, body.data() + begin);
+    if (status.ok()) status = ReadVerified(reader.chunk, chunk, length, draft.bytes + begin);
     ++chunk;
     if (absl::IsNotFound(status) || absl::IsDataLoss(status)) {
       return absl::DataLossError(
@@ -110,7 +110,7 @@ absl::StatusOr<std::string> DiskTier::ReadBody(Reader& reader, ObjectId id, size
     }
     if (!status.ok()) return status;
   }
-  return body;
+  return std::move(draft.body);
 }
 
 absl::Status DiskTier::ReadChunk(ObjectId id, uint64_t number, std::string* out) {
@@ -122,8 +122,9 @@ absl::Status DiskTier::ReadChunk(ObjectId id, uint64_t number, std::string* out)
   if (absl::Status status = MoveTo(reader.database, row, &reader.chunk); !status.ok()) return status;
   const size_t size = reader.chunk.size();
   if (size < sizeof(Checksum)) return absl::DataLossError(fmt::format("object {}: a chunk too short", id));
+  out->resize(size);
+  absl::Status status = ReadVerified(reader.chunk, row, size - sizeof(Checksum), out->data());
   out->resize(size - sizeof(Checksum));
-  absl::Status status = ReadVerified(reader.chunk, row, out->size(), out->data());
   GiveBack(*std::move(taken));
   return status;
 }
@@ -146,7 +147,7 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id, uint
   if ((*response)->body_bytes <= max_body_bytes) {
     auto body = ReadBody(reader, id, (*response)->body_bytes);
     if (!body.ok()) return body.status();
-    (*response)->body = std::make_shared<const std::string>(*std::move(body));
+    (*response)->body = *std::move(body);
   }
   GiveBack(*std::move(taken));
   return response;

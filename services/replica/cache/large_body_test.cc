@@ -53,7 +53,7 @@ TEST_F(LargeBodyTest, IsFoundOnceFinishedAndAfterARestart) {
     ASSERT_EQ(Put(*cache, "a", 1), InsertResult::kStored);
     const FindResult at_once = cache->Find("a", kAny);
     ASSERT_TRUE(at_once.response);
-    EXPECT_EQ(at_once.response->body, nullptr);
+    EXPECT_FALSE(at_once.response->body);
     EXPECT_EQ(at_once.response->body_bytes, kSize);
     EXPECT_EQ(BodyFrom(*at_once.response->disk_body), BodyOf(1, kSize));
     ASSERT_TRUE(cache->Flush().ok());

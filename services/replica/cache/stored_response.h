@@ -8,6 +8,7 @@
 
 #include "lib/http_semantics/freshness.h"
 #include "lib/http_semantics/message.h"
+#include "services/replica/cache/body.h"
 
 namespace perigee::replica {
 
@@ -25,8 +26,8 @@ void ApplySoftPurge(WallTime purged_at, http::Freshness* freshness);
 struct StoredResponse {
   // With the headers that HeadersToStore leaves.
   http::ResponseHead head;
-  // The whole body, as the origin sent it; or, where it is null, what reads it (large_body.h).
-  std::shared_ptr<const std::string> body;
+  // The whole body, as the origin sent it; or, where there is none, what reads it (large_body.h).
+  Body body;
   std::shared_ptr<const DiskBody> disk_body;
 
   // The rest is filled in by the cache. What follows from `head` and the cache's policy:

@@ -102,8 +102,9 @@ Task<FetchError> OriginConnection::ReadFinalHead(const InterimSink* interim) {
     if (result.progress == Progress::kError) co_return FetchError::kMalformed;
     if (result.progress == Progress::kDone) {
       const int status = head().status;
-      if (status >= 200) co_return FetchError::kNone;
       if (status < 100) co_return FetchError::kMalformed;
+      if (status == 304 && asks_ == Asks::kUnconditional) co_return FetchError::kMalformed;
+      if (status >= 200) co_return FetchError::kNone;
       if (status == 101) {
         if (asks_ != Asks::kUpgrade) co_return FetchError::kMalformed;
         whole_ = MonoTime::max();  // a tunnel lasts as long as it is used

@@ -20,11 +20,13 @@
 
 namespace perigee::replica {
 
-// What a request asks for, as far as the framing of its response depends on it (RFC 9112 §6.3).
+// What a request asks for, as far as it decides which responses there can be and how they are framed
+// (RFC 9112 §6.3).
 enum class Asks {
   kContent,
-  kHeadOnly,  // HEAD: there is no body whatever the fields say
-  kUpgrade,   // 101 is a final response, after which the connection is a tunnel
+  kUnconditional,  // content; 304 is no answer to it (RFC 9110 §15.4.5): kMalformed
+  kHeadOnly,       // HEAD: there is no body whatever the fields say
+  kUpgrade,        // 101 is a final response, after which the connection is a tunnel
 };
 
 // What becomes of an interim response (1xx; RFC 9110 §15.2), never 101.

@@ -30,5 +30,18 @@ TEST(Gather, AdvancesOverItsPieces) {
   EXPECT_TRUE(bytes.empty());
 }
 
+TEST(Gather, KnowsWhereInItsFileThePieceBegins) {
+  const std::string file = "0123456789";
+  Gather bytes = Gather("head", std::string_view(file).substr(2, 5)).FromFile(7, file.data());
+  EXPECT_EQ(bytes.file(), 7);
+  EXPECT_EQ(bytes.front_in_file(), std::nullopt);
+  bytes.Advance(4 + 3);
+  EXPECT_EQ(bytes.front_in_file(), 5);
+  EXPECT_EQ(bytes.front().size(), 2u);
+  bytes.Advance(2);
+  EXPECT_TRUE(bytes.empty());
+  EXPECT_EQ(Gather("a", "b").front_in_file(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace perigee::replica

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "lib/http_semantics/http_date.h"
-#include "lib/http_semantics/range.h"
 #include "services/replica/session/request_plan.h"
 
 namespace perigee::replica {
@@ -48,14 +47,6 @@ void AppendHead(const http::ResponseHead& head, std::optional<std::chrono::secon
   *out += "\r\n";
   AppendConnection(form, out);
   *out += "\r\n";
-}
-
-http::ResponseHead UnsatisfiableHead(uint64_t length, WallTime now) {
-  http::ResponseHead head{.status = 416, .reason = std::string(ReasonPhrase(416))};
-  head.headers = {{"Date", http::FormatHttpDate(now)},
-                  {"Content-Range", http::UnsatisfiedContentRange(length)},
-                  {"Content-Length", "0"}};
-  return head;
 }
 
 void AppendOwnAnswer(int status, std::string_view why, bool head_request,

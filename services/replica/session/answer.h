@@ -26,9 +26,6 @@ Framing ClientFraming(Framing origin, int client_minor_version);
 void AppendHead(const http::ResponseHead& head, std::optional<std::chrono::seconds> age, Framing framing,
                 const http::CacheStatus& status, const AnswerForm& form, std::string* out);
 
-// Of a 416 (RFC 9110 §15.5.17) about a body of `length` bytes.
-http::ResponseHead UnsatisfiableHead(uint64_t length, WallTime now);
-
 // A whole answer of this server's own, with one line of text as its body (left out for HEAD).
 void AppendOwnAnswer(int status, std::string_view why, bool head_request,
                      const http::CacheStatus& cache_status, const AnswerForm& form, WallTime now,

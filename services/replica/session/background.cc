@@ -18,7 +18,9 @@ Task<> Fetch(Context& context, BackgroundRequest at, FlightTable::Lease lease) {
   const std::string text = OriginRequestText(at.request, at.path, fields, false);
   Recorder recorder(context.telemetry, at.client);
   recorder.AskOrigin();
-  Fetched fetched = co_await context.pool.Fetch(text, Asks::kContent);
+  const bool validates = at.stored && http::HasValidator(at.stored->head.headers);
+  const Asks asks = validates ? Asks::kContent : Asks::kUnconditional;
+  Fetched fetched = co_await context.pool.Fetch(text, asks);
   recorder.OriginSaid(fetched.error);
   if (fetched.error != FetchError::kNone) {
     lease.Fail(fetched.error);
@@ -31,7 +33,7 @@ Task<> Fetch(Context& context, BackgroundRequest at, FlightTable::Lease lease) {
     lease.flight()->Publish(HeadOf(at.stored));
     co_return;
   }
-  if (at.stored && head.status == 304 && http::NotModifiedAppliesTo(at.stored->head.headers, head.headers)) {
+  if (head.status == 304 && http::NotModifiedAppliesTo(at.stored->head.headers, head.headers)) {
     context.counters.revalidated.Add();
     Publish(*lease.flight(), Freshen(context, at.key, at.request.headers, at.stored, head, asked_at));
     lease.Close();

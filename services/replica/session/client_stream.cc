@@ -1,8 +1,10 @@
 #include "services/replica/session/client_stream.h"
 
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "services/replica/telemetry/tcp_rtt.h"
@@ -131,6 +133,7 @@ Task<bool> ClientStream::ReadTunnel(std::string* out) {
 std::optional<Rtt> ClientStream::rtt() { return TcpRtt(socket_.native_handle()); }
 
 bool ClientStream::WriteNow(Gather* bytes, bool* failed) {
+  if (bytes->file() >= 0) return SendFileNow(bytes, failed);
   error_code error;
   const auto* single = bytes->single();
   const size_t written = single ? socket_.write_some(*single, error) : socket_.write_some(*bytes, error);
@@ -139,6 +142,24 @@ bool ClientStream::WriteNow(Gather* bytes, bool* failed) {
   *failed = error && error != asio::error::would_block && error != asio::error::try_again;
   lost_ = lost_ || *failed;
   return !*failed && bytes->empty();
+}
+
+bool ClientStream::SendFileNow(Gather* bytes, bool* failed) {
+  const int socket = socket_.native_handle();
+  while (!bytes->empty()) {
+    const asio::const_buffer piece = bytes->front();
+    std::optional<off_t> offset = bytes->front_in_file();
+    const int more = bytes->single() ? 0 : MSG_MORE;
+    const ssize_t sent = offset ? sendfile(socket, bytes->file(), &*offset, piece.size())
+                                : send(socket, piece.data(), piece.size(), MSG_NOSIGNAL | more);
+    *failed = sent == 0 || (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    lost_ = lost_ || *failed;
+    if (sent <= 0) return false;
+    bytes->Advance(static_cast<size_t>(sent));
+    sent_ += static_cast<size_t>(sent);
+    if (static_cast<size_t>(sent) < piece.size()) return false;  // the socket is full
+  }
+  return true;
 }
 
 Task<bool> ClientStream::Write(Gather bytes) {

@@ -1,5 +1,5 @@
 // The byte side of one client connection: reads requests, writes answers, and keeps the time-outs. One
-// thread.
+// thread. SIGPIPE must be ignored in the process, for sendfile(2) raises it.
 #pragma once
 
 #include <optional>
@@ -70,6 +70,8 @@ class ClientStream {
   std::string_view input() const { return {buffer_.data() + begin_, end_ - begin_}; }
   // False when the buffer may not grow any more.
   bool MakeRoom();
+  // WriteNow where a piece lies in a file.
+  bool SendFileNow(Gather* bytes, bool* failed);
   // Reads more input and clears the deadline; kRejected with 408 when that passed first.
   Task<Read> Receive();
 

@@ -1,6 +1,9 @@
 #include "services/replica/session/handler.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include <random>
 
 #include "lib/http_semantics/validation.h"
 
@@ -9,6 +12,12 @@ namespace {
 
 // A smaller body is copied behind its head, which costs less than gathering the two.
 constexpr size_t kMaxCopiedBody = 4096;
+
+// Nobody can have put this one into a body, so bodies are not searched for it.
+std::string RandomBoundary() {
+  std::random_device random;
+  return fmt::format("perigee-{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
 
 }  // namespace
 
@@ -108,13 +117,14 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
     return Gather(out_);
   }
   if (request().headers.Has("Range")) {
-    if (const auto bytes = GatherRanges(response, age, status)) return *bytes;
+    return GatherRanges(AnswerRange(response), response.body, age, status);
   }
   AppendHead(response.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
-  if (response.body->size() > kMaxCopiedBody) return Gather(out_, *response.body);
-  out_ += *response.body;
+  const Body& body = response.body;
+  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body->data());
+  out_ += *body;
   return Gather(out_);
 }
 
@@ -126,28 +136,26 @@ BackgroundRequest Handler::BehindThis() const {
           .stored = at_.found.response};
 }
 
-std::optional<Gather> Handler::GatherRanges(const StoredResponse& response, std::chrono::seconds age,
-                                            const http::CacheStatus& status) {
-  const std::string_view body = *response.body;
-  const http::RangePlan plan = http::PlanRange(request().method, request().headers, response.head,
-                                               body.size(), context_.clock.WallNow());
-  if (plan.answer == http::RangePlan::Answer::kWhole) return std::nullopt;
-  http::ResponseHead head;
-  std::string_view piece;
-  if (plan.answer == http::RangePlan::Answer::kUnsatisfiable) {
-    head = UnsatisfiableHead(body.size(), context_.clock.WallNow());
-  } else if (plan.ranges.size() == 1) {
-    head = http::PartialHead(response.head, plan.ranges.front(), body.size());
-    piece = body.substr(plan.ranges.front().first, plan.ranges.front().size());
-  } else {
-    const std::string boundary = http::Boundary(body);
-    multipart_ = http::MultipartBody(response.head, body, plan.ranges, boundary);
-    head = http::MultipartHead(response.head, boundary, multipart_.size());
-    piece = multipart_;
+http::RangeAnswer Handler::AnswerRange(const StoredResponse& response) const {
+  const WallTime now = context_.clock.WallNow();
+  http::RangePlan plan =
+      http::PlanRange(request().method, request().headers, response.head, response.body_bytes, now);
+  const std::string boundary = plan.ranges.size() > 1 ? RandomBoundary() : "";
+  return http::AnswerRanges(response.head, response.body_bytes, std::move(plan), boundary, now);
+}
+
+Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored_body,
+                             std::chrono::seconds age, const http::CacheStatus& status) {
+  AppendHead(answer.head, age, Framing::kContentLength, status, Form(), &out_);
+  Log(answer.head.status, status);
+  if (at_.is_head || answer.ranges.empty()) return Gather(out_);
+  if (!answer.around.empty()) {
+    multipart_ = http::MultipartBody(answer, *stored_body);
+    return Gather(out_, multipart_);
   }
-  AppendHead(head, age, Framing::kContentLength, status, Form(), &out_);
-  Log(head.status, status);
-  return Gather(out_, piece);
+  const http::ByteRange range = answer.ranges.front();
+  return Gather(out_, stored_body->substr(range.first, range.size()))
+      .FromFile(stored_body.file(), stored_body->data());
 }
 
 bool Handler::StandsInFor(int origin_status) const {

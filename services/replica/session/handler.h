@@ -63,9 +63,9 @@ class Handler {
   Gather GatherStored(const StoredResponse& response, const http::CacheStatus& status);
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);
-  // Nothing when the whole body is the answer.
-  std::optional<Gather> GatherRanges(const StoredResponse& response, std::chrono::seconds age,
-                                     const http::CacheStatus& status);
+  http::RangeAnswer AnswerRange(const StoredResponse& response) const;
+  Gather GatherRanges(const http::RangeAnswer& answer, const Body& stored_body, std::chrono::seconds age,
+                      const http::CacheStatus& status);
   // A fetch behind the answer to this request.
   BackgroundRequest BehindThis() const;
   // Whether what is stored is served in place of the origin's answer.
@@ -73,12 +73,6 @@ class Handler {
   Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
 
   // Large bodies from SQLite (handler_large.cc).
-  struct LargeAnswer {
-    http::ResponseHead head;
-    std::vector<http::ByteRange> ranges;
-    std::vector<std::string> around;  // of several ranges: what stands before each, and after the last
-  };
-  LargeAnswer PlanLarge(const StoredResponse& response) const;
   Task<bool> StoredLarge(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
   // Nothing of an answer has been sent: the request is a miss, once.
   Task<bool> StoredIsLost();

@@ -1,50 +1,13 @@
 // The part of Handler that answers with large bodies from SQLite, chunk by chunk.
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <random>
 
 #include "services/replica/cache/large_body.h"
 #include "services/replica/session/handler.h"
 
 namespace perigee::replica {
-namespace {
-
-// The body is not read for one that does not occur in it: nobody can have put this one there.
-std::string RandomBoundary() {
-  std::random_device random;
-  return fmt::format("perigee-{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
-}
-
-}  // namespace
-
-Handler::LargeAnswer Handler::PlanLarge(const StoredResponse& response) const {
-  const uint64_t size = response.body_bytes;
-  http::RangePlan plan =
-      http::PlanRange(request().method, request().headers, response.head, size, context_.clock.WallNow());
-  if (plan.answer == http::RangePlan::Answer::kWhole) {
-    return {.head = response.head, .ranges = {{0, size - 1}}, .around = {}};
-  }
-  if (plan.answer == http::RangePlan::Answer::kUnsatisfiable) {
-    return {.head = UnsatisfiableHead(size, context_.clock.WallNow()), .ranges = {}, .around = {}};
-  }
-  if (plan.ranges.size() == 1) {
-    return {.head = http::PartialHead(response.head, plan.ranges.front(), size),
-            .ranges = std::move(plan.ranges),
-            .around = {}};
-  }
-  const std::string boundary = RandomBoundary();
-  std::vector<std::string> around = http::MultipartSeparators(response.head, size, plan.ranges, boundary);
-  uint64_t length = 0;
-  for (const std::string& text : around) length += text.size();
-  for (const http::ByteRange& range : plan.ranges) length += range.size();
-  return {.head = http::MultipartHead(response.head, boundary, length),
-          .ranges = std::move(plan.ranges),
-          .around = std::move(around)};
-}
-
 Task<bool> Handler::StoredLarge(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
   const auto age = http::CurrentAge(response->freshness, context_.clock.WallNow());
   const bool keep = Form().keep_alive;
@@ -54,7 +17,7 @@ Task<bool> Handler::StoredLarge(std::shared_ptr<const StoredResponse> response, 
     const bool written = co_await client_.Write(Gather(out_));
     co_return written&& keep;
   }
-  LargeAnswer answer = PlanLarge(*response);
+  http::RangeAnswer answer = AnswerRange(*response);
   if (at_.is_head) answer.ranges.clear();
   std::string chunk;
   if (!answer.ranges.empty()) {

@@ -12,14 +12,6 @@
 #include "services/replica/session/storing.h"
 
 namespace perigee::replica {
-namespace {
-
-bool IsNotModified(const Fetched& fetched) {
-  return fetched.error == FetchError::kNone && fetched.connection->head().status == 304;
-}
-
-}  // namespace
-
 bool Handler::MayShare() const {
   // Such a request wants an answer that was asked for after it came.
   return !at_.control.no_cache && !(at_.control.max_age && at_.control.max_age->count() == 0);
@@ -84,8 +76,8 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
     const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
     const InterimSink interim = ForwardInterim();
     recorder_.AskOrigin();
-    Fetched fetched = co_await context_.pool.Fetch(text, Asks::kContent, &interim);
-    if (!validates && IsNotModified(fetched)) fetched.error = FetchError::kMalformed;
+    const Asks asks = validates ? Asks::kContent : Asks::kUnconditional;
+    Fetched fetched = co_await context_.pool.Fetch(text, asks, &interim);
     recorder_.OriginSaid(fetched.error);
     if (fetched.error != FetchError::kNone) {
       lease.Fail(fetched.error);
@@ -97,7 +89,7 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
       const FetchError error = FetchError::kErrorStatus;
       co_return co_await OriginFailed(error, false);
     }
-    if (!IsNotModified(fetched)) {
+    if (fetched.connection->head().status != 304) {
       co_return co_await Shared(std::move(lease), std::move(fetched.connection), fields);
     }
     const http::ResponseHead not_modified = std::move(fetched.connection->head());

@@ -19,7 +19,7 @@ void LogInsert(const std::string& key, InsertResult result) {
 
 void Store(Cache& cache, Storing storing, Chunk body) {
   SetLength(body->size(), &storing.head);
-  StoredResponse stored{.head = std::move(storing.head), .body = std::move(body)};
+  StoredResponse stored{.head = std::move(storing.head), .body = Body(std::move(body))};
   LogInsert(storing.key, cache.Insert(storing.key, storing.request, std::move(stored), storing.asked_at));
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <csignal>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -28,6 +29,8 @@ inline ScriptedOrigin::Script Answer(std::string response) {
 
 class ServerTest : public ::testing::Test {
  protected:
+  ServerTest() { std::signal(SIGPIPE, SIG_IGN); }  // as the program does
+
   void Start(ScriptedOrigin::Script script) {
     origin_ = std::make_unique<ScriptedOrigin>(std::move(script));
     StartServer(fmt::format("127.0.0.1:{}", origin_->port()));
