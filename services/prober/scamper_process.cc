@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "fmt/format.h"
+#include "spdlog/spdlog.h"
 
 namespace perigee {
 namespace {
@@ -183,7 +184,12 @@ ScamperProcess::~ScamperProcess() {
   if (pidfd_.get() < 0) return;
   RequestEnd();
   pollfd event{pidfd_.get(), POLLIN, 0};
-  while (poll(&event, 1, kStopPatienceMs) < 0 && errno == EINTR) {
+  int ended = 0;
+  while ((ended = poll(&event, 1, kStopPatienceMs)) < 0 && errno == EINTR) {
+  }
+  if (ended == 0) {
+    spdlog::warn("scamper runs on: it has become another user, whom this process may end with CAP_KILL only");
+    kill(watchdog_, SIGKILL);
   }
   Reap();
 }

@@ -1,0 +1,50 @@
+"""prober as a service: it ends when it is told to, whatever rights it has."""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+from cdn import BIN, wait_until
+from local_dns import free_port
+
+USER = pwd.getpwnam("daemon")  # another than scamper's, which is nobody
+CAPABILITIES = "net_raw", "sys_chroot", "setuid", "setgid"  # and not kill
+END_TIMEOUT_S = 10
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def scampers(folder):
+    """The processes that were told to listen in the folder."""
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and f"{folder}/".encode() in (entry / "cmdline").read_bytes():
+                yield int(entry.name)
+
+
+@needs_root
+def test_it_ends_though_it_may_not_end_scamper():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="perigee-prober-test-"))
+    os.chown(folder, USER.pw_uid, USER.pw_gid)
+    granted = "-all," + ",".join(f"+{name}" for name in CAPABILITIES)
+    command = ["setpriv", f"--reuid={USER.pw_uid}", f"--regid={USER.pw_gid}", "--clear-groups", f"--inh-caps={granted}",
+               f"--ambient-caps={granted}", BIN / "prober", "--listen", f"127.0.0.1:{free_port()}"]
+    with open(folder / "log", "w") as log:
+        prober = subprocess.Popen(command, env={**os.environ, "RUNTIME_DIRECTORY": str(folder)}, stderr=log)
+    try:
+        wait_until("scamper listens", lambda: list(folder.glob("*/scamper")))
+        prober.send_signal(signal.SIGTERM)
+        assert prober.wait(END_TIMEOUT_S) == 0
+        assert "CAP_KILL" in (folder / "log").read_text()
+        assert list(scampers(folder))
+    finally:
+        prober.kill()
+        for pid in scampers(folder):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder)
