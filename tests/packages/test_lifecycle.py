@@ -90,7 +90,7 @@ def test_an_installation_starts_nothing_and_says_what_to_do(machine):
     for service in SERVICES:
         assert active(machine, service) == "inactive"
         assert machine.sh(f"systemctl is-enabled {service}", check=False).stdout == "disabled\n"
-    assert machine.sh(f"cdnctl --config {FLEET} config check").returncode == 0
+    assert machine.sh("cdnctl config check").returncode == 0
     assert "config check" in machine.sh("cat /usr/share/doc/perigee-tools/README.Debian").stdout
     for page in ("man1/cdnctl.1", "man8/dnsserver.8", "man8/httpserver.8", "man8/prober.8"):
         assert ".SH NAME" in machine.sh(f"zcat /usr/share/man/{page}.gz").stdout
@@ -112,12 +112,12 @@ def test_what_is_enabled_serves(machine, origin, tmp_path):
     machine.sh(f"systemctl enable --now {' '.join(SERVICES)} 2>&1")
     for service in SERVICES:
         assert active(machine, service) == "active", machine.sh(f"journalctl -u {service}").stdout
-    machine.sh(f"timeout 20 sh -c 'until cdnctl --config {FLEET} status | grep -qw healthy; do sleep 0.2; done'")
+    machine.sh("timeout 20 sh -c 'until cdnctl status | grep -qw healthy; do sleep 0.2; done'")
     assert serves()
 
 
 def test_a_client_is_measured_by_scamper_within_the_sandbox(machine):
-    table = machine.sh(f"cdnctl --config {FLEET} measure 198.18.0.2").stdout
+    table = machine.sh("cdnctl measure 198.18.0.2").stdout
     assert re.search(r"here +\d+\.\d+.*icmp-echo", table), table
 
 

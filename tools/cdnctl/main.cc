@@ -1,5 +1,6 @@
 // cdnctl: the operator's one command. Every subcommand is a call on control ports, shown as a table.
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -32,8 +33,18 @@ constexpr char kExamples[] =
     "  cdnctl --director 192.0.2.1:4303 status       a director on another host\n"
     "  cdnctl config check --config cdn.textproto    is the fleet file right?";
 
+// The one in the working directory, else the one that the package installs.
+std::string DefaultFleetFile() {
+  constexpr char kHere[] = "cdn.textproto";
+  constexpr char kInstalled[] = "/etc/perigee/cdn.textproto";
+  std::error_code ignored;
+  const bool only_installed =
+      !std::filesystem::exists(kHere, ignored) && std::filesystem::exists(kInstalled, ignored);
+  return only_installed ? kInstalled : kHere;
+}
+
 struct Flags {
-  std::string director = "127.0.0.1:4303", config = "cdn.textproto", client, replica;
+  std::string director = "127.0.0.1:4303", config = DefaultFleetFile(), client, replica;
 };
 
 // The fleet file is needed for its TLS files and its probers; what asks the director can do without both.
@@ -96,8 +107,8 @@ int Run(int argc, char** argv) {
   app.fallthrough();
   app.add_option("--director", flags.director, "Control port of the director, address:port")
       ->capture_default_str();
-  app.add_option("--config", flags.config, "The fleet file: replicas, probers and TLS")
-      ->capture_default_str();
+  app.add_option("--config", flags.config,
+                 "The fleet file: replicas, probers and TLS [cdn.textproto here, else in /etc/perigee]");
   const auto add = [](CLI::App& to, const char* name, const char* help) {
     CLI::App* command = to.add_subcommand(name, help);
     command->fallthrough();
