@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "fmt/format.h"
+#include "grpc/health/v1/health.pb.h"
 #include "lib/base/read_file.h"
 #include "spdlog/spdlog.h"
 
@@ -107,6 +108,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(
   gpr_set_log_function(LogFromGrpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::health::v1::HealthCheckRequest::descriptor();  // linked, so that reflection can describe the service
   grpc::ServerBuilder builder;
   std::unique_ptr<ControlServer> control(new ControlServer);
   builder.AddListeningPort(listen.ToString(), *credentials, &control->port_);

@@ -1,5 +1,7 @@
 #include "lib/rpc/control.h"
 
+#include <grpcpp/generic/generic_stub.h>
+
 #include <atomic>
 #include <future>
 

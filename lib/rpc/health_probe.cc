@@ -1,31 +1,23 @@
 #include "lib/rpc/health_probe.h"
 
 #include <memory>
-#include <string>
 #include <utility>
 
 namespace perigee {
 namespace {
 
-// HealthCheckResponse{status: SERVING}: field 1, varint, 1.
-constexpr std::string_view kServing{"\x08\x01", 2};
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
 
 struct Call {
   explicit Call(CallGroup& group) : member(group) {}
 
   CallGroup::Membership member;
-  grpc::ByteBuffer request, response;
+  HealthCheckRequest request;
+  HealthCheckResponse response;
   bool connected = false;
   MonoTime sent;
 };
-
-std::string Flatten(const grpc::ByteBuffer& buffer) {
-  std::vector<grpc::Slice> slices;
-  std::string bytes;
-  if (!buffer.Dump(&slices).ok()) return bytes;
-  for (const auto& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  return bytes;
-}
 
 HealthReport Read(const Call& call, const grpc::Status& status) {
   HealthReport report;
@@ -35,7 +27,7 @@ HealthReport Read(const Call& call, const grpc::Status& status) {
   report.reachable = true;
   if (call.connected)
     report.rtt = std::chrono::duration_cast<Rtt>(std::chrono::steady_clock::now() - call.sent);
-  report.serving = status.ok() && Flatten(call.response) == kServing;
+  report.serving = status.ok() && call.response.status() == HealthCheckResponse::SERVING;
   return report;
 }
 
@@ -49,13 +41,11 @@ void HealthProbe::Check(std::chrono::milliseconds timeout, std::function<void(He
   call->connected = channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
   call->sent = std::chrono::steady_clock::now();
   call->member.context.set_deadline(std::chrono::system_clock::now() + timeout);
-  const grpc::Slice empty;
-  call->request = grpc::ByteBuffer(&empty, 1);
-  stub_.UnaryCall(&call->member.context, "/grpc.health.v1.Health/Check", {}, &call->request, &call->response,
-                  [call, done = std::move(done)](const grpc::Status& status) {
-                    const std::unique_ptr<Call> owned(call);
-                    done(Read(*call, status));
-                  });
+  stub_.async()->Check(&call->member.context, &call->request, &call->response,
+                       [call, done = std::move(done)](const grpc::Status& status) {
+                         const std::unique_ptr<Call> owned(call);
+                         done(Read(*call, status));
+                       });
 }
 
 }  // namespace perigee

@@ -1,16 +1,13 @@
 // The client side of grpc.health.v1.Health/Check: is the peer serving, and how far away is it?
-//
-// The protocol's two messages are one field each, so they are written by hand here: linking a second copy of
-// health.proto beside the one inside gRPC is an error at start.
 #pragma once
 
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
 #include <functional>
 #include <memory>
 
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "lib/base/clock.h"
 #include "lib/rpc/call_group.h"
 
@@ -37,7 +34,7 @@ class HealthProbe {
 
  private:
   const std::shared_ptr<grpc::Channel> channel_;
-  grpc::GenericStub stub_;
+  grpc::health::v1::Health::Stub stub_;
   CallGroup calls_;  // destroyed first: cancels what is under way and waits for it
 };
 

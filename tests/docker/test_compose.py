@@ -14,7 +14,7 @@ NOTICED_WITHIN_S = 3
 
 
 def shell(command, check=True):
-    path = f"{ROOT / 'tests/docker'}:{os.environ['PATH']}"  # grpcurl
+    path = f"{ROOT / 'tests/tools'}:{os.environ['PATH']}"  # grpcurl
     return run("bash", "-c", command, cwd=FOLDER, env={**os.environ, "PATH": path}, check=check)
 
 
