@@ -109,7 +109,7 @@ class Machine:
         """A shell command in the machine, as root."""
         init = self._init_pid()
         done = subprocess.run(["nsenter", "--target", str(init), "--all", "sh", "-c", command],
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=60)
         if check and done.returncode != 0:
             raise RuntimeError(f"{self.name}: {command}: {done.stderr}")
         return done.stdout

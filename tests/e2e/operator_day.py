@@ -13,7 +13,7 @@ DIRECTOR = "client-new-york"
 ORIGIN = "client-dallas"
 OPERATOR = "client-montreal"
 CLIENT = "client-paris"
-COMMAND_TIMEOUT_S = 120
+COMMAND_TIMEOUT_S = 300
 
 
 class Operator:
