@@ -1,4 +1,4 @@
-"""docs/grpcurl.md, run as printed against the real programs."""
+"""Pages of docs/, run as printed against the real programs."""
 
 import os
 import re
@@ -9,20 +9,33 @@ from cdn import BIN, ROOT, wait_until
 from local_dns import CLIENT, LocalDns, free_port
 from local_replicas import LocalReplicas
 
-PAGE = ROOT / "docs/grpcurl.md"
 TIMEOUT_S = 30
 
 
-def examples():
+def examples(page):
     """Each command of the page with the lines that it prints there."""
-    for block in re.findall(r"^```\n(\$ .*?)^```$", PAGE.read_text(), re.M | re.S):
+    for block in re.findall(r"^```\n(\$ .*?)^```$", (ROOT / "docs" / page).read_text(), re.M | re.S):
         for command, *lines in (example.splitlines() for example in block[2:].split("\n$ ")):
             yield pytest.param(command, [line for line in lines if line != "…"], id=command)
 
 
+def check(command, lines, here):
+    """Runs it with what `here` puts in place of the page's words."""
+    for printed, ours in here.items():
+        command = command.replace(printed, ours)
+    path = f"{ROOT / 'tests/tools'}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", command], env={**os.environ, "PATH": path}, capture_output=True, text=True,
+                          timeout=TIMEOUT_S)
+    assert done.returncode == 0, done.stderr
+    said = [line.strip() for line in done.stdout.splitlines()]
+    for line in lines:
+        assert line.strip() in said, done.stdout
+    return said
+
+
 @pytest.fixture(scope="module")
 def ports(tmp_path_factory):
-    """The page's ports, as they are here."""
+    """The ports of grpcurl.md, as they are here."""
     folder = tmp_path_factory.mktemp("grpcurl")
     (folder / "prober.textproto").write_text('domain: "cdn.example.org"\nprobe_policy { allow_special: "127.0.0.0/8" }\n')
     port = free_port()
@@ -41,14 +54,17 @@ def ports(tmp_path_factory):
             prober.wait()
 
 
-@pytest.mark.parametrize("command, lines", examples())
-def test_the_page(ports, command, lines):
-    for printed, here in ports.items():
-        command = command.replace(printed, here)
-    path = f"{ROOT / 'tests/tools'}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", command], env={**os.environ, "PATH": path}, capture_output=True, text=True,
-                          timeout=TIMEOUT_S)
-    assert done.returncode == 0, done.stderr
-    said = [line.strip() for line in done.stdout.splitlines()]
-    for line in lines:
-        assert line.strip() in said, done.stdout
+@pytest.mark.parametrize("command, lines", examples("grpcurl.md"))
+def test_grpcurl(ports, command, lines):
+    check(command, lines, ports)
+
+
+@pytest.fixture(scope="module")
+def director(tmp_path_factory):
+    with LocalDns(tmp_path_factory.mktemp("director"), flags=["--ns-address", "192.0.2.1"]) as dns:
+        yield f"@127.0.0.1 -p {dns.port}"
+
+
+@pytest.mark.parametrize("command, lines", examples("delegation.md"))
+def test_delegation(director, command, lines):
+    assert check(command, lines, {"@192.0.2.1": director}), "an answer"
