@@ -19,6 +19,11 @@ class Operation:
         self.failures = {}
         self.progress = Progress([host.name for host in fleet.hosts])
 
+    @property
+    def director(self):
+        """The one of `hosts` that answers DNS, if it still is one of them."""
+        return next((remote for remote in self.hosts if remote.host.is_director), None)
+
     def on_all(self, do, hosts=None):
         """Calls do(remote) for all hosts; the results of those that did not fail, by name."""
         hosts = self.hosts if hosts is None else hosts

@@ -56,7 +56,7 @@ def _last_words(remote, name):
 
 def _exchange(operation, remotes):
     """Replicas one after the other, then the director; the first failure ends it, and leaves the others as they are."""
-    director = next((r for r in operation.hosts if r.host.is_director), None)
+    director = operation.director
     failed = False
     for remote in sorted(remotes, key=lambda r: r.host.is_director):
         name = remote.host.name
@@ -111,7 +111,7 @@ def _is_right(row):
 def _test(operation, facts):
     """The table of all replicas, also of those that failed before."""
     fleet = operation.fleet
-    director = next((r for r in operation.hosts if r.host.is_director), None)
+    director = operation.director
     if director:
         up = [r.host.name for r in operation.hosts if r.host.replica]
         operation.progress.say(director.host.name, "waiting for health")
