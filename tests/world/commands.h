@@ -34,7 +34,7 @@ int PrintRtt(const std::string& a, const std::string& b, const std::string& desc
 // "set …" or "stats", as in control_protocol.h.
 int Request(const std::string& request);
 
-// 1 also when the mean error is above kMaxMeanError.
+// 1 also when the error of the shortest answers is above kMaxShortestError.
 int Check(const CheckOptions& options);
 
 // Runs a command in a host's network namespace, with /etc/netns/pg-HOST/resolv.conf if there is one; does not

@@ -7,7 +7,6 @@
 #include "fmt/format.h"
 #include "tests/world/quantities.h"
 #include "tests/world/text.h"
-#include "tests/world/world_description.h"
 
 namespace perigee::world {
 namespace {
@@ -63,6 +62,7 @@ void CheckReport::Received(size_t pair, std::chrono::nanoseconds rtt) {
   ++received_;
   ++tally.count;
   tally.sum += rtt;
+  tally.shortest = std::min(tally.shortest, rtt);
   tally.worst = std::max(tally.worst, Magnitude(rtt - pairs_[pair].configured));
 }
 
@@ -72,10 +72,20 @@ std::chrono::nanoseconds CheckReport::ErrorOf(size_t pair) const {
   return Magnitude(tally.sum / tally.count - pairs_[pair].configured);
 }
 
-std::chrono::nanoseconds CheckReport::MeanError() const {
+std::chrono::nanoseconds CheckReport::ShortestErrorOf(size_t pair) const {
+  return Magnitude(tallies_[pair].shortest - pairs_[pair].configured);
+}
+
+std::chrono::nanoseconds CheckReport::MeanError() const { return MeanOverPairs(&CheckReport::ErrorOf); }
+
+std::chrono::nanoseconds CheckReport::ShortestError() const {
+  return MeanOverPairs(&CheckReport::ShortestErrorOf);
+}
+
+std::chrono::nanoseconds CheckReport::MeanOverPairs(ErrorOfPair error) const {
   if (pairs_.empty()) return {};
   std::chrono::nanoseconds sum{};
-  for (size_t i = 0; i < pairs_.size(); ++i) sum += ErrorOf(i);
+  for (size_t i = 0; i < pairs_.size(); ++i) sum += (this->*error)(i);
   return sum / static_cast<int64_t>(pairs_.size());
 }
 
@@ -90,11 +100,11 @@ std::string CheckReport::Summary(const CheckedWorld& world) const {
     return fmt::format("{} - {}", world.hosts[pairs_[pair].from].name, world.hosts[pairs_[pair].to].name);
   };
   return fmt::format(
-      "{} pairs, {} echoes, {} without an answer; error: mean {:.3f} ms, worst pair {:.3f} ms ({}), worst "
-      "packet "
-      "{:.3f} ms ({})",
-      pairs_.size(), sent_, sent_ - received_, Milliseconds(MeanError()), Milliseconds(ErrorOf(worst_pair)),
-      name(worst_pair), Milliseconds(tallies_[worst_packet].worst), name(worst_packet));
+      "{} pairs, {} echoes, {} without an answer; error: of the shortest answers {:.3f} ms, "
+      "mean {:.3f} ms, worst pair {:.3f} ms ({}), worst packet {:.3f} ms ({})",
+      pairs_.size(), sent_, sent_ - received_, Milliseconds(ShortestError()), Milliseconds(MeanError()),
+      Milliseconds(ErrorOf(worst_pair)), name(worst_pair), Milliseconds(tallies_[worst_packet].worst),
+      name(worst_packet));
 }
 
 }  // namespace perigee::world
