@@ -83,7 +83,7 @@ def make(fleet, host, keys, runtime):
         for name, arguments in services(fleet, host).items():
             add_file(tar, f"services/{name}", "".join(f"{a}\n" for a in arguments).encode(), 0o644)
         for name, content in sorted(keys.items()):
-            add_file(tar, f"keys/{name}", content, 0o600 if name == "key.pem" else 0o640)
+            add_file(tar, f"keys/{name}", content, 0o600 if name.endswith("key.pem") else 0o640)
     archive = compressed(raw.getvalue())
     sha256 = hashlib.sha256(archive).hexdigest()
     identity = hashlib.sha256(f"{sha256} {runtime}".encode()).hexdigest()[:12]
