@@ -32,7 +32,7 @@ class RoleCheck final : public grpc::AuthMetadataProcessor {
                        OutputMetadata*) override {
     const auto path = metadata.find(":path");
     std::vector<std::string> uris;
-    for (const grpc::string_ref uri : caller->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME))
+    for (const grpc::string_ref& uri : caller->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME))
       uris.emplace_back(View(uri));
     const Role role = RoleOf(uris);
     const absl::Status allowed = MayCall(role, path == metadata.end() ? "/" : View(path->second));
