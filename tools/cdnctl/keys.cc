@@ -86,6 +86,11 @@ absl::Status WritePair(const CertifiedKey& pair, const fs::path& certificate, co
   return WriteFile(certificate, pair.certificate_pem, 0644);
 }
 
+absl::Status NoAuthority(const fs::path& folder) {
+  return absl::NotFoundError(
+      fmt::format("{} has no authority: `cdnctl keys init` makes one", folder.string()));
+}
+
 absl::Status CheckName(const std::string& name) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
   if (!name.empty() && name.size() <= kMaxName && name.front() != '.' && name != kAuthority &&
@@ -165,10 +170,7 @@ absl::StatusOr<v1::Key> KeyFolder::Init(days life, bool force) const {
 
 absl::StatusOr<CertifiedKey> KeyFolder::Authority() const {
   auto pair = ReadPair(path_ / "ca.pem", path_ / "ca.key");
-  if (absl::IsNotFound(pair.status())) {
-    return absl::NotFoundError(
-        fmt::format("{} has no authority: `cdnctl keys init` makes one", path_.string()));
-  }
+  if (absl::IsNotFound(pair.status())) return NoAuthority(path_);
   return pair;
 }
 
@@ -269,9 +271,10 @@ std::vector<std::string> KeyFolder::Names() const {
 
 absl::StatusOr<v1::KeysReport> KeyFolder::Show() const {
   v1::KeysReport report;
-  const auto authority = Authority();
+  const auto authority = ReadFile(path_ / "ca.pem", kMaxPemBytes);  // its key may lie elsewhere
+  if (absl::IsNotFound(authority.status())) return NoAuthority(path_);
   if (!authority.ok()) return authority.status();
-  const auto certificate = ReadCertificate(authority->certificate_pem);
+  const auto certificate = ReadCertificate(*authority);
   if (!certificate.ok()) return certificate.status();
   *report.add_keys() = Describe(kAuthority, *certificate, "");
   for (const std::string& name : Names()) {

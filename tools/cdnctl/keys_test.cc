@@ -151,6 +151,7 @@ TEST_F(KeyFolderTest, ATableShowsAllAndColoursWhatEndsSoon) {
             "NAME    ROLE       ADDRESSES   EXPIRES     DAYS\n"
             "ca      authority  -           2041-05-04  3650\n"
             "dublin  replica    192.0.2.10  2032-06-07   397\n");
+  fs::remove(root_ / "keys/ca.key");
   const std::string later = KeysTable(*Folder().Show(), kNow + days(390), true);
   EXPECT_THAT(later, HasSubstr("\x1b[31mdublin  replica    192.0.2.10  2032-06-07     7\x1b[0m\n"));
   EXPECT_THAT(later, HasSubstr("\nca      authority")) << "not coloured";
