@@ -61,7 +61,6 @@ def test_top_shows_what_goes_on(director):
 
 
 @pytest.mark.parametrize("words, code, message", [
-    (["--director", "127.0.0.1:1", "status"], 1, "is --director right?"),
     (["drain", "nowhere"], 2, "nowhere"),
     (["--identity", "nowhere", "status"], 2, "nowhere/ca.pem"),
     (["--config", "absent.textproto", "purge", "--all"], 2, "absent.textproto"),
@@ -71,6 +70,11 @@ def test_top_shows_what_goes_on(director):
 def test_exit_codes_say_whose_fault_it_is(director, words, code, message):
     done = director.cdnctl(*words)
     assert (done.returncode, done.stdout) == (code, "") and message in done.stderr, done.stderr
+
+
+def test_a_director_that_does_not_answer_is_no_mistake_of_the_command_line():
+    done = subprocess.run([BIN / "cdnctl", "--director", "127.0.0.1:1", "status"], capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "") and "is --director right?" in done.stderr
 
 
 def test_keys_are_what_others_take_for_good(tmp_path):

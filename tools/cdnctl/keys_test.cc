@@ -81,7 +81,7 @@ TEST_F(KeyFolderTest, WhatSaysTheSameIsKeptAndWhatDoesNotIsReplacedOnlyByForce) 
   KeyFolder::Wanted changed = Dublin();
   changed.role = Role::kDirector;
   EXPECT_EQ(Folder().Issue(changed, kLife, false).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Folder(kLife).Issue(Dublin(), kLife, false).status().code(),
+  EXPECT_EQ(Folder(kLife + days(1)).Issue(Dublin(), kLife, false).status().code(),
             absl::StatusCode::kFailedPrecondition)
       << "it has ended";
   EXPECT_EQ(Text("dublin/cert.pem"), before);
