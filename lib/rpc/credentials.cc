@@ -3,6 +3,7 @@
 #include <grpcpp/security/auth_metadata_processor.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
+#include <sys/stat.h>
 
 #include <vector>
 
@@ -49,9 +50,13 @@ class RoleCheck final : public grpc::AuthMetadataProcessor {
 
 absl::StatusOr<std::string> ReadPem(const std::string& path) {
   auto pem = ReadFile(path, kMaxPemBytes);
-  if (pem.ok()) return pem;
   const std::string why(pem.status().message());
-  return absl::InvalidArgumentError(fmt::format("control: {}", why));
+  if (!pem.ok()) return absl::InvalidArgumentError(fmt::format("control: {}", why));
+  struct stat file {};
+  if (::stat(path.c_str(), &file) == 0 && file.st_mtime == 0)
+    return absl::InvalidArgumentError(fmt::format(
+        "control: \"{}\" was modified at the time 0, which gRPC takes for unreadable: touch it", path));
+  return pem;
 }
 
 // gRPC says nothing of files that it can't use, and serves nobody.

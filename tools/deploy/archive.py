@@ -4,12 +4,13 @@ import gzip
 import io
 import tarfile
 
+_MTIME = 1  # a constant, but not 0: gRPC takes certificates of that time for unreadable
 _COMPRESSION = 6  # more costs seconds and saves per cents
 
 
 def add_file(tar, name, content, mode):
     info = tarfile.TarInfo(name)
-    info.size, info.mode = len(content), mode
+    info.size, info.mode, info.mtime = len(content), mode, _MTIME
     tar.addfile(info, io.BytesIO(content))
 
 
