@@ -55,7 +55,9 @@ struct FlightBoard::Flight {
   std::array<Sample, kMaxReplicas> samples{};
   std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start: an answer is judged by what was known then
   Rtt overhead{};
-  std::optional<ReplicaId> previous;  // the home that the client had, or has been given by this flight
+  // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
+  // been given a replica, and a little is reason enough to move.
+  std::optional<ReplicaId> previous;
   std::vector<Done> parked;
   bool answered = false;  // somebody waited, and was answered
 };
@@ -330,7 +332,7 @@ MapRow FlightBoard::Remember(Flight& flight) {
     inputs.previous = flight.previous;
     row.decision = ChooseHome(inputs, options_.rules);
     row.rules = rules_fingerprint_;
-    if (measured) flight.previous = row.decision.replica;
+    if (measured && !flight.is_stranger) flight.previous = row.decision.replica;
   }
   row.measured_at = clock_.Now();
   map_.Put(flight.client.prefix, row);
@@ -373,7 +375,6 @@ void FlightBoard::End(Flight& flight, FlightEnd end) {
   }
 }
 
-// A stranger has only just been given a replica: a little is reason enough to move.
 void FlightBoard::Refine(const ClientKey& client, const MapRow& row, bool was_stranger) {
   if (options_.refinement_probes <= 1 || refinements_ * kRefinementShare >= options_.max_flights) return;
   const ReplicaSet askable = Contenders(SamplesOf(row), fleet_.measurable(), fleet_.distances());

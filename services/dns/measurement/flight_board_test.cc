@@ -530,7 +530,7 @@ TEST_F(FlightBoardTest, WhatIsRememberedIsTheHomeAndWhatIsAnsweredMindsHealthAnd
   EXPECT_EQ(answers_.back().replica, ToReplicaId(0));
 }
 
-TEST_F(FlightBoardTest, AnAnswerAfterTheDecisionMovesNobodyForLessThanHysteresis) {
+TEST_F(FlightBoardTest, AnAnswerAfterTheDecisionMovesAStrangerByALittleAndAKnownClientNot) {
   fleet_.SetDistance(ToReplicaId(0), ToReplicaId(1), milliseconds(80));
   fleet_.SetDistance(ToReplicaId(0), ToReplicaId(2), milliseconds(200));
   Park();
@@ -539,7 +539,15 @@ TEST_F(FlightBoardTest, AnAnswerAfterTheDecisionMovesNobodyForLessThanHysteresis
   Answer(1, 27);  // the triangle was wrong
   Fail(2);
   EXPECT_EQ(answers_.at(0).replica, ToReplicaId(0));
-  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+  Pass(3000);
+  Park();  // found wanting by who asks
+  Pass(80);
+  Answer(0, 24, 2);
+  Answer(1, 27, 2);
+  Fail(2);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
   EXPECT_EQ(Row().decision.reason, Reason::kHysteresis);
 }
 
