@@ -8,8 +8,9 @@ import time
 import pytest
 
 from cdn import ROOT, wait_until
+from commands import compare, examples
 from machine import can_have_systemd
-from operator_day import CLIENT, DIRECTOR, DOMAIN, Operator
+from operator_day import CLIENT, DIRECTOR, DOMAIN, OPERATOR, Operator
 
 REPLICAS = {"london": "client-london", "miami": "client-miami"}
 
@@ -51,6 +52,14 @@ def test_deployed_and_run_every_replica_serves(running):
         assert row[3] == "healthy" and "200" in row, running.table
     assert len({line.index("healthy") for line in running.table.splitlines()[1:-1]}) == 1, "columns line up"
     assert running.dig() == [running.replica("london").address]
+    [shown] = examples("docs/ec2.md", "./runCDN")
+    compare([line.replace("cdn.example.org", DOMAIN) for line in shown.values[1]], running.table)
+
+
+@pytest.mark.parametrize("command, shown", examples("docs/ec2.md", "ssh "))
+def test_the_director_is_asked_over_ssh(running, command, shown):
+    done = running.world.run(OPERATOR, *running.as_here(command), cwd=running.folder)
+    assert done.returncode == 0 and all(name in done.stdout for name in REPLICAS), done.stderr
 
 
 def test_programs_run_as_nobody_in_particular_and_keys_are_theirs_alone(running):

@@ -6,7 +6,8 @@ import re
 import subprocess
 
 import pytest
-from machine import ADDRESS, CLIENT, NETWORK, ROOT, Machine, at_client, run
+from commands import ROOT, run
+from machine import ADDRESS, CLIENT, NETWORK, Machine, at_client
 
 DEBS = ROOT / "build/release/packages"
 FLEET = "/etc/perigee/cdn.textproto"
