@@ -129,8 +129,8 @@ def test_a_service_holds_no_more_than_it_needs(machine, service):
     uid = machine.sh("id -u perigee").stdout.strip()
     assert fields["Uid"].split() == [uid] * 4
     assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
-    net_raw, sys_chroot, setuid, setgid = 13, 18, 7, 6
-    allowed = sum(1 << bit for bit in (net_raw, sys_chroot, setuid, setgid)) if "prober" in service else 0
+    net_raw, sys_chroot, setuid, setgid, kill = 13, 18, 7, 6, 5
+    allowed = sum(1 << bit for bit in (net_raw, sys_chroot, setuid, setgid, kill)) if "prober" in service else 0
     assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == allowed
 
 
@@ -138,6 +138,13 @@ def test_a_reload_is_told_to_systemd(machine):
     machine.sh("systemctl reload perigee-dnsserver perigee-httpserver")
     assert "reloaded" in machine.sh("journalctl -u perigee-dnsserver").stdout
     assert serves()
+
+
+def test_a_scamper_that_hangs_is_ended_and_another_measures(machine):
+    """It has become another user, whom only KILL can end."""
+    hung = machine.sh("pgrep -P $(pgrep -x prober-watchdog)").stdout.strip()
+    machine.sh(f"kill -STOP {hung}; timeout 40 sh -c 'while kill -0 {hung} 2>/dev/null; do cdnctl measure 198.18.0.2; done'")
+    machine.sh("timeout 20 sh -c 'until cdnctl measure 198.18.0.2 | grep -q icmp-echo; do sleep 0.2; done'")
 
 
 def test_a_killed_service_comes_back(machine):

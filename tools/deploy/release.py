@@ -12,6 +12,7 @@ from fleet import DIRECTOR_PORT, FleetError
 
 ROOT = "/opt/perigee"
 USER = "perigee"
+HARDENING = pathlib.Path(__file__).resolve().parents[2] / "packaging/systemd/hardening"
 HOST_SCRIPT = "".join(part.read_text() for part in sorted(pathlib.Path(__file__).with_name("host").glob("*.sh")))
 
 _ETC = f"{ROOT}/current/etc"
@@ -82,6 +83,8 @@ def make(fleet, host, keys, runtime):
                 raise FleetError(f"{path}, which the fleet file names: {error.strerror}") from None
         for name, arguments in services(fleet, host).items():
             add_file(tar, f"services/{name}", "".join(f"{a}\n" for a in arguments).encode(), 0o644)
+            for rights in ("10-all.conf", f"10-{name}.conf"):
+                add_file(tar, f"hardening/{name}/{rights}", (HARDENING / rights).read_bytes(), 0o644)
         for name, content in sorted(keys.items()):
             add_file(tar, f"keys/{name}", content, 0o600 if name == "key.pem" else 0o640)
     archive = compressed(raw.getvalue())

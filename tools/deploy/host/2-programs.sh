@@ -1,3 +1,9 @@
+# What the prober is left with, as setpriv wants it: +net_raw,+kill
+prober_capabilities() {
+  sed -n 's/^AmbientCapabilities=//p' "$root/current/hardening/prober/10-prober.conf" |
+    tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g'
+}
+
 # Becomes a program of the current release: NAME [ARGUMENT…]
 become() {
   name=$1
@@ -10,7 +16,7 @@ become() {
   set -- "$runtime/run/$name" --inhibit-cache --library-path "$runtime/lib" --argv0 "$name" "$runtime/bin/$name" "$@"
   # The others give up root by themselves; systemd has taken it from all.
   if [ "$name" = prober ] && [ "$(id -u)" = 0 ]; then
-    capabilities=-all$(printf ',+%s' $prober_capabilities)
+    capabilities=-all,$(prober_capabilities)
     set -- setpriv --reuid="$user" --regid="$user" --init-groups --inh-caps="$capabilities" \
       --ambient-caps="$capabilities" --bounding-set="$capabilities" --no-new-privs "$@"
   fi
