@@ -11,7 +11,6 @@ from archive import add_file, compressed
 from fleet import DIRECTOR_PORT, FleetError
 
 ROOT = "/opt/perigee"
-USER = "perigee"
 HARDENING = pathlib.Path(__file__).resolve().parents[2] / "packaging/systemd/hardening"
 HOST_SCRIPT = "".join(part.read_text() for part in sorted(pathlib.Path(__file__).with_name("host").glob("*.sh")))
 
@@ -57,12 +56,12 @@ def services(fleet, host):
     config = ["--config", f"{_ETC}/cdn.textproto"]
     found = {}
     if host.is_director:
-        found["dnsserver"] = ["-p", str(fleet.dns_port), "-n", fleet.domain, *config, "--user", USER,
+        found["dnsserver"] = ["-p", str(fleet.dns_port), "-n", fleet.domain, *config,
                               "--control", f"127.0.0.1:{DIRECTOR_PORT}", "--ns-address", *host.addresses]
     if host.replica:
         # Public addresses may be a gateway's (EC2), so they can't be listened on; keys keep strangers out.
         everywhere = "0.0.0.0" if ":" not in host.address else "[::]"
-        found["httpserver"] = ["-p", str(host.replica.http_port), "-o", fleet.origin, *config, "--user", USER,
+        found["httpserver"] = ["-p", str(host.replica.http_port), "-o", fleet.origin, *config,
                                "--control", f"{everywhere}:{host.replica.control_port}"]
         found["prober"] = ["--listen", f"{everywhere}:{host.replica.prober_port}", *config,
                            "--scamper", f"{ROOT}/current/runtime/scamper"]
