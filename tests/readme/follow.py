@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+"""Follows the README on a bare Debian: a root of its own by debootstrap, the last commit, and what the README prints, in its order.
+
+Needs root, a Debian mirror, and half an hour for compiling; --warm borrows this machine's ccache. What the README says to do by
+hand on several hosts is followed by tests/e2e/test_readme.py and test_deploy.py, which are part of its ./scripts/test; --quick runs
+these two in place of all.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/tools"))
+from commands import blocks, run  # noqa: E402
+
+CACHE = ROOT / "build/readme-test"
+BASE, MACHINE = CACHE / "bookworm", CACHE / "machine"
+COMMAND_TIMEOUT_S = 3600
+# In the machine's own mount and process namespaces, which end with the command.
+ENTER = """
+mount --make-rprivate /
+mount -t proc proc "$0/proc"
+mount --rbind /dev "$0/dev"
+mount --rbind /sys "$0/sys"
+mount -t tmpfs tmpfs "$0/run"
+for folder in $BORROWED; do mkdir -p "$0$folder" && mount --bind "$folder" "$0$folder"; done
+exec chroot "$0" bash -ec "cd $PROJECT; $1"
+"""
+QUICK = "/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_readme.py tests/e2e/test_deploy.py"
+# The table's columns that are the same each time, and those that are milliseconds of this run.
+TIMES = slice(6, 10)
+
+
+def make_machine():
+    """Debian as debootstrap leaves it, and the project."""
+    if not BASE.exists():
+        new = CACHE / "bookworm.new"
+        run("rm", "-rf", new)
+        new.mkdir(parents=True)
+        run("debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", new)
+        new.rename(BASE)
+    run("rm", "-rf", "--one-file-system", MACHINE)
+    run("cp", "-a", BASE, MACHINE)
+    run("cp", "-L", "/etc/resolv.conf", MACHINE / "etc/resolv.conf")
+    run("git", "clone", "-q", "--no-hardlinks", ROOT, f"{MACHINE}{ROOT}")
+
+
+def inside(command, borrowed=(), answers=""):
+    """Runs a line of bash there, in the project's folder; shows it, and returns what it prints."""
+    print(f"\n\033[1m$ {command}\033[0m", flush=True)
+    began = time.monotonic()
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", "PROJECT": str(ROOT),
+                   "BORROWED": " ".join(map(str, borrowed))}
+    environment |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    process = subprocess.Popen(
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "bash", "-ec", ENTER, MACHINE, command],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdin.write(answers)
+    process.stdin.close()
+    said = []
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        said.append(line.rstrip("\n"))
+    status = process.wait()
+    print(f"  {time.monotonic() - began:.0f} s, exit status {status}", flush=True)
+    if status != 0:
+        raise SystemExit(f"the README does not work as printed: {command}")
+    return said
+
+
+def stable(line):
+    """A row of the table without what is different each time."""
+    cells = re.split(r" +", line.strip())
+    del cells[TIMES]
+    return cells
+
+
+def compare_table(printed, said):
+    rows = [stable(line) for line in said]
+    for line in printed:
+        if line == "…":
+            continue
+        if "clients at their nearest" in line:
+            assert any(each.startswith(line) for each in said), line
+        else:
+            assert stable(line) in rows, line
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/dev readme", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--warm", action="store_true", help="with this machine's ccache, settings and all")
+    parser.add_argument("--quick", action="store_true", help="of ./scripts/test only what follows the README")
+    options = parser.parse_args()
+    home = pathlib.Path.home()
+    borrowed = [folder for folder in (home / ".cache/ccache", home / ".config/ccache") if options.warm and folder.exists()]
+    began = time.monotonic()
+    make_machine()
+    demo, both, *_ = blocks("README.md")
+    command, *table = demo.removeprefix("$ ").splitlines()
+    compare_table(table, inside(command, borrowed))
+    for command in both.splitlines()[1:]:
+        inside(QUICK if options.quick else command, borrowed)
+    [packages] = [block for block in blocks("README.md") if "cpack" in block]
+    inside("; ".join(re.split(r" {3,}", line)[0] for line in packages.splitlines()), borrowed, answers="y\n")
+    inside("cd /etc/perigee; cdnctl config check; httpserver --version; prober --version")
+    run("rm", "-rf", "--one-file-system", MACHINE)
+    print(f"\nThe README works as printed, after {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
