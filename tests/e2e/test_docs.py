@@ -1,4 +1,4 @@
-"""Pages of docs/, run as printed against the real programs."""
+"""Pages of docs/, run as printed against the real programs, and the links of all pages."""
 
 import json
 import re
@@ -59,3 +59,24 @@ def test_ec2_opens_what_its_table_says(tmp_path, monkeypatch):
     rows = re.findall(r"^\| (perigee-\w+) \| (\w+) \| (\d+)(?:-(\d+))? \| (\S+) \|", (ROOT / "docs/ec2.md").read_text(), re.M)
     table = {(group, protocol, int(first), int(last or first), source) for group, protocol, first, last, source in rows}
     assert opened == table and made == {row[0] for row in table}
+
+
+PAGES = sorted(page for folder in (".", "bench", "docs", "docs/adr", "docker", "tests/conformance", "tests/world")
+               for page in (ROOT / folder).glob("*.md"))
+
+
+def anchors(page):
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
