@@ -37,7 +37,7 @@ TIMES = slice(6, 10)
 
 
 def make_machine():
-    """Debian as debootstrap leaves it, and the project."""
+    """Debian as debootstrap leaves it, and the project's last commit."""
     if not BASE.exists():
         new = CACHE / "bookworm.new"
         run("rm", "-rf", new)
@@ -50,6 +50,11 @@ def make_machine():
     run("git", "clone", "-q", "--no-hardlinks", ROOT, f"{MACHINE}{ROOT}")
 
 
+def renew_machine():
+    """The one that is there, with the last commit."""
+    run("git", "-C", f"{MACHINE}{ROOT}", "pull", "-q", "--ff-only", ROOT, "HEAD")
+
+
 def inside(command, borrowed=(), answers=""):
     """Runs a line of bash there, in the project's folder; shows it, and returns what it prints."""
     print(f"\n\033[1m$ {command}\033[0m", flush=True)
@@ -57,6 +62,8 @@ def inside(command, borrowed=(), answers=""):
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", "PROJECT": str(ROOT),
                    "BORROWED": " ".join(map(str, borrowed))}
     environment |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    if borrowed:
+        environment |= {name: value for name, value in os.environ.items() if name.startswith(("CCACHE_", "CMAKE_"))}
     process = subprocess.Popen(
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "bash", "-ec", ENTER, MACHINE, command],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -94,12 +101,13 @@ def compare_table(printed, said):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/dev readme", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--warm", action="store_true", help="with this machine's ccache, settings and all")
+    parser.add_argument("--again", action="store_true", help="on the machine that a run left which failed")
     parser.add_argument("--quick", action="store_true", help="of ./scripts/test only what follows the README")
     options = parser.parse_args()
     home = pathlib.Path.home()
     borrowed = [folder for folder in (home / ".cache/ccache", home / ".config/ccache") if options.warm and folder.exists()]
     began = time.monotonic()
-    make_machine()
+    renew_machine() if options.again and MACHINE.exists() else make_machine()
     demo, both, *_ = blocks("README.md")
     command, *table = demo.removeprefix("$ ").splitlines()
     compare_table(table, inside(command, borrowed))
