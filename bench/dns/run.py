@@ -25,7 +25,7 @@ SCENARIOS = ["plain", "guards", "ecs", "flood"]
 ECS_CLIENTS = 100_000
 WARM_RATE, COLD_RATE, PROBE_RATE = 20_000, 1_000, 2_000
 MEASURING_RATE, KNOWN_RATE = 3_000, 50_000  # while 100,000 networks become known
-EVERY_KIND = [*servers.ALL, servers.RealtimeDnsServer]
+EVERY_KIND = [*servers.ALL, servers.PatientDnsServer]
 MAX_FLOOD_RATIO, MAX_FLOOD_P99_US = 1.2, 1000
 
 

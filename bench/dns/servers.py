@@ -155,13 +155,13 @@ class DnsServer(Server):
                 "--control", "127.0.0.1:0"]
 
 
-class RealtimeDnsServer(DnsServer):
-    name = "dnsserver --realtime"
+class PatientDnsServer(DnsServer):
+    name = "dnsserver --no-realtime"
 
     def command(self):
-        return [*super().command(), "--realtime"]
+        return [*super().command(), "--no-realtime"]
 
 
 ALL = [Floor, Gdnsd, Knot, DnsServer]
 # The peers know no unknown clients.
-FLOODED = [DnsServer, RealtimeDnsServer]
+FLOODED = [DnsServer, PatientDnsServer]

@@ -70,6 +70,7 @@ void CheckSteering(const v1::SteeringConfig& s, const Located& at) {
   at.RequireAtMost("max_prefixes", s.max_prefixes(), 100'000'000);
   at.RequireAtMost("max_flights", s.max_flights(), 1'000'000);
   at.RequireAtMost("max_parked_per_flight", s.max_parked_per_flight(), 1'000'000);
+  at.RequireAtMost("refinement_probes", s.refinement_probes(), 10);
   at.RequireAtMost("addresses_per_answer", s.addresses_per_answer(), kMaxAddressesPerAnswer);
   at.RequireAtMost("reports_to_fall", s.reports_to_fall(), kMaxReports);
   at.RequireAtMost("reports_to_rise", s.reports_to_rise(), kMaxReports);

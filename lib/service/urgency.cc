@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -30,6 +31,12 @@ struct SchedAttr {
 
 bool Schedule(const SchedAttr& attributes) { return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0; }
 
+std::chrono::nanoseconds CpuTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 int Niceness() { return getpriority(PRIO_PROCESS, 0); }
 
 }  // namespace
@@ -43,6 +50,41 @@ absl::Status RunRealtime() {
   return absl::PermissionDeniedError(
       "realtime: no right to it: start as root, or set LimitRTPRIO=1 in the systemd unit "
       "(docker run --ulimit rtprio=1)");
+}
+
+void KeepRealtime() {
+  const rlimit limit{.rlim_cur = kRealtimePriority, .rlim_max = kRealtimePriority};
+  setrlimit(RLIMIT_RTPRIO, &limit);
+}
+
+bool Modesty::MayComeFirst(MonoTime now, std::chrono::nanoseconds cpu_time) {
+  const double used =
+      std::chrono::duration<double>(cpu_time - last_cpu_time_) / std::chrono::duration<double>(now - last_);
+  last_ = now;
+  last_cpu_time_ = cpu_time;
+  if (used > kMostOfCore) {
+    probation_ = kProbation;
+  } else if (probation_ > 0) {
+    probation_ = used < kLittleOfCore ? probation_ - 1 : kProbation;
+  }
+  return probation_ == 0;
+}
+
+ModestRealtime::ModestRealtime(bool wanted) : first_(wanted && RunRealtime().ok()) {
+  next_review_ = first_ ? MonoTime::min() : MonoTime::max();
+  if (!first_) RunPromptly();
+}
+
+void ModestRealtime::ReviewNow(MonoTime now) {
+  next_review_ = now + Modesty::kWindow;
+  const bool first = modesty_.MayComeFirst(now, CpuTime());
+  if (first == first_) return;
+  if (first) {
+    first_ = RunRealtime().ok();
+  } else {
+    RunPromptly();
+    first_ = false;
+  }
 }
 
 }  // namespace perigee

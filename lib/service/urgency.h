@@ -5,7 +5,10 @@
 // What is said here holds for the calling thread and all that it starts, and is kept by a change of user.
 #pragma once
 
+#include <chrono>
+
 #include "absl/status/status.h"
+#include "lib/base/clock.h"
 
 namespace perigee {
 
@@ -22,5 +25,48 @@ void RunInBackground();
 // the time that it would take for ever, the kernel keeps a twentieth for the others. PermissionDenied, saying
 // what to do, for who has neither CAP_SYS_NICE nor a limit that allows it.
 absl::Status RunRealtime();
+
+// Lets this process RunRealtime also after it has become another user (RLIMIT_RTPRIO). Needs
+// CAP_SYS_RESOURCE; without, nothing changes.
+void KeepRealtime();
+
+// Who may go before everybody else: a thread that leaves them half of its core. Pure.
+class Modesty {
+ public:
+  static constexpr std::chrono::milliseconds kWindow{100};
+  static constexpr double kMostOfCore = 0.5;
+  // A thread that was not modest has to use less than this for kProbation windows in a row.
+  static constexpr double kLittleOfCore = 0.25;
+  static constexpr int kProbation = 10;
+
+  // What the thread had used of a core in all its life, and when. At least kWindow after the last call; the
+  // first one only begins.
+  bool MayComeFirst(MonoTime now, std::chrono::nanoseconds cpu_time);
+
+ private:
+  MonoTime last_{};
+  std::chrono::nanoseconds last_cpu_time_{};
+  int probation_ = 0;  // windows left
+};
+
+// The thread that makes it runs in real time as long as it is modest, and promptly otherwise: a flood that
+// keeps it busy can't take the core from ssh. Where that is not `wanted` or not permitted it runs promptly,
+// for good. To be used on that thread alone.
+class ModestRealtime {
+ public:
+  explicit ModestRealtime(bool wanted);
+
+  // To be called when a piece of work begins. Costs nothing but ten times a second.
+  void Review(MonoTime now) {
+    if (now >= next_review_) ReviewNow(now);
+  }
+
+ private:
+  void ReviewNow(MonoTime now);
+
+  Modesty modesty_;
+  MonoTime next_review_;
+  bool first_;
+};
 
 }  // namespace perigee

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -57,7 +58,75 @@ TEST(UrgencyTest, APromptThreadKeepsItsPriorityAndGetsShortSlices) {
   EXPECT_THAT(slice, ::testing::AnyOf(uint64_t{100'000}, normal));
 }
 
+using std::chrono::milliseconds;
+
+// Windows in which a thread used `share` of its core, after `windows` of which it may come first or not.
+class ModestyTest : public ::testing::Test {
+ protected:
+  ModestyTest() { EXPECT_TRUE(modesty_.MayComeFirst(now_, cpu_time_)); }
+
+  bool After(int windows, double share) {
+    bool may = false;
+    for (int i = 0; i < windows; ++i) {
+      now_ += Modesty::kWindow;
+      cpu_time_ += std::chrono::duration_cast<std::chrono::nanoseconds>(Modesty::kWindow * share);
+      may = modesty_.MayComeFirst(now_, cpu_time_);
+    }
+    return may;
+  }
+
+ private:
+  Modesty modesty_;
+  MonoTime now_ = MonoTime(std::chrono::hours(1));
+  std::chrono::nanoseconds cpu_time_ = milliseconds(3);
+};
+
+TEST_F(ModestyTest, WhoLeavesHalfOfTheCoreComesFirst) {
+  EXPECT_TRUE(After(1, 0));
+  EXPECT_TRUE(After(100, 0.49));
+  EXPECT_FALSE(After(1, 0.51)) << "one window is enough to lose it";
+}
+
+TEST_F(ModestyTest, WhoTookTheCoreComesFirstAgainAfterASecondOfLittleWork) {
+  EXPECT_FALSE(After(1, 1));
+  EXPECT_FALSE(After(100, 0.3)) << "its share of a core that others want too";
+  EXPECT_FALSE(After(Modesty::kProbation - 1, 0.2));
+  EXPECT_FALSE(After(1, 0.3)) << "the second begins anew";
+  EXPECT_FALSE(After(Modesty::kProbation - 1, 0.2));
+  EXPECT_TRUE(After(1, 0.2));
+}
+
 using RealtimeTest = testing::AsRootTest;
+
+// Until `cpu_time` of this thread is used up, whatever the clock says meanwhile.
+void Work(milliseconds cpu_time) {
+  const auto used = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  };
+  for (const auto end = used() + cpu_time; used() < end;) continue;
+}
+
+TEST_F(RealtimeTest, IsLostToTheOneWhoTakesTheCore) {
+  EXPECT_TRUE(InChild([]() -> std::string {
+    ModestRealtime urgency(true);
+    urgency.Review(std::chrono::steady_clock::now());
+    if (sched_getscheduler(0) != SCHED_FIFO) return "not first";
+    Work(2 * Modesty::kWindow);
+    urgency.Review(std::chrono::steady_clock::now());
+    return sched_getscheduler(0) == SCHED_OTHER ? "" : "first still";
+  }));
+}
+
+TEST_F(RealtimeTest, WhoMayNotRunsPromptly) {
+  EXPECT_TRUE(InChild([]() -> std::string {
+    if (const auto became = BecomeUser("nobody", ""); !became.ok()) return became.ToString();
+    ModestRealtime urgency(true);
+    urgency.Review(std::chrono::steady_clock::now());
+    return sched_getscheduler(0) == SCHED_OTHER ? "" : "first";
+  }));
+}
 
 TEST_F(RealtimeTest, IsKeptByAChangeOfUserAndEndedInTheBackground) {
   EXPECT_TRUE(InChild([]() -> std::string {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <future>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -35,10 +36,10 @@ absl::StatusOr<DnsPorts> OpenPorts(const DnsServerOptions& options) {
   return ports;
 }
 
-absl::Status ComeFirst(bool realtime) {
-  if (realtime) return RunRealtime();
-  RunPromptly();
-  return absl::OkStatus();
+void SayWhetherRealtime() {
+  if (const absl::Status status = RunRealtime(); !status.ok()) {
+    spdlog::info("known clients do not go before other programs: {}", std::string(status.message()));
+  }
 }
 
 }  // namespace
@@ -147,9 +148,7 @@ void DnsServer::Rooms::StartListening(const DnsServerOptions& options, DnsPorts 
   const ResponderFactory responders = [this] {
     return std::make_unique<Responder>(generations->authority(), telemetry(), parked);
   };
-  // Its threads inherit the urgency of this one; those of TCP need no more than a prompt one.
-  udp = UdpListener::Serve(std::move(ports.udp), options.threads_per_address, responders);
-  RunPromptly();
+  udp = UdpListener::Serve(std::move(ports.udp), options.threads_per_address, options.realtime, responders);
   TcpOptions tcp_options = options.tcp;
   tcp_options.counters = &server_counters.tcp;
   tcp = TcpListener::Serve(std::move(ports.tcp), tcp_options, responders);
@@ -163,8 +162,11 @@ int DnsServer::control_port() const { return rooms_->control->port(); }
 absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptions& options) {
   auto ports = OpenPorts(options);
   if (!ports.ok()) return ports.status();
-  if (absl::Status status = ComeFirst(options.realtime); !status.ok()) return status;
+  if (options.realtime) KeepRealtime();
   if (absl::Status status = BecomeUser(options.user, options.group); !status.ok()) return status;
+  if (options.realtime) SayWhetherRealtime();
+  // The threads of TCP inherit it.
+  RunPromptly();
   auto fleet = options.load_fleet();
   if (!fleet.ok()) return fleet.status();
   const v1::ControlConfig control = fleet->control();

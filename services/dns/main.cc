@@ -40,7 +40,7 @@ struct Flags {
   std::vector<std::string> listen, server_addresses;
   uint64_t hold_ms = 0;
   int threads = 0;
-  bool realtime = false;
+  bool realtime = true;
   dns::TcpOptions tcp;
   bool insecure_control = false;
   std::string user, group;
@@ -94,9 +94,11 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Addresses of this server, for the name that --ns gives");
   app.add_option("--threads", flags.threads, "UDP threads per address [one per core]")
       ->check(CLI::Range(1, 256));
-  app.add_flag("--realtime", flags.realtime,
-               "UDP threads go before all other programs (SCHED_FIFO), for a machine that does nothing else: "
-               "known clients then wait for nobody");
+  app.add_flag_callback(
+      "--no-realtime", [&flags] { flags.realtime = false; },
+      "UDP threads wait their turn like all programs. Without this they go first (SCHED_FIFO) where "
+      "permitted, "
+      "by root or LimitRTPRIO=1, and as long as they use less than half of a core");
   AddUserFlags(
       app, flags.user, flags.group,
       "once the DNS ports are open. It must be able to read the fleet file and all that it names, and to "

@@ -97,11 +97,24 @@ def test_what_measures_waits_for_what_answers(folder):
         assert sorted(of_each_thread(server, niceness))[:5] == [front] * 4 + [back]
 
 
-@needs_root
-def test_udp_in_realtime(folder):
-    with as_user(folder, "--threads", "2", "--realtime") as server:
+def in_realtime(server):
+    with server:
         assert_answers(server)
-        assert of_each_thread(server, os.sched_getscheduler).count(os.SCHED_FIFO) == 2
+        return of_each_thread(server, os.sched_getscheduler).count(os.SCHED_FIFO)
+
+
+@needs_root
+def test_udp_goes_first_unless_told_not_to(folder):
+    assert in_realtime(LocalDns(folder, flags=["--threads", "2"])) == 2
+    assert in_realtime(LocalDns(folder, flags=["--threads", "2", "--no-realtime"])) == 0
+
+
+@needs_root
+def test_udp_goes_first_as_another_user_when_its_limit_lets_it(folder):
+    may = subprocess.run(["prlimit", "--rtprio=1:1", "true"], check=False, capture_output=True).returncode == 0
+    server = as_user(folder, "--threads", "2")
+    assert in_realtime(server) == (2 if may else 0)
+    assert may or "LimitRTPRIO=1" in server.log()
 
 
 @needs_root

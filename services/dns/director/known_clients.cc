@@ -23,8 +23,8 @@ int KnownClients::ScopeFor(const ClientKey& client, const Decision& decision) co
 bool KnownClients::Date(const Decision& remembered, std::chrono::nanoseconds age, KnownClient* known) const {
   known->in_map = true;
   known->age = std::chrono::duration_cast<std::chrono::seconds>(age);
-  const auto soft = remembered.reason == Reason::kHashed ? std::min(options_.ages.soft, kSilentSoftAge)
-                                                         : options_.ages.soft;
+  const bool inferred = remembered.reason == Reason::kHashed || remembered.reason == Reason::kNeighbour;
+  const auto soft = inferred ? std::min(options_.ages.soft, kSilentSoftAge) : options_.ages.soft;
   known->stale = known->age > soft;
   return known->age <= options_.ages.hard;
 }

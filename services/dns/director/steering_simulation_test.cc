@@ -63,7 +63,7 @@ class Simulation : public ProberCalls {
     EXPECT_GT(moved_, 0) << "hysteresis was no test";
   }
 
-  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, milliseconds) override {
+  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, uint32_t, milliseconds) override {
     const auto bytes = client.bytes();
     const size_t n = size_t{bytes[1]} << 8 | bytes[2];
     const double apart =

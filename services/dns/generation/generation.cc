@@ -39,6 +39,7 @@ FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s, const ChoiceRules& 
           .measure_deadline = std::chrono::milliseconds(s.measure_deadline_ms()),
           .max_flights = s.max_flights(),
           .max_parked_per_flight = s.max_parked_per_flight(),
+          .refinement_probes = s.refinement_probes(),
           .rules = rules};
 }
 

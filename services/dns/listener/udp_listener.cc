@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "lib/service/urgency.h"
 #include "services/dns/listener/udp_batch.h"
 
 namespace perigee::dns {
@@ -31,8 +32,8 @@ bool SendParked(const Socket& socket, ReplyPath& path, std::span<const uint8_t> 
 
 class UdpListener::Worker {
  public:
-  Worker(std::shared_ptr<Socket> socket, bool passed, std::unique_ptr<Responder> responder)
-      : socket_(std::move(socket)), passed_(passed), responder_(std::move(responder)) {}
+  Worker(std::shared_ptr<Socket> socket, bool passed, bool realtime, std::unique_ptr<Responder> responder)
+      : socket_(std::move(socket)), passed_(passed), realtime_(realtime), responder_(std::move(responder)) {}
 
   void AskToStop() {
     stopping_ = true;
@@ -53,10 +54,13 @@ class UdpListener::Worker {
 
  private:
   void Run() {
+    ModestRealtime urgency(realtime_);
     while (!stopping_.load(std::memory_order_relaxed)) {
       const int count = batch_.Receive(socket_->fd());
       if (count > 0) {
-        HandleBatch(count);
+        const MonoTime now = std::chrono::steady_clock::now();
+        urgency.Review(now);
+        HandleBatch(count, now);
       } else if (errno == EAGAIN) {
         responder_->Refresh();
       } else if (errno != EINTR) {
@@ -65,8 +69,7 @@ class UdpListener::Worker {
     }
   }
 
-  void HandleBatch(int count) {
-    const MonoTime now = std::chrono::steady_clock::now();
+  void HandleBatch(int count, MonoTime now) {
     responder_->Refresh();
     for (int first = 0; first < count; first += kTogether) {
       HandleTogether(first, std::min(count, first + kTogether), now);
@@ -110,7 +113,7 @@ class UdpListener::Worker {
 
   // Shared for as long as a parked answer is being sent, and no longer.
   const std::shared_ptr<Socket> socket_;
-  const bool passed_;
+  const bool passed_, realtime_;
   const std::unique_ptr<Responder> responder_;
   UdpBatch batch_;
   std::array<Reading, kTogether> readings_;
@@ -136,11 +139,11 @@ absl::StatusOr<std::unique_ptr<UdpListener>> UdpListener::Start(const UdpOptions
     if (!port.ok()) return port.status();
     ports.push_back(*std::move(port));
   }
-  return Serve(std::move(ports), options.threads_per_address, responders);
+  return Serve(std::move(ports), options.threads_per_address, false, responders);
 }
 
 std::unique_ptr<UdpListener> UdpListener::Serve(std::vector<OpenPort> ports, int threads_per_address,
-                                                const ResponderFactory& responders) {
+                                                bool realtime, const ResponderFactory& responders) {
   std::unique_ptr<UdpListener> listener(new UdpListener);
   for (OpenPort& port : ports) {
     listener->endpoints_.push_back(port.endpoint);
@@ -150,7 +153,7 @@ std::unique_ptr<UdpListener> UdpListener::Serve(std::vector<OpenPort> ports, int
         std::max(sockets.size(), static_cast<size_t>(ThreadsPerAddress(threads_per_address)));
     for (size_t i = 0; i < threads; ++i) {
       listener->workers_.push_back(
-          std::make_unique<Worker>(sockets[i % sockets.size()], port.passed, responders()));
+          std::make_unique<Worker>(sockets[i % sockets.size()], port.passed, realtime, responders()));
     }
   }
   for (const auto& worker : listener->workers_) worker->Start();

@@ -33,9 +33,9 @@ class UdpListener {
                                                             const ResponderFactory& responders);
 
   // Serves ports that are open already, with `threads_per_address` threads each (0 as above), or one per
-  // socket where there are more.
+  // socket where there are more. `realtime`: its threads go first while they are modest (urgency.h).
   static std::unique_ptr<UdpListener> Serve(std::vector<OpenPort> ports, int threads_per_address,
-                                            const ResponderFactory& responders);
+                                            bool realtime, const ResponderFactory& responders);
 
   // Ends the threads and closes the sockets. Answers still parked are dropped. Threads on passed sockets take
   // up to a second to notice.

@@ -149,7 +149,7 @@ struct Parent {
   std::unique_ptr<UdpListener> Serve(const ResponderFactory& responders) const {
     std::vector<OpenPort> ports;
     ports.push_back(Pass());
-    return UdpListener::Serve(std::move(ports), 2, responders);
+    return UdpListener::Serve(std::move(ports), 2, false, responders);
   }
 
   Socket socket;

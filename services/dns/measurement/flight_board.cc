@@ -5,6 +5,7 @@
 #include <span>
 
 #include "services/dns/steering/early_decision.h"
+#include "services/dns/steering/refinement.h"
 
 namespace perigee::dns {
 namespace {
@@ -15,11 +16,32 @@ constexpr auto kReportGrace = std::chrono::milliseconds(500);
 // A row of this age was measured while the query was on its way here. Rows count in whole seconds.
 constexpr auto kJustMeasured = std::chrono::seconds(2);
 
+// Of all flights, so many at most are refinements: in a flood the first measurement of one client goes before
+// the second of another.
+constexpr size_t kRefinementShare = 8;
+
+// Joins what a flight has learned of one replica with what was known before. A replica that failed to answer
+// keeps what was known of it; so does one whose refinement was longer or silent.
+Sample Join(FlightCause cause, const Sample& known, const Sample& learned) {
+  if (learned.method == Method::kUnknown) return known;
+  const bool was_less = known.measured() && (!learned.measured() || known.rtt <= learned.rtt);
+  return cause == FlightCause::kRefinement && was_less ? known : learned;
+}
+
+// A choice by the samples of a client's surroundings, as one for the client.
+Decision AsNeighbours(Decision decision) {
+  if (decision.reason == Reason::kMeasuredBest || decision.reason == Reason::kBand) {
+    decision.reason = Reason::kNeighbour;
+  }
+  return decision;
+}
+
 }  // namespace
 
 struct FlightBoard::Flight {
   uint64_t id = 0;
   ClientKey client;
+  FlightCause cause{};
   MonoTime started, due;
   ReplicaSet outstanding;
   std::array<Sample, kMaxReplicas> samples{};
@@ -66,8 +88,8 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
       return done(&outcome);
     }
   }
-  Flight* flight =
-      under_way != by_prefix_.end() ? flights_[under_way->second].get() : Start(client, FlightCause::kQuery);
+  Flight* flight = under_way != by_prefix_.end() ? flights_[under_way->second].get()
+                                                 : Start(client, FlightCause::kQuery, fleet_.measurable());
   if (flight == nullptr) return AnswerFallback(client, {&done, 1});
   if (flight->parked.size() >= options_.max_parked_per_flight) return Drop(done, ParkRefusal::kFlightIsFull);
   flight->parked.push_back(std::move(done));
@@ -77,21 +99,20 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
 
 void FlightBoard::Refresh(const ClientKey& client) {
   if (by_prefix_.contains(client.prefix)) return;
-  if (Flight* flight = Start(client, FlightCause::kRefresh)) Consider(*flight);
+  if (Flight* flight = Start(client, FlightCause::kRefresh, fleet_.measurable())) Consider(*flight);
 }
 
 // Why no flight may start now, whoever the client is.
-std::optional<ProbeRefusal> FlightBoard::RefuseFor(ReplicaSet measurable) const {
+std::optional<ProbeRefusal> FlightBoard::RefuseFor(ReplicaSet askable) const {
   if (stopped_) return ProbeRefusal::kStopped;
   if (flights_.size() >= options_.max_flights) return ProbeRefusal::kFlightLimit;
-  if (measurable.empty()) return ProbeRefusal::kNoProber;
+  if (askable.empty()) return ProbeRefusal::kNoProber;
   return std::nullopt;
 }
 
 // Nothing when the client may not be probed, no prober can be asked or the board is full or stopped.
-FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cause) {
-  const ReplicaSet measurable = fleet_.measurable();
-  if (const auto refusal = RefuseFor(measurable)) {
+FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cause, ReplicaSet askable) {
+  if (const auto refusal = RefuseFor(askable)) {
     counters_.probes_refused[*refusal].Add();
     return nullptr;
   }
@@ -102,8 +123,9 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   Flight& flight = *owned;
   flight.id = next_id_++;
   flight.client = client;
+  flight.cause = cause;
   flight.started = clock_.Now();
-  flight.outstanding = measurable;
+  flight.outstanding = askable;
   MapRow row;
   if (map_.Find(client.prefix, &row)) {
     const ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
@@ -115,9 +137,10 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   flights_[flight.id] = std::move(owned);
   flight.due = flight.started + options_.hold;
   due_.insert({flight.due, flight.id});
+  const uint32_t probes = cause == FlightCause::kRefinement ? options_.refinement_probes : 1;
   for (size_t i = 0; i < fleet_.size(); ++i) {
-    if (!measurable.Contains(ToReplicaId(i))) continue;
-    probers_.Measure(flight.id, ToReplicaId(i), client.address, options_.measure_deadline);
+    if (!askable.Contains(ToReplicaId(i))) continue;
+    probers_.Measure(flight.id, ToReplicaId(i), client.address, probes, options_.measure_deadline);
   }
   return &flight;
 }
@@ -211,11 +234,15 @@ void FlightBoard::AnswerFallback(const ClientKey& client, std::span<Done> waitin
   MapRow row;
   map_.Find(NeighbourhoodOf(client.address), &row);
   FlightOutcome outcome{.samples = SamplesOf(row)};
-  outcome.decision = Choose(InputsFor(client, outcome.samples), options_.rules);
-  const Reason reason = outcome.decision.reason;
-  if (reason == Reason::kMeasuredBest || reason == Reason::kBand)
-    outcome.decision.reason = Reason::kNeighbour;
+  outcome.decision = AsNeighbours(Choose(InputsFor(client, outcome.samples), options_.rules));
   for (Done& done : waiting) done(&outcome);
+}
+
+// The home of a client that has never answered: that of its surroundings, or else one by hashing.
+Decision FlightBoard::InferHome(const ClientKey& client) const {
+  MapRow row;
+  map_.Find(NeighbourhoodOf(client.address), &row);
+  return AsNeighbours(ChooseHome(InputsFor(client, SamplesOf(row)), options_.rules));
 }
 
 // Those who wait, to be answered now.
@@ -232,17 +259,18 @@ void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome, FlightAns
   for (Done& done : parked) done(&outcome);
 }
 
-// A replica that failed to answer keeps what was known of it; a flight that measured nothing changes no
-// choice.
+// A flight that measured nothing changes no choice.
 MapRow FlightBoard::Remember(Flight& flight) {
   const size_t n = fleet_.size();
   MapRow row;
   const bool known = map_.Find(flight.client.prefix, &row);
-  for (size_t i = 0; i < n; ++i) {
-    if (flight.samples[i].method != Method::kUnknown) row.samples[i] = flight.samples[i];
-  }
+  for (size_t i = 0; i < n; ++i) row.samples[i] = Join(flight.cause, row.samples[i], flight.samples[i]);
   const bool measured = Nearest({flight.samples.data(), n}, ReplicaSet::All(n)).has_value();
-  if (measured || !known) {
+  const bool ever_measured = measured || Nearest(SamplesOf(row), ReplicaSet::All(n)).has_value();
+  if (!ever_measured) {
+    row.decision = InferHome(flight.client);
+    row.rules = rules_fingerprint_;
+  } else if (measured || !known) {
     ChoiceInputs inputs = InputsFor(flight.client, SamplesOf(row));
     inputs.previous = flight.previous;
     row.decision = ChooseHome(inputs, options_.rules);
@@ -262,6 +290,7 @@ void FlightBoard::Stop() {
     counters_.ended[FlightEnd::kStopped].Add();
   }
   flights_.clear();
+  refinements_ = 0;
   by_prefix_.clear();
   due_.clear();
 }
@@ -275,10 +304,27 @@ void FlightBoard::SetDue(Flight& flight, MonoTime due) {
 
 void FlightBoard::End(Flight& flight, FlightEnd end) {
   counters_.ended[end].Add();
-  Remember(flight);
+  const MapRow row = Remember(flight);
+  const ClientKey client = flight.client;
+  const FlightCause cause = flight.cause;
   due_.erase({flight.due, flight.id});
-  by_prefix_.erase(flight.client.prefix);
+  by_prefix_.erase(client.prefix);
   flights_.erase(flight.id);
+  if (cause == FlightCause::kRefinement) {
+    --refinements_;
+  } else {
+    Refine(client, row);
+  }
+}
+
+void FlightBoard::Refine(const ClientKey& client, const MapRow& row) {
+  if (options_.refinement_probes <= 1 || refinements_ * kRefinementShare >= options_.max_flights) return;
+  const ReplicaSet askable = Contenders(SamplesOf(row), fleet_.measurable(), fleet_.distances());
+  if (askable.empty()) return;
+  Flight* flight = Start(client, FlightCause::kRefinement, askable);
+  if (flight == nullptr) return;
+  ++refinements_;
+  Consider(*flight);
 }
 
 }  // namespace perigee::dns

@@ -6,6 +6,10 @@
 // answered at once. The flight itself goes on until every replica has answered or the Measure deadline has
 // passed, and what it learned is put into the map.
 //
+// A flight asks for one probe of each replica, for that is fastest. When it has ended, a second one follows
+// that nobody waits for: those who may be the nearest (refinement.h) probe several times, and the least of
+// all counts.
+//
 // Threads: one. The owner calls everything from its loop; see measurement_loop.h.
 #pragma once
 
@@ -38,6 +42,8 @@ struct FlightOptions {
   size_t max_flights = 1024;
   // Beyond it a query is dropped: its resolver will ask again.
   size_t max_parked_per_flight = 64;
+  // Probes of each replica in a flight's refinement; 1: none is made.
+  uint32_t refinement_probes = 1;
   ChoiceRules rules;
 };
 
@@ -54,7 +60,7 @@ class ProberCalls {
   virtual ~ProberCalls() = default;
   // The answer, or the failure (a bare Sample, method kUnknown), reaches FlightBoard::OnAnswer later, exactly
   // once, and no later than the deadline plus the time it takes to notice.
-  virtual void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
+  virtual void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, uint32_t probes,
                        std::chrono::milliseconds deadline) = 0;
 };
 
@@ -94,8 +100,8 @@ class FlightBoard {
  private:
   struct Flight;
 
-  Flight* Start(const ClientKey& client, FlightCause cause);
-  std::optional<ProbeRefusal> RefuseFor(ReplicaSet measurable) const;
+  Flight* Start(const ClientKey& client, FlightCause cause, ReplicaSet askable);
+  std::optional<ProbeRefusal> RefuseFor(ReplicaSet askable) const;
   void Consider(Flight& flight);
   std::optional<Rtt> DecisionTime(const Flight& flight) const;
   void Drop(Done& done, ParkRefusal reason);
@@ -103,12 +109,14 @@ class FlightBoard {
   void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
   void AnswerBestSoFar(Flight& flight, FlightAnswer when);
   void AnswerFallback(const ClientKey& client, std::span<Done> waiting) const;
+  Decision InferHome(const ClientKey& client) const;
   ChoiceInputs InputsFor(const ClientKey& client, std::span<const Sample> samples) const;
   std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
   FlightOutcome OutcomeOf(const ClientKey& client, const MapRow& row) const;
   MapRow Remember(Flight& flight);
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight, FlightEnd end);
+  void Refine(const ClientKey& client, const MapRow& row);
 
   const FlightOptions options_;
   const FleetState& fleet_;
@@ -122,6 +130,7 @@ class FlightBoard {
 
   bool stopped_ = false;
   uint64_t next_id_ = 1;
+  size_t refinements_ = 0;  // of flights_
   absl::flat_hash_map<uint64_t, std::unique_ptr<Flight>> flights_;
   absl::flat_hash_map<IpPrefix, uint64_t> by_prefix_;
   std::set<std::pair<MonoTime, uint64_t>> due_;

@@ -29,9 +29,11 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
         &counters_);
   }
 
-  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, milliseconds) override {
+  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, uint32_t probes,
+               milliseconds) override {
     calls_.push_back({flight, replica});
     last_client_ = client;
+    last_probes_ = probes;
   }
 
   void Park(const IpAddress& client = kClient) {
@@ -76,6 +78,7 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
   std::vector<std::pair<uint64_t, ReplicaId>> calls_;
   std::vector<Decision> answers_;
   IpAddress last_client_;
+  uint32_t last_probes_ = 0;
   int dropped_ = 0;
   std::optional<FlightBoard> board_;
 };
@@ -228,6 +231,37 @@ TEST_F(FlightBoardTest, TheNeighbourhoodStandsInWhenNothingAnswers) {
   EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
 }
 
+TEST_F(FlightBoardTest, AClientThatNeverAnswersIsRememberedWithItsNeighboursHome) {
+  Park(*IpAddress::Parse("198.18.200.1"));
+  Pass(60);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
+  answers_.clear();
+  Park();
+  Pass(100);
+  for (int i = 0; i < 3; ++i) board_->OnAnswer(2, ToReplicaId(i), {Rtt{}, Method::kSilent});
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
+  EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(2));
+  EXPECT_EQ(Row().decision.reason, Reason::kNeighbour);
+  EXPECT_FALSE(Row().samples[2].measured()) << "what is inferred is no measurement";
+}
+
+TEST_F(FlightBoardTest, WhatIsInferredFollowsTheNeighbours) {
+  Park();
+  Pass(100);
+  for (int i = 0; i < 3; ++i) AnswerSilent(i);
+  EXPECT_EQ(Row().decision.reason, Reason::kHashed) << "nobody around is known";
+  Park(*IpAddress::Parse("198.18.200.1"));
+  Pass(60);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 - i, 2);
+  board_->Refresh(KeyOf(kClient));
+  Pass(100);
+  for (int i = 0; i < 3; ++i) board_->OnAnswer(3, ToReplicaId(i), {Rtt{}, Method::kSilent});
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(2));
+  EXPECT_EQ(Row().decision.reason, Reason::kNeighbour);
+}
+
 TEST_F(FlightBoardTest, WhoMayNotBeProbedIsAnsweredAtOnceWithoutAProbe) {
   permit_ = absl::PermissionDeniedError("bogon");
   Park();
@@ -279,6 +313,85 @@ TEST_F(FlightBoardTest, ARefreshChangesTheChoiceOnlyForOneNearerByEnough) {
   EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
   EXPECT_EQ(Row().decision.reason, Reason::kHysteresis);
   EXPECT_EQ(Row().samples[1].rtt, milliseconds(17));
+}
+
+// The first flight of kClient, of which replica 2 is out of the question.
+class RefinementTest : public FlightBoardTest {
+ protected:
+  RefinementTest() {
+    Make({.refinement_probes = 5});
+    fleet_.SetDistance(ToReplicaId(0), ToReplicaId(2), milliseconds(200));
+    Park();
+    Pass(120);
+    Answer(0, 20);
+    Answer(1, 30);
+    EXPECT_EQ(last_probes_, 1u);
+    EXPECT_EQ(calls_.size(), 3u);
+    Answer(2, 110);
+  }
+};
+
+TEST_F(RefinementTest, ThoseWhoMayBeNearestProbeAgainAndTheLeastCounts) {
+  EXPECT_EQ(calls_, (std::vector<std::pair<uint64_t, ReplicaId>>{{1, ToReplicaId(0)},
+                                                                 {1, ToReplicaId(1)},
+                                                                 {1, ToReplicaId(2)},
+                                                                 {2, ToReplicaId(0)},
+                                                                 {2, ToReplicaId(1)}}));
+  EXPECT_EQ(last_probes_, 5u);
+  Pass(500);
+  Answer(0, 25, 2);
+  Answer(1, 8, 2);  // its first sample had waited 22 ms somewhere
+  EXPECT_EQ(Row().samples[0].rtt, milliseconds(20));
+  EXPECT_EQ(Row().samples[1].rtt, milliseconds(8));
+  EXPECT_EQ(Row().samples[2].rtt, milliseconds(110));
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
+  EXPECT_EQ(board_->flights(), 0u) << "it is not refined again";
+  EXPECT_EQ(counters_.started[FlightCause::kRefinement].value(), 1u);
+}
+
+TEST_F(RefinementTest, QueriesMeanwhileAreAnsweredByWhatIsKnown) {
+  answers_.clear();
+  Pass(2500);  // the row is not just measured any more
+  Park();
+  Answer(0, 21, 2);
+  Answer(1, 31, 2);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(0));
+}
+
+TEST_F(RefinementTest, SilenceTakesNothingAway) {
+  Pass(500);
+  for (const int replica : {0, 1}) board_->OnAnswer(2, ToReplicaId(replica), {Rtt{}, Method::kSilent});
+  EXPECT_EQ(Row().samples[0].rtt, milliseconds(20));
+  EXPECT_EQ(Row().samples[1].rtt, milliseconds(30));
+}
+
+TEST_F(FlightBoardTest, WhoeverMayNotBeProbedAgainIsNotRefined) {
+  Make({.refinement_probes = 5});
+  Park();
+  Pass(120);
+  Answer(0, 20);
+  Answer(1, 30);
+  permit_ = absl::ResourceExhaustedError("budget");
+  Answer(2, 40);
+  EXPECT_EQ(calls_.size(), 3u);
+  EXPECT_EQ(board_->flights(), 0u);
+  EXPECT_TRUE(Known());
+}
+
+TEST_F(FlightBoardTest, InAFloodFewAreRefined) {
+  Make({.max_flights = 16, .refinement_probes = 5});
+  for (uint8_t i = 0; i < 10; ++i) {
+    const uint8_t bytes[4] = {198, 18, i, 1};
+    Park(IpAddress::V4(bytes));
+  }
+  Pass(120);
+  for (uint64_t flight = 1; flight <= 10; ++flight) {
+    for (int replica = 0; replica < 3; ++replica) Answer(replica, 20, flight);
+  }
+  EXPECT_EQ(answers_.size(), 10u);
+  EXPECT_EQ(board_->flights(), 2u) << "an eighth of 16";
+  EXPECT_EQ(counters_.started[FlightCause::kRefinement].value(), 2u);
 }
 
 TEST_F(FlightBoardTest, ARefreshThatMeasuresNothingKeepsWhatWasKnown) {

@@ -47,16 +47,17 @@ void MeasurementLoop::Stop() {
   }));
 }
 
-void MeasurementLoop::Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
+void MeasurementLoop::Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, uint32_t probes,
                               std::chrono::milliseconds deadline) {
   auto on_answer = life_.Guard([this, flight, replica](const Sample& sample) {
     board_.OnAnswer(flight, replica, sample);
     ArmTimer();
   });
   // Not counted as backlog: an answer is never dropped, and flights bound their number.
-  probers_.Measure(replica, {.address = client}, deadline, [&loop = loop_, on_answer](const Sample& sample) {
-    boost::asio::post(loop, [on_answer, sample]() mutable { on_answer(sample); });
-  });
+  probers_.Measure(replica, {.address = client, .probes = probes}, deadline,
+                   [&loop = loop_, on_answer](const Sample& sample) {
+                     boost::asio::post(loop, [on_answer, sample]() mutable { on_answer(sample); });
+                   });
 }
 
 void MeasurementLoop::ArmTimer() {

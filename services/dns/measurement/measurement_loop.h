@@ -34,7 +34,7 @@ class MeasurementLoop final : private ProberCalls {
   void Stop();
 
  private:
-  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client,
+  void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, uint32_t probes,
                std::chrono::milliseconds deadline) override;
   // Counts one more on its way to the loop; false when there are too many.
   bool Admit();

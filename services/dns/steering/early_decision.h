@@ -8,9 +8,8 @@
 //     say, estimated by the answers that came). So from t = c_j + r + overhead on, j can only be farther than
 //     r. This is exact, up to the jitter of the control path, which `kControlSlack` covers.
 // (b) Triangle. With d(b,j) between the best replica and j, the client is at least d - r from j. Real paths
-// break
-//     the triangle inequality by some tens of per cent, so j is ruled out only at d >= kTriangleFactor * r,
-//     where 2 would be the inequality itself.
+//     break the triangle inequality by some tens of per cent, so j is ruled out only at
+//     d >= kTriangleFactor * r, where 2 would be the inequality itself.
 //
 // Answers that come after the decision still go into the map.
 #pragma once
@@ -42,6 +41,10 @@ class ReplicaDistances {
   size_t replicas_;
   std::vector<Rtt> rtt_;
 };
+
+// Fact (b): with the client at `best_rtt` from `best`, `other` cannot be nearer. False where the distance is
+// not known.
+bool RuledOutByDistance(ReplicaId best, Rtt best_rtt, ReplicaId other, const ReplicaDistances& distances);
 
 struct FlightProgress {
   // The nearest replica that has answered, and its RTT to the client.

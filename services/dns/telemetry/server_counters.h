@@ -17,8 +17,9 @@ namespace perigee::dns {
 
 // Why a measurement was begun.
 enum class FlightCause : uint8_t {
-  kQuery,    // of a client that is not known
-  kRefresh,  // of a row past its soft age
+  kQuery,       // of a client that is not known
+  kRefresh,     // of a row past its soft age
+  kRefinement,  // after either, by more probes from those who may be nearest
   kCount,
 };
 

@@ -142,6 +142,8 @@ std::string_view Word(FlightCause cause) {
       return "query";
     case FlightCause::kRefresh:
       return "refresh";
+    case FlightCause::kRefinement:
+      return "refinement";
     case FlightCause::kCount:
       break;
   }

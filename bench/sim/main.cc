@@ -1,0 +1,118 @@
+// Runs one simulation and prints each client's story as a line of JSON, for bench/sim/run.py to read.
+#include <CLI/CLI.hpp>
+
+#include "bench/sim/simulation.h"
+#include "fmt/format.h"
+
+namespace perigee::sim {
+namespace {
+
+struct Flags {
+  std::string geography, last_miles, director;
+  std::vector<std::string> replicas;
+  uint64_t seed = 1;
+  uint64_t hold_ms = 400;
+  Setting setting;
+};
+
+void Declare(CLI::App& app, Flags& flags) {
+  Setting& s = flags.setting;
+  flags.setting.flights.refinement_probes = 5;
+  app.add_option("--geography", flags.geography, "places and RTTs between them; see geography.h")->required();
+  app.add_option("--last-miles", flags.last_miles, "what last miles add; see last_mile.txt")->required();
+  app.add_option("--director", flags.director, "the director's place")->required();
+  app.add_option("--replica", flags.replicas, "a replica's place; may be repeated")->required();
+  app.add_option("--seed", flags.seed)->capture_default_str();
+  app.add_option("--clients", s.population.per_place, "clients at each place")->capture_default_str();
+  app.add_option("--icmp-silent", s.population.icmp_silent, "share of clients that ignore pings")
+      ->capture_default_str();
+  app.add_option("--all-silent", s.population.all_silent, "share of those that answer TCP neither")
+      ->capture_default_str();
+  app.add_option("--strays", s.population.strays, "share of clients with another place's numbers")
+      ->capture_default_str();
+  app.add_option("--loss", s.loss, "share of probes lost")->capture_default_str();
+  app.add_option("--hold-ms", flags.hold_ms, "how long a query is held")->capture_default_str();
+  app.add_option("--refinement-probes", s.flights.refinement_probes, "1: no refinement")
+      ->capture_default_str();
+}
+
+absl::StatusOr<size_t> PlaceOf(const Geography& geography, const std::string& name) {
+  const auto place = geography.Find(name);
+  if (!place) return absl::InvalidArgumentError(fmt::format("no place '{}'", name));
+  return *place;
+}
+
+absl::Status Prepare(Flags& flags) {
+  Setting& setting = flags.setting;
+  auto geography = Geography::Read(flags.geography);
+  if (!geography.ok()) return geography.status();
+  auto last_miles = LastMiles::Read(flags.last_miles);
+  if (!last_miles.ok()) return last_miles.status();
+  setting.geography = *std::move(geography);
+  setting.last_miles = *std::move(last_miles);
+  const auto director = PlaceOf(setting.geography, flags.director);
+  if (!director.ok()) return director.status();
+  setting.director = *director;
+  for (const std::string& name : flags.replicas) {
+    const auto place = PlaceOf(setting.geography, name);
+    if (!place.ok()) return place.status();
+    setting.replicas.push_back(*place);
+  }
+  if (setting.replicas.size() > dns::kMaxReplicas) {
+    return absl::InvalidArgumentError(fmt::format("more than {} replicas", dns::kMaxReplicas));
+  }
+  setting.flights.hold = std::chrono::milliseconds(flags.hold_ms);
+  setting.flights.max_flights = 100'000;
+  return absl::OkStatus();
+}
+
+double Milliseconds(Rtt rtt) { return static_cast<double>(rtt.count()) / 1000; }
+
+std::string AnswerJson(const std::optional<Answer>& answer) {
+  if (!answer) return "null";
+  return fmt::format(R"([{},"{}",{}])", answer->replica, dns::Word(answer->reason),
+                     Milliseconds(answer->took));
+}
+
+void Print(const Setting& setting, const Story& story) {
+  fmt::print("{{\"packets\":{},\"map_rows\":{}}}\n", story.packets, story.map_rows);
+  constexpr std::string_view kAnswers[] = {"icmp", "tcp", "nothing"};
+  for (const ClientStory& c : story.clients) {
+    std::vector<double> truth, samples;
+    std::vector<std::string> kilometres;
+    for (size_t i = 0; i < setting.replicas.size(); ++i) {
+      truth.push_back(Milliseconds(setting.geography.Between(setting.replicas[i], c.client.place)));
+      const bool measured = i < c.measured.samples.size() && c.measured.samples[i].measured();
+      samples.push_back(measured ? Milliseconds(c.measured.samples[i].rtt) : 0);
+      const auto km = setting.geography.Kilometres(setting.replicas[i], c.client.place);
+      kilometres.push_back(km ? fmt::format("{:.0f}", *km) : "null");
+    }
+    fmt::print(R"({{"place":"{}","answers":"{}","truth":[{}],"km":[{}],"samples":[{}],)",
+               setting.geography.places()[c.client.place].name,
+               kAnswers[static_cast<size_t>(c.client.answers)], fmt::join(truth, ","),
+               fmt::join(kilometres, ","), fmt::join(samples, ","));
+    fmt::print(R"("first_ms":{},"last_ms":{},"first":{},"again":{}}})"
+               "\n",
+               Milliseconds(c.measured.first_answer), Milliseconds(c.measured.last_answer),
+               AnswerJson(c.first), AnswerJson(c.again));
+  }
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Simulates a director and its fleet; bench/sim/run.py makes a table of it.");
+  Flags flags;
+  Declare(app, flags);
+  CLI11_PARSE(app, argc, argv);
+  if (const absl::Status status = Prepare(flags); !status.ok()) {
+    fmt::print(stderr, "sim: {}\n", std::string(status.message()));
+    return 2;
+  }
+  Random random(flags.seed);
+  Print(flags.setting, Simulate(flags.setting, random));
+  return 0;
+}
+
+}  // namespace
+}  // namespace perigee::sim
+
+int main(int argc, char** argv) { return perigee::sim::Main(argc, argv); }

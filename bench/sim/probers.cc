@@ -1,0 +1,130 @@
+#include "bench/sim/probers.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace perigee::sim {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kSilentAfter{1500}, kEchoPatience{1000};
+constexpr Rtt kHaltTakes{1000};
+
+// The last mile's moods, one probe after the other.
+class Moods {
+ public:
+  Moods(std::span<const LastMiles::Excess> excess, Random& random) : excess_(excess), random_(random) {}
+  Rtt Next() {
+    if (used_ == triple_.size()) {
+      triple_ = excess_[random_() % excess_.size()];
+      used_ = 0;
+    }
+    return triple_[used_++];
+  }
+
+ private:
+  std::span<const LastMiles::Excess> excess_;
+  Random& random_;
+  LastMiles::Excess triple_{};
+  size_t used_ = triple_.size();
+};
+
+dns::Sample SampleOf(const Measurement& measurement) {
+  if (measurement.method == ProbeMethod::kSilent) return {Rtt{}, dns::Method::kSilent};
+  const bool icmp = measurement.method == ProbeMethod::kIcmpEcho;
+  return {*std::min_element(measurement.rtts.begin(), measurement.rtts.end()),
+          icmp ? dns::Method::kIcmpEcho : dns::Method::kTcpSyn};
+}
+
+}  // namespace
+
+ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
+  const MonoTime start{};
+  const LadderPlan plan{.probes = probes};
+  Ladder ladder(plan, start, start + kSilentAfter + kEchoSpacing * (probes - 1));
+  Moods moods(target.excess, random);
+  std::uniform_real_distribution<double> share(0, 1);
+  const auto lost = [&] { return share(random) < target.loss; };
+
+  std::vector<Rtt> echoes;
+  MonoTime icmp_end = start + kEchoSpacing * (probes - 1) + kEchoPatience;
+  if (target.answers == Answers::kIcmp) {
+    MonoTime all_in = start;
+    for (uint32_t i = 0; i < probes; ++i) {
+      const Rtt rtt = target.distance + moods.Next();
+      if (lost()) continue;
+      echoes.push_back(rtt);
+      all_in = std::max(all_in, start + kEchoSpacing * i + rtt);
+    }
+    if (echoes.size() == probes) icmp_end = all_in;
+  }
+  std::optional<MonoTime> icmp_due = icmp_end, tcp_due;
+  Rtt handshake{};
+  MonoTime now = start;
+  while (!ladder.result()) {
+    now = ladder.wake();
+    if (icmp_due) now = std::min(now, *icmp_due);
+    if (tcp_due) now = std::min(now, *tcp_due);
+    Ladder::Actions actions;
+    if (icmp_due == now) {
+      icmp_due.reset();
+      actions = ladder.OnIcmpEnd(probes, echoes, now);
+    } else if (tcp_due == now) {
+      tcp_due.reset();
+      actions = ladder.OnTcpAnswer(handshake, now);
+    } else {
+      actions = ladder.OnTimer(now);
+    }
+    if (actions.halt_icmp && icmp_due) icmp_due = now + kHaltTakes;
+    if (actions.start_tcp && target.answers == Answers::kTcp && !lost()) {
+      handshake = target.distance + moods.Next();
+      tcp_due = now + handshake;
+    }
+  }
+  return {*ladder.result(), std::chrono::duration_cast<Rtt>(now - start)};
+}
+
+SimulatedProbers::SimulatedProbers(const Geography& geography, const LastMiles& last_miles, size_t director,
+                                   std::vector<size_t> replicas, const std::vector<Client>& clients,
+                                   double loss, const Clock& clock, Random& random)
+    : geography_(geography),
+      last_miles_(last_miles),
+      director_(director),
+      replicas_(std::move(replicas)),
+      clients_(clients),
+      loss_(loss),
+      clock_(clock),
+      random_(random),
+      watched_(clients.size()) {
+  for (size_t i = 0; i < clients_.size(); ++i) by_address_[clients_[i].address] = i;
+}
+
+void SimulatedProbers::Measure(uint64_t flight, dns::ReplicaId replica, const IpAddress& address,
+                               uint32_t probes, milliseconds) {
+  const size_t number = by_address_.at(address);
+  const Client& client = clients_[number];
+  const size_t place = replicas_[Index(replica)];
+  const ProbeResult result = Climb({.distance = geography_.Between(place, client.place),
+                                    .answers = client.answers,
+                                    .excess = last_miles_.accesses()[client.access].excess,
+                                    .loss = loss_},
+                                   probes, random_);
+  packets_ += probes + (result.measurement.method == ProbeMethod::kIcmpEcho ? 0 : LadderPlan{}.ports);
+  const Rtt took = geography_.Between(director_, place) + result.took;
+  const dns::Sample sample = SampleOf(result.measurement);
+  arrivals_.insert({clock_.Now() + took, {flight, replica, sample}});
+
+  Watched& watched = watched_[number];
+  if (watched.samples.empty()) watched.samples.resize(replicas_.size());
+  if (dns::Sample& first = watched.samples[Index(replica)];
+      probes == 1 && first.method == dns::Method::kUnknown) {
+    first = sample;
+    watched.last_answer = std::max(watched.last_answer, took);
+    if (sample.measured() && (watched.first_answer == Rtt{} || took < watched.first_answer)) {
+      watched.first_answer = took;
+    }
+  }
+}
+
+}  // namespace perigee::sim

@@ -1,0 +1,78 @@
+// The probers, as the director's board sees them: each call climbs the prober's own ladder against a client
+// that is made of numbers, and its answer arrives when it would.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "bench/sim/clients.h"
+#include "services/dns/measurement/flight_board.h"
+#include "services/prober/ladder.h"
+
+namespace perigee::sim {
+
+// What one call came to, counted from when it reached the prober.
+struct ProbeResult {
+  Measurement measurement;
+  Rtt took{};
+};
+
+// A client as one replica sees it.
+struct Target {
+  Rtt distance{};
+  Answers answers = Answers::kIcmp;
+  std::span<const LastMiles::Excess> excess;
+  double loss = 0;  // share of the probes that are lost
+};
+
+ProbeResult Climb(const Target& target, uint32_t probes, Random& random);
+
+class SimulatedProbers : public dns::ProberCalls {
+ public:
+  struct Arrival {
+    uint64_t flight = 0;
+    dns::ReplicaId replica{};
+    dns::Sample sample;
+  };
+  // Of all calls to one client with one probe.
+  struct Watched {
+    Rtt first_answer{}, last_answer{};  // when, counted from the call
+    std::vector<dns::Sample> samples;   // by replica
+  };
+
+  SimulatedProbers(const Geography& geography, const LastMiles& last_miles, size_t director,
+                   std::vector<size_t> replicas, const std::vector<Client>& clients, double loss,
+                   const Clock& clock, Random& random);
+
+  void Measure(uint64_t flight, dns::ReplicaId replica, const IpAddress& address, uint32_t probes,
+               std::chrono::milliseconds deadline) override;
+
+  // When the next answer reaches the director; MonoTime::max() when none is under way.
+  MonoTime next() const { return arrivals_.empty() ? MonoTime::max() : arrivals_.begin()->first; }
+  Arrival Take() { return arrivals_.extract(arrivals_.begin()).mapped(); }
+
+  uint64_t packets() const { return packets_; }
+  // What was measured first, by client.
+  const std::vector<Watched>& watched() const { return watched_; }
+
+ private:
+  const Geography& geography_;
+  const LastMiles& last_miles_;
+  const size_t director_;
+  const std::vector<size_t> replicas_;
+  const std::vector<Client>& clients_;
+  const double loss_;
+  const Clock& clock_;
+  Random& random_;
+  absl::flat_hash_map<IpAddress, size_t> by_address_;
+  std::multimap<MonoTime, Arrival> arrivals_;
+  std::vector<Watched> watched_;
+  uint64_t packets_ = 0;
+};
+
+}  // namespace perigee::sim

@@ -1,0 +1,51 @@
+// The director's core on a fake clock: the real board, map and choice, with simulated probers and clients.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "bench/sim/clients.h"
+#include "bench/sim/geography.h"
+#include "bench/sim/probers.h"
+#include "services/dns/director/steering_options.h"
+#include "services/dns/measurement/flight_board.h"
+
+namespace perigee::sim {
+
+struct Setting {
+  Geography geography;
+  LastMiles last_miles;
+  size_t director = 0;           // places
+  std::vector<size_t> replicas;  // places
+  Population population;
+  double loss = 0.01;
+  // From one stranger's query to the next one's.
+  std::chrono::milliseconds between_queries{20};
+  // From a client's query to its next.
+  std::chrono::seconds until_asked_again{90};
+  dns::FlightOptions flights;
+};
+
+struct Answer {
+  size_t replica = 0;
+  dns::Reason reason{};
+  Rtt took{};  // from the query on
+};
+
+struct ClientStory {
+  Client client;
+  std::optional<Answer> first, again;  // nothing when the query was dropped
+  SimulatedProbers::Watched measured;
+};
+
+struct Story {
+  std::vector<ClientStory> clients;
+  uint64_t packets = 0;
+  size_t map_rows = 0;
+};
+
+Story Simulate(const Setting& setting, Random& random);
+
+}  // namespace perigee::sim
