@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """Follows the README on a bare Debian: a root of its own by debootstrap, the last commit, and what the README prints, in its order.
 
-Needs root, a Debian mirror, and half an hour for compiling; --warm borrows this machine's ccache. What the README says to do by
-hand on several hosts is followed by tests/e2e/test_readme.py and test_deploy.py, which are part of its ./scripts/test; --quick runs
-these two in place of all.
+Needs root, a Debian mirror, and half an hour for compiling and testing; --prebuilt takes build/release along, so that only what has
+changed since is compiled. What the README says to do by hand on several hosts is followed by tests/e2e/test_readme.py and
+test_deploy.py, which are part of its ./scripts/test; --quick runs these two in place of all.
 """
 
 import argparse
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -28,7 +29,6 @@ mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mount --rbind /sys "$0/sys"
 mount -t tmpfs tmpfs "$0/run"
-for folder in $BORROWED; do mkdir -p "$0$folder" && mount --bind "$folder" "$0$folder"; done
 exec chroot "$0" bash -ec "cd $PROJECT; $1"
 """
 QUICK = "/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_readme.py tests/e2e/test_deploy.py"
@@ -55,15 +55,23 @@ def renew_machine():
     run("git", "-C", f"{MACHINE}{ROOT}", "pull", "-q", "--ff-only", ROOT, "HEAD")
 
 
-def inside(command, borrowed=(), answers=""):
+def take_build():
+    """With the times of the files from which it was made, as far as they are still the same: ninja compiles the others."""
+    project = pathlib.Path(f"{MACHINE}{ROOT}")
+    run("mkdir", "-p", project / "build")
+    run("cp", "-a", ROOT / "build/release", project / "build")
+    for name in run("git", "ls-files", cwd=project).stdout.splitlines():
+        here, there = ROOT / name, project / name
+        if here.is_file() and here.read_bytes() == there.read_bytes():
+            shutil.copystat(here, there)
+
+
+def inside(command, answers=""):
     """Runs a line of bash there, in the project's folder; shows it, and returns what it prints."""
     print(f"\n\033[1m$ {command}\033[0m", flush=True)
     began = time.monotonic()
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", "PROJECT": str(ROOT),
-                   "BORROWED": " ".join(map(str, borrowed))}
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", "PROJECT": str(ROOT)}
     environment |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    if borrowed:
-        environment |= {name: value for name, value in os.environ.items() if name.startswith(("CCACHE_", "CMAKE_"))}
     process = subprocess.Popen(
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "bash", "-ec", ENTER, MACHINE, command],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -100,21 +108,21 @@ def compare_table(printed, said):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/dev readme", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--warm", action="store_true", help="with this machine's ccache, settings and all")
+    parser.add_argument("--prebuilt", action="store_true", help="with what is in build/release")
     parser.add_argument("--again", action="store_true", help="on the machine that a run left which failed")
     parser.add_argument("--quick", action="store_true", help="of ./scripts/test only what follows the README")
     options = parser.parse_args()
-    home = pathlib.Path.home()
-    borrowed = [folder for folder in (home / ".cache/ccache", home / ".config/ccache") if options.warm and folder.exists()]
     began = time.monotonic()
     renew_machine() if options.again and MACHINE.exists() else make_machine()
+    if options.prebuilt:
+        take_build()
     demo, both, *_ = blocks("README.md")
     command, *table = demo.removeprefix("$ ").splitlines()
-    compare_table(table, inside(command, borrowed))
+    compare_table(table, inside(command))
     for command in both.splitlines()[1:]:
-        inside(QUICK if options.quick else command, borrowed)
+        inside(QUICK if options.quick else command)
     [packages] = [block for block in blocks("README.md") if "cpack" in block]
-    inside("; ".join(re.split(r" {3,}", line)[0] for line in packages.splitlines()), borrowed, answers="y\n")
+    inside("; ".join(re.split(r" {3,}", line)[0] for line in packages.splitlines()), answers="y\n")
     inside("cd /etc/perigee; cdnctl config check; httpserver --version; prober --version")
     run("rm", "-rf", "--one-file-system", MACHINE)
     print(f"\nThe README works as printed, after {time.monotonic() - began:.0f} s")
