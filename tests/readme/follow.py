@@ -73,7 +73,8 @@ def inside(command, answers=""):
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", "PROJECT": str(ROOT)}
     environment |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     process = subprocess.Popen(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "bash", "-ec", ENTER, MACHINE, command],
+        ["timeout", "--signal=KILL", str(COMMAND_TIMEOUT_S), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "bash", "-ec",
+         ENTER, MACHINE, command],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     process.stdin.write(answers)
     process.stdin.close()
