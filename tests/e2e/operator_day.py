@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from cdn import ROOT
-from commands import blocks, compare
+from commands import blocks, compare, replace
 from machine import Machine, make_ssh_key
 
 DOMAIN = "cdn.operator.test"
@@ -71,9 +71,7 @@ class Operator:
         }
 
     def as_here(self, text):
-        for theirs, ours in self.here().items():
-            text = text.replace(theirs, ours)
-        return text
+        return replace(text, self.here())
 
     def command(self, program, *flags):
         return self.world.command(OPERATOR, *shlex.split(self.as_here(printed(program))), *flags)

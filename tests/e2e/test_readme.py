@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from cdn import BIN, ROOT, wait_until
-from commands import blocks
+from commands import blocks, replace
 
 PAGE = "README.md"
 # By their first words. The others are followed by test_deploy.py and, on a bare machine, by `scripts/dev readme`.
@@ -53,11 +53,9 @@ class Site:
         return self.world.hosts[host].ipv4
 
     def here(self, text):
-        ours = {"192.0.2.10": self.address(DUBLIN), "192.0.2.20": self.address(TOKYO), "192.0.2.1": self.address(NS),
-                "http://origin.example.org": f"http://{self.address(ORIGIN)}", "198.51.100.7": self.address(CLIENT)}
-        for printed, meant in ours.items():
-            text = text.replace(printed, meant)
-        return text
+        return replace(text, {
+            "192.0.2.10": self.address(DUBLIN), "192.0.2.20": self.address(TOKYO), "192.0.2.1": self.address(NS),
+            "http://origin.example.org": f"http://{self.address(ORIGIN)}", "198.51.100.7": self.address(CLIENT)})
 
     def start(self, name, host, line):
         with open(self.folder / f"{name}@{host}.log", "ab") as log:

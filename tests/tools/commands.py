@@ -32,17 +32,22 @@ def examples(page, begins=r""):
                 yield pytest.param(command, [line for line in printed.splitlines() if line != "…"], id=command)
 
 
-def shell(command, here={}, **how):
-    """A line of bash, with what `here` puts in place of the page's words, and tests/tools first on the PATH."""
+def replace(text, here):
+    """With what `here` puts in place of a page's words; in its order."""
     for printed, ours in here.items():
-        command = command.replace(printed, ours)
+        text = text.replace(printed, ours)
+    return text
+
+
+def shell(command, **how):
+    """A line of bash, with tests/tools first on the PATH."""
     path = f"{ROOT / 'tests/tools'}:{os.environ['PATH']}"
     return run("bash", "-c", command, env={**os.environ, "PATH": path}, **how)
 
 
 def check(command, printed, here={}, **how):
     """Runs the command of a page; the lines of what it says."""
-    said = shell(command, here, **how).stdout
+    said = shell(replace(command, here), **how).stdout
     compare(printed, said)
     return said.splitlines()
 
