@@ -25,6 +25,7 @@ COMMAND_TIMEOUT_S = 3600
 # In the machine's own mount and process namespaces, which end with the command.
 ENTER = """
 mount --make-rprivate /
+mount --bind "$0" "$0"  # a mount point, as a machine's root is
 mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mount --rbind /sys "$0/sys"
