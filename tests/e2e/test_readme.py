@@ -106,6 +106,7 @@ def site(world, tmp_path_factory):
     try:
         settle(made)
         made.start("origin", ORIGIN, f"python3 -m http.server 80 --directory {made.folder / 'site'}")
+        wait_until("the origin serves", lambda: made.run(CLIENT, "wget -qO- http://origin.example.org/").stdout == PAGE_TEXT)
         for host in (DUBLIN, TOKYO):
             for name in ("httpserver", "prober"):
                 [line] = only(name, commands(BY_HAND))

@@ -30,7 +30,7 @@ dpkg -i /tmp/*.deb
 id perigee >&3
 for program in {' '.join(PROGRAMS)}; do $program --version >&3; done
 cdnctl config check >&3
-systemd-analyze verify --man=no --recursive-errors=no /lib/systemd/system/perigee-*
+systemd-analyze verify --man=no --recursive-errors=no /lib/systemd/system/perigee-*.service /lib/systemd/system/perigee-*.socket
 echo "started: $(find /etc/systemd -path '*.wants/perigee-*' -not -name 'perigee-deployed-*')" >&3
 bash -c '. /usr/share/bash-completion/completions/cdnctl'
 dpkg -r perigee-director perigee-replica perigee-tools
