@@ -34,7 +34,7 @@ systemd-analyze verify --man=no --recursive-errors=no /lib/systemd/system/perige
 echo "started: $(find /etc/systemd -path '*.wants/perigee-*' -not -name 'perigee-deployed-*')" >&3
 bash -c '. /usr/share/bash-completion/completions/cdnctl'
 dpkg -r perigee-director perigee-replica perigee-tools
-! command -v dnsserver || exit 1
+test ! -e /usr/sbin/dnsserver
 test -s /etc/perigee/cdn.textproto
 dpkg -P perigee-director perigee-replica perigee-tools
 echo "left: $(ours | grep -vxF "$before")" >&3
