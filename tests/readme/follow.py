@@ -9,6 +9,7 @@ test_deploy.py, which are part of its ./scripts/test; --quick runs these two in 
 import argparse
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -25,12 +26,16 @@ COMMAND_TIMEOUT_S = 3600
 # In the machine's own mount and process namespaces, which end with the command.
 ENTER = """
 mount --make-rprivate /
-mount --bind "$0" "$0"  # a mount point, as a machine's root is
+mount --bind "$0" "$0"
 mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mount --rbind /sys "$0/sys"
 mount -t tmpfs tmpfs "$0/run"
-exec chroot "$0" bash -ec "cd $PROJECT; $1"
+cd "$0"
+pivot_root . mnt
+umount -l /mnt
+cd "$PROJECT"
+exec bash -ec "$1"
 """
 QUICK = "/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_readme.py tests/e2e/test_deploy.py"
 # The table's columns that are the same each time, and those that are milliseconds of this run.
@@ -48,6 +53,7 @@ def make_machine():
     run("rm", "-rf", "--one-file-system", MACHINE)
     run("cp", "-a", BASE, MACHINE)
     run("cp", "-L", "/etc/resolv.conf", MACHINE / "etc/resolv.conf")
+    (MACHINE / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {platform.node()}\n")
     run("git", "clone", "-q", "--no-hardlinks", ROOT, f"{MACHINE}{ROOT}")
 
 
