@@ -46,7 +46,8 @@ def _unable():
         return "needs root, for an overlay"
     if not (BUILD / "CPackConfig.cmake").exists():
         return "not built: scripts/dev build release"
-    return None if shutil.which("dpkg-shlibdeps") else "needs the package dpkg-dev"
+    missing = [package for tool, package in (("dpkg-shlibdeps", "dpkg-dev"), ("file", "file")) if not shutil.which(tool)]
+    return f"needs {', '.join(missing)}" if missing else None
 
 
 @pytest.fixture(scope="module")
