@@ -76,6 +76,12 @@ def main_pid(machine, unit):
     return machine.sh(f"systemctl show -P MainPID {unit}").stdout.strip()
 
 
+def pids(machine, names):
+    """Of the processes with one of these names, A|B|…"""
+    found = machine.sh(f"grep -lxE '{names}' /proc/[0-9]*/comm", check=False).stdout
+    return re.findall(r"^/proc/(\d+)/", found, re.M)
+
+
 def serves():
     """A client resolves the name and fetches the page from where it is told."""
     address = at_client("dig", "+short", "+tries=1", f"@{ADDRESS}", DOMAIN, "A").stdout.strip()
@@ -142,7 +148,8 @@ def test_a_reload_is_told_to_systemd(machine):
 
 def test_a_scamper_that_hangs_is_ended_and_another_measures(machine):
     """It has become another user, whom only KILL can end."""
-    hung = machine.sh("pgrep -P $(pgrep -x prober-watchdog)").stdout.strip()
+    [watchdog] = pids(machine, "prober-watchdog")
+    hung = machine.sh(f"cat /proc/{watchdog}/task/{watchdog}/children").stdout.strip()
     machine.sh(f"kill -STOP {hung}; timeout 40 sh -c 'while kill -0 {hung} 2>/dev/null; do cdnctl measure 198.18.0.2; done'")
     machine.sh("timeout 20 sh -c 'until cdnctl measure 198.18.0.2 | grep -q icmp-echo; do sleep 0.2; done'")
 
@@ -210,7 +217,7 @@ def test_a_removal_stops_everything_and_keeps_what_was_written(machine):
     machine.sh("apt-get remove -y -q perigee-director perigee-replica perigee-tools 2>&1")
     for service in SERVICES:
         assert active(machine, service) == "inactive"
-    assert machine.sh("pgrep -x 'dnsserver|httpserver|prober|scamper'", check=False).stdout == ""
+    assert pids(machine, "dnsserver|httpserver|prober|prober-watchdog|scamper") == []
     assert ":53 " not in machine.sh("cat /proc/net/tcp6 /proc/net/udp6").stdout.replace(":0035 ", ":53 ")
     assert machine.sh(f"test -s {FLEET} && test -s /var/lib/perigee/dns.sqlite").returncode == 0
 
