@@ -71,10 +71,12 @@ class LocalDns:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, pass_fds=self.pass_fds)
-        wait_until("dnsserver listens", self._control_port)
+        wait_until("dnsserver listens", lambda: self.control_port)
         return self
 
-    def _control_port(self):
+    @property
+    def control_port(self):
+        """None as long as it does not listen."""
         if self.process.poll() is not None:
             raise RuntimeError(f"dnsserver ended with {self.process.returncode}:\n{self.log()}")
         found = re.search(r"control port (\d+)", self.log()[self.log_start:])
@@ -109,7 +111,7 @@ class LocalDns:
         self.process.send_signal(signal.SIGHUP)
 
     def cdnctl(self, *arguments):
-        return subprocess.run([BIN / "cdnctl", "--director", f"127.0.0.1:{self._control_port()}", *arguments],
+        return subprocess.run([BIN / "cdnctl", "--director", f"127.0.0.1:{self.control_port}", *arguments],
                               cwd=self.folder, capture_output=True, text=True, timeout=10)
 
     # Queries.
