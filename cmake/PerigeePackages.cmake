@@ -87,7 +87,6 @@ set(CPACK_DEBIAN_TOOLS_PACKAGE_DEPENDS "adduser")
 set(CPACK_DEBIAN_DIRECTOR_PACKAGE_DEPENDS "perigee-tools (= ${PERIGEE_PACKAGE_VERSION})")
 set(CPACK_DEBIAN_REPLICA_PACKAGE_DEPENDS "perigee-tools (= ${PERIGEE_PACKAGE_VERSION}), scamper")
 set(CPACK_DEBIAN_REPLICA_PACKAGE_RECOMMENDS "ca-certificates")
-set(CPACK_DEBIAN_TOOLS_PACKAGE_RECOMMENDS "openssl")
 
 # CPack's default, which is the one that it does not put before each package's own.
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${CMAKE_PROJECT_NAME} built using CMake")

@@ -4,6 +4,7 @@
 #include <prometheus/metric_family.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
@@ -80,6 +81,17 @@ prometheus::MetricFamily CounterByWord(std::string_view name, std::string_view l
     const auto reason = static_cast<Reason>(i);
     family.Add({{label, Word(reason)}}, counters[reason]);
   }
+  return std::move(family).Take();
+}
+
+// The same of counters that any thread may write.
+template <typename Reason, size_t kCount>
+prometheus::MetricFamily CounterByWord(std::string_view name, std::string_view label, std::string_view help,
+                                       const std::array<SharedCounter, kCount>& counters) {
+  static_assert(kCount == static_cast<size_t>(Reason::kCount));
+  Family family(prometheus::MetricType::Counter, name, help);
+  for (size_t i = 0; i < kCount; ++i)
+    family.Add({{label, Word(static_cast<Reason>(i))}}, static_cast<double>(counters[i].value()));
   return std::move(family).Take();
 }
 

@@ -26,8 +26,10 @@ sigset_t StopSignals() {
 
 }  // namespace
 
+std::string_view Version() { return PERIGEE_VERSION; }
+
 std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv) {
-  app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), PERIGEE_VERSION));
+  app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), Version()));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -16,6 +16,9 @@ class App;
 
 namespace perigee {
 
+// Of all programs, such as "0.1.0".
+std::string_view Version();
+
 // Adds --version to `app` and parses. Returns nothing when the program should go on, else its exit code: 0
 // after --help or --version, 2 after a wrong flag, with what is wrong on standard error.
 std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv);

@@ -8,7 +8,6 @@
 
 #include "fmt/format.h"
 #include "grpc/health/v1/health.pb.h"
-#include "lib/base/read_file.h"
 #include "spdlog/spdlog.h"
 
 namespace perigee {
@@ -18,68 +17,14 @@ constexpr auto kStopGrace = std::chrono::seconds(1);
 // Control messages are small; a peer that sends more is broken or hostile.
 constexpr int kMaxMessageBytes = 1 << 20;
 
-// A bundle of all public authorities has a quarter of it.
-constexpr size_t kMaxPemBytes = 1 << 20;
-
 constexpr int kReconnectMs = 1000;
 // gRPC's "minimum back-off" is also what a connection attempt, TLS included, may take.
 constexpr int kConnectTimeoutMs = 3000;
-
-struct KeyMaterial {
-  std::string ca, certificate, key;
-};
-
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  auto pem = ReadFile(path, kMaxPemBytes);
-  if (pem.ok()) return pem;
-  const std::string why(pem.status().message());
-  return absl::InvalidArgumentError(fmt::format("control: {}", why));
-}
-
-absl::StatusOr<KeyMaterial> Load(const ControlSecurity& security) {
-  KeyMaterial material;
-  for (const auto& [path, into] : {std::pair{&security.ca_file, &material.ca},
-                                   std::pair{&security.certificate_file, &material.certificate},
-                                   std::pair{&security.key_file, &material.key}}) {
-    auto pem = ReadPem(*path);
-    if (!pem.ok()) return pem.status();
-    *into = *std::move(pem);
-  }
-  return material;
-}
 
 // gRPC's own lines repeat, at length, what our errors say in one: they are for those who debug gRPC.
 void LogFromGrpc(gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); }
 
 }  // namespace
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(
-    const IpEndpoint& listen, const ControlSecurity& security) {
-  if (!security.has_tls()) {
-    if (listen.address.is_loopback() || security.insecure) return grpc::InsecureServerCredentials();
-    return absl::InvalidArgumentError(
-        fmt::format("the control port {} is beyond loopback and has no certificates: name ca_file, "
-                    "certificate_file and key_file in the fleet file's control section, or say "
-                    "--insecure-control",
-                    listen.ToString()));
-  }
-  auto material = Load(security);
-  if (!material.ok()) return material.status();
-  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = material->ca;
-  options.pem_key_cert_pairs.push_back({material->key, material->certificate});
-  return grpc::SslServerCredentials(options);
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
-    const ControlSecurity& security) {
-  if (!security.has_tls()) return grpc::InsecureChannelCredentials();
-  auto material = Load(security);
-  if (!material.ok()) return material.status();
-  return grpc::SslCredentials({.pem_root_certs = material->ca,
-                               .pem_private_key = material->key,
-                               .pem_cert_chain = material->certificate});
-}
 
 std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer,
                                               const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
@@ -102,8 +47,9 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(
-    const IpEndpoint& listen, const ControlSecurity& security, const std::vector<grpc::Service*>& services) {
-  auto credentials = ServerCredentialsFor(listen, security);
+    const IpEndpoint& listen, const ControlSecurity& security, const std::vector<grpc::Service*>& services,
+    RefusedCalls* refused) {
+  auto credentials = ServerCredentialsFor(listen, security, refused);
   if (!credentials.ok()) return credentials.status();
   gpr_set_log_function(LogFromGrpc);
   grpc::EnableDefaultHealthCheckService(true);

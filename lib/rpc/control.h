@@ -1,7 +1,5 @@
-// The control port: one gRPC server with health, reflection and mutual TLS, and the credentials to call one.
-//
-// Beyond loopback a control port speaks mutual TLS, or the operator has said --insecure-control: a prober
-// that anyone may call is a packet cannon. gRPC types stop at the edge of a service; this is that edge.
+// The control port: one gRPC server with health, reflection and mutual TLS (credentials.h), and channels to
+// call one. gRPC types stop at the edge of a service; this is that edge.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -13,26 +11,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/rpc/credentials.h"
+#include "lib/rpc/roles.h"
 
 namespace perigee {
-
-struct ControlSecurity {
-  // PEM files; all three or none.
-  std::string ca_file;
-  std::string certificate_file;
-  std::string key_file;
-  // --insecure-control: plain text beyond loopback.
-  bool insecure = false;
-
-  bool has_tls() const { return !ca_file.empty(); }
-};
-
-// InvalidArgument, saying what to do, when `listen` is beyond loopback without TLS and not `insecure`.
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(
-    const IpEndpoint& listen, const ControlSecurity& security);
-
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
-    const ControlSecurity& security);
 
 // A channel to one peer's control port, on a connection of its own that is made again at once (within a
 // second) when it is lost.
@@ -47,10 +29,12 @@ absl::Status FromGrpcStatus(const grpc::Status& status);
 class ControlServer {
  public:
   // Starts serving `services` (not owned; they must outlive the server), with health ("" is SERVING) and
-  // reflection. Unavailable, naming the address, when the port is in use.
+  // reflection. `refused`, where given, counts the calls that were refused for their caller's role, and
+  // outlives the server. Unavailable, naming the address, when the port is in use.
   static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const IpEndpoint& listen,
                                                               const ControlSecurity& security,
-                                                              const std::vector<grpc::Service*>& services);
+                                                              const std::vector<grpc::Service*>& services,
+                                                              RefusedCalls* refused = nullptr);
   // Calls under way are cancelled after a second's grace.
   ~ControlServer();
 

@@ -10,6 +10,7 @@
 #include "lib/config/fleet_parts.h"
 #include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
+#include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "lib/service/privileges.h"
 #include "lib/service/urgency.h"
@@ -42,6 +43,14 @@ void SayWhetherRealtime() {
   }
 }
 
+uint64_t QueriesOf(const QueryCounterRegistry& counters) {
+  uint64_t queries = 0;
+  counters.ForEach([&queries](const QueryCounters& block) {
+    for (const Counter& counter : block.by_protocol) queries += counter.value();
+  });
+  return queries;
+}
+
 }  // namespace
 
 // Built from top to bottom and taken down from bottom to top: what listens goes before what answers.
@@ -50,6 +59,7 @@ struct DnsServer::Rooms {
   const MonoTime start_time = clock.Now();
   QueryCounterRegistry counters;
   ServerCounters server_counters;
+  RefusedCalls refused_calls;
   size_t max_tcp_connections = 0;
   std::unique_ptr<DecisionLog> decisions;
   std::unique_ptr<Generations> generations;
@@ -102,7 +112,8 @@ DnsGauges DnsServer::Rooms::Gauges() const {
                    .max_tcp_connections = max_tcp_connections,
                    .zones = now->authority().zones.zones().size(),
                    .generation = generations->count(),
-                   .uptime = std::chrono::duration_cast<std::chrono::seconds>(clock.Now() - start_time)};
+                   .uptime = std::chrono::duration_cast<std::chrono::seconds>(clock.Now() - start_time),
+                   .refused_calls = &refused_calls};
   if (decisions != nullptr) {
     gauges.decisions_written = decisions->written();
     gauges.decisions_lost = decisions->lost();
@@ -136,9 +147,12 @@ absl::Status DnsServer::Rooms::StartMetrics(const std::string& listen) {
 
 absl::Status DnsServer::Rooms::StartControl(const DnsServerOptions& options,
                                             const v1::ControlConfig& config) {
-  director_service = std::make_unique<DirectorService>(*generations);
+  director_service = std::make_unique<DirectorService>(*generations, [this](v1::ListReplicasResponse* list) {
+    list->set_version(std::string(Version()));
+    list->set_queries(QueriesOf(counters));
+  });
   auto started = ControlServer::Start(options.control, SecurityFrom(config, options.insecure_control),
-                                      {director_service.get()});
+                                      {director_service.get()}, &refused_calls);
   if (!started.ok()) return started.status();
   control = *std::move(started);
   return absl::OkStatus();

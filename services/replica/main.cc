@@ -44,9 +44,10 @@ absl::StatusOr<std::unique_ptr<TlsClient>> MakeTls(const Settings& settings) {
 
 // What it shows must outlive it.
 absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& settings, const Server& server,
-                                                            const Cache& cache, const AccessLog* log) {
+                                                            const Cache& cache, const AccessLog* log,
+                                                            const RefusedCalls& refused_calls) {
   if (!settings.metrics) return std::unique_ptr<MetricsServer>();
-  const auto collect = [&server, &cache, log, limits = settings.server.limits,
+  const auto collect = [&server, &cache, log, &refused_calls, limits = settings.server.limits,
                         start = std::chrono::steady_clock::now()] {
     Counters sum;
     server.AddUp(&sum);
@@ -58,7 +59,8 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& sett
                              .circuit_openings = server.circuit().openings(),
                              .log_lines_written = log == nullptr ? 0 : log->written(),
                              .log_lines_lost = log == nullptr ? 0 : log->lost(),
-                             .uptime = std::chrono::duration_cast<std::chrono::seconds>(up)});
+                             .uptime = std::chrono::duration_cast<std::chrono::seconds>(up),
+                             .refused_calls = &refused_calls});
   };
   return MetricsServer::Start(*settings.metrics, collect);
 }
@@ -118,10 +120,11 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   if (!access_log.ok()) return access_log.status();
   settings->server.access_log = access_log->get();
   const auto server = Server::Serve(settings->server, *std::move(listening), **cache, clock);
-  const auto metrics = StartMetrics(*settings, *server, **cache, access_log->get());
+  RefusedCalls refused_calls;
+  const auto metrics = StartMetrics(*settings, *server, **cache, access_log->get(), refused_calls);
   if (!metrics.ok()) return metrics.status();
   ReplicaService service(*server, **cache, clock);
-  auto control = ControlServer::Start(settings->control, settings->security, {&service});
+  auto control = ControlServer::Start(settings->control, settings->security, {&service}, &refused_calls);
   if (!control.ok()) return control.status();
   service.TellHealth([&control = **control](bool serving) {
     control.SetServing(kServiceName, serving);

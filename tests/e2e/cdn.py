@@ -9,7 +9,6 @@ import hashlib
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -129,25 +128,15 @@ def page(name, size):
     return b"\xff\xd8\xff\xe0" + b"".join(blocks)[:size]
 
 
-def make_keys(folder, addresses_by_host):
-    """A CA, and a certificate per host that names its addresses; ECDSA, valid for a day."""
+def make_keys(folder, *peers):
+    """A CA, and a folder of keys for each (name, role, addresses…), as an operator makes them; valid for a day."""
 
-    def openssl(*arguments):
-        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+    def keys(*words):
+        subprocess.run([BIN / "cdnctl", "keys", *words, "--keys", folder, "--days", "1"], check=True, capture_output=True)
 
-    ca_key, ca = folder / "ca.key", folder / "ca.pem"
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 1,
-            "-subj", "/CN=Perigee demo CA", "-keyout", ca_key, "-out", ca)
-    for host, addresses in addresses_by_host.items():
-        own = folder / host
-        own.mkdir(exist_ok=True)
-        names = ",".join(f"IP:{address}" for address in addresses)
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={host}",
-                "-keyout", own / "key.pem", "-out", own / "request.pem")
-        (own / "extensions").write_text(f"subjectAltName={names}\n")
-        openssl("x509", "-req", "-in", own / "request.pem", "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
-                "-days", 1, "-extfile", own / "extensions", "-out", own / "cert.pem")
-        shutil.copy(ca, own / "ca.pem")
+    keys("init")
+    for name, role, *addresses in peers:
+        keys("issue", name, "--role", role, *(word for address in addresses for word in ("--address", address)))
 
 
 class Cdn:
@@ -159,7 +148,7 @@ class Cdn:
         self.processes = {}
         self._steering = steering
         hosts = [*world.with_role("replica"), *world.with_role("director")]
-        make_keys(self.folder, {h.name: [a for a in (h.ipv4, h.ipv6, "127.0.0.1") if a] for h in hosts})
+        make_keys(self.folder, *((h.name, h.role, *filter(None, (h.ipv4, h.ipv6))) for h in hosts))
         for host in hosts:
             (self.folder / host.name / "cdn.textproto").write_text(self._fleet_file())
         self.director = world.with_role("director")[0]

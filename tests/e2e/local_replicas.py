@@ -91,11 +91,11 @@ class Replica:
 
 
 class LocalReplicas:
-    def __init__(self, folder, fleet=""):
+    def __init__(self, folder, fleet="", only=tuple(ADDRESSES)):
         self.folder = pathlib.Path(folder)
         self.origin = Origin()
         (self.folder / "start.textproto").write_text(f'domain: "cdn.example.org"\n{fleet}\n')
-        self.replicas = {name: Replica(self.folder, name, self.origin.port, "start.textproto") for name in ADDRESSES}
+        self.replicas = {name: Replica(self.folder, name, self.origin.port, "start.textproto") for name in only}
         self.fleet = fleet
 
     def __enter__(self):

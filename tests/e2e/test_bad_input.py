@@ -155,6 +155,30 @@ def test_a_stranger_without_a_certificate_cannot_measure(cdn, world):
     assert python_in("client-tokyo", code_without_certificate, cdn, address) == ["UNAVAILABLE"] * 2
 
 
+def codes_of_a_replica(cdn, methods):
+    import grpc
+    import grpc_raw
+
+    codes = []
+    for address, method in methods:
+        with grpc_raw.channel(cdn, "dublin", address) as channel:
+            try:
+                grpc_raw.call(channel, method)
+                codes.append("OK")
+            except grpc.RpcError as error:
+                codes.append(error.code().name)
+            codes.append(grpc_raw.health(channel))
+    return codes
+
+
+def test_a_replicas_certificate_commands_nobody(cdn, world):
+    tokyo = world.hosts["tokyo"].ipv4
+    methods = [(f"{tokyo}:{perigee.PROBER_PORT}", "/perigee.v1.Prober/Measure"),
+               (f"{tokyo}:{perigee.REPLICA_PORT}", "/perigee.v1.Replica/Purge"),
+               (f"127.0.0.1:{perigee.DIRECTOR_PORT}", "/perigee.v1.Director/Reload")]
+    assert python_in("director", codes_of_a_replica, cdn, methods) == ["PERMISSION_DENIED", "SERVING"] * 3
+
+
 def run(*command, cwd=None):
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=20, cwd=cwd)
 

@@ -84,6 +84,10 @@ def test_programs_run_as_nobody_in_particular_and_keys_are_theirs_alone(running)
     assert re.search(r"^perigee +httpserver$", users, re.MULTILINE) and re.search(r"^perigee +prober$", users, re.MULTILINE)
     assert machine.run("stat -c '%U %a' /opt/perigee/current/keys/key.pem") == "perigee 600\n"
     assert machine.run("ls /opt/perigee/current/keys").split() == ["ca.pem", "cert.pem", "key.pem"]
+    director = running.machines[DIRECTOR]
+    assert director.run("stat -c '%U %a' /opt/perigee/current/keys/operator") == "root 700\n"
+    assert "takes an operator" in director.run("cd /opt/perigee/current; sh host.sh cdnctl --identity keys reload 2>&1",
+                                               check=False), "with dnsserver's own certificate"
     held = {m.run("sha256sum < /opt/perigee/current/keys/key.pem") for m in running.machines.values()}
     assert len(held) == len(running.machines)
 

@@ -1,10 +1,16 @@
 """cdnctl purge, warm, stats and drain --direct, against two real httpservers on loopback."""
 
+import json
+import socket
+import ssl
 import subprocess
 import threading
+import urllib.request
 
 import pytest
-from cdn import wait_until
+from cdn import BIN, make_keys, wait_until
+from dns_raw import free_port
+from local_dns import parse_metrics, total
 from local_replicas import LocalReplicas, rows
 
 
@@ -138,25 +144,87 @@ def test_a_malformed_url_is_refused_by_the_replica_and_told(fleet):
     assert result.returncode == 1 and "http://HOST/PATH" in rows(result)["near"]["RESULT"]
 
 
-def openssl(folder, *arguments):
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """Two replicas with mutual TLS, a folder of keys for everybody, and a fleet file without any."""
+    folder = tmp_path_factory.mktemp("secured")
+    make_keys(folder, ("replica", "replica", "127.0.0.2", "127.0.0.3"), ("director", "director", "127.0.0.1"),
+              ("operator", "operator"))
+    metrics = f"127.0.0.2:{free_port()}"
+    tls = ('control { ca_file: "replica/ca.pem" certificate_file: "replica/cert.pem" key_file: "replica/key.pem" }'
+           f' http {{ metrics_listen: "{metrics}" }}')
+    with LocalReplicas(folder, tls, only=("near",)) as fleet:
+        plain = (folder / "cdn.textproto").read_text().replace(tls, "")
+        (folder / "cdn.textproto").write_text(plain)
+        fleet.metrics = f"http://{metrics}/metrics"
+        yield fleet
 
 
-def test_with_mutual_tls_a_stranger_cannot_purge(tmp_path):
-    openssl(tmp_path, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
-    openssl(tmp_path, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=host",
-            "-keyout", "key.pem", "-out", "request.pem")
-    (tmp_path / "names").write_text("subjectAltName=IP:127.0.0.2,IP:127.0.0.3")
-    openssl(tmp_path, "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "2", "-extfile", "names", "-out", "cert.pem")
-    tls = 'control { ca_file: "ca.pem" certificate_file: "cert.pem" key_file: "key.pem" }'
-    with LocalReplicas(tmp_path, tls) as fleet:
-        fill(fleet, "old")
-        fleet.origin.texts["/a"] = "new"
-        stranger = (tmp_path / "cdn.textproto").read_text().replace(tls, "")
-        (tmp_path / "stranger.textproto").write_text(stranger)
-        assert fleet.cdnctl("purge", "--all", "--config", "stranger.textproto", "--timeout", "3").returncode == 1
-        assert fleet.bodies("/a") == {"old"}
-        assert fleet.cdnctl("purge", "--all").returncode == 0
-        assert fleet.bodies("/a") == {"new"}
+def test_with_mutual_tls_only_an_operator_purges(secured):
+    fill(secured, "old")
+    secured.origin.texts["/a"] = "new"
+    stranger = secured.cdnctl("purge", "--all", "--timeout", "3")
+    assert stranger.returncode == 1
+    for identity in ("replica", "director"):
+        refused = secured.cdnctl("purge", "--all", "--identity", identity)
+        assert refused.returncode == 1
+        assert rows(refused)["near"]["RESULT"].startswith(
+            f"your certificate says {identity}, and perigee.v1.Replica/Purge takes an operator")
+    assert secured.bodies("/a") == {"old"}
+    assert secured.cdnctl("purge", "--all", "--identity", "operator").returncode == 0
+    assert secured.bodies("/a") == {"new"}
+
+
+def test_a_director_may_look_and_a_replica_may_not_and_is_counted(secured):
+    def refused():
+        with urllib.request.urlopen(secured.metrics, timeout=5) as page:
+            return total(parse_metrics(page.read().decode()), "perigee_http_control_calls_refused_total", 'role="replica"')
+
+    before = refused()
+    assert secured.cdnctl("stats", "--identity", "director").returncode == 0
+    assert refused() == before
+    assert "says replica" in secured.cdnctl("stats", "--identity", "replica").stdout
+    assert refused() == before + 1
+
+
+def test_new_keys_are_served_without_a_restart(secured):
+    replica = secured.replicas["near"]
+    serial = served_serial(secured, replica)
+    subprocess.run([BIN / "cdnctl", "keys", "renew", "replica", "--keys", secured.folder], check=True, capture_output=True)
+    wait_until("the new certificate is served", lambda: served_serial(secured, replica) != serial)
+    assert secured.cdnctl("purge", "--all", "--identity", "operator").returncode == 0
+    assert replica.process.poll() is None
+
+
+def served_serial(fleet, replica):
+    """Of the certificate that its control port shows."""
+    operator = fleet.folder / "operator"
+    context = ssl.create_default_context(cafile=operator / "ca.pem")
+    context.load_cert_chain(operator / "cert.pem", operator / "key.pem")
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection((replica.address, replica.control_port), timeout=10) as connection, \
+            context.wrap_socket(connection, server_hostname=replica.address) as tls:
+        return tls.getpeercert()["serialNumber"]
+
+
+def test_json_is_what_the_schema_says(fleet):
+    fill(fleet, "x")
+    stats = json.loads(fleet.cdnctl("stats", "--json").stdout)["replicas"]
+    assert [(r["replica"], r["error"], r["stats"]["requests"]) for r in stats] == [("near", "", "3"), ("far", "", "3")]
+    purged = fleet.cdnctl("--json", "purge", "/a")
+    assert [r["purge"]["objects"] for r in json.loads(purged.stdout)["replicas"]] == ["1", "1"]
+    warmed = json.loads(fleet.cdnctl("warm", "/a", "/missing", "--json", "--replica", "near").stdout)["replicas"][0]
+    assert {r["url"]: r["outcome"] for r in warmed["warm"]["results"]} == {
+        "/a": "WARM_OUTCOME_STORED", "/missing": "WARM_OUTCOME_NOT_STORED"}
+    fleet.replicas["far"].kill()
+    failed = fleet.cdnctl("stats", "--json", "--timeout", "3")
+    assert failed.returncode == 1 and json.loads(failed.stdout)["replicas"][1]["error"] != ""
+
+
+def test_the_fleet_file_is_shown_as_it_is_understood(fleet):
+    shown = fleet.cdnctl("config", "show")
+    assert 'name: "near"' in shown.stdout and "hold_ms: 400" in shown.stdout
+    (fleet.folder / "shown.textproto").write_text(shown.stdout)
+    assert fleet.cdnctl("config", "show", "--config", "shown.textproto").stdout == shown.stdout
+    assert json.loads(fleet.cdnctl("config", "show", "--json").stdout)["steering"]["holdMs"] == 400
+    assert json.loads(fleet.cdnctl("config", "check", "--json").stdout) == {"file": "cdn.textproto", "replicas": 2}

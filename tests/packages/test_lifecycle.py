@@ -22,24 +22,11 @@ def deb(name):
     return max(DEBS.glob(f"perigee-{name}_*.deb"), key=lambda path: path.stat().st_mtime)
 
 
-def certificates(folder):
-    def openssl(*words):
-        run("openssl", *words, cwd=folder)
-
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl("req", "-x509", *curve, "-days", "10", "-subj", "/CN=test", "-keyout", "ca.key", "-out", "ca.pem")
-    openssl("req", *curve, "-subj", "/CN=host", "-keyout", "key.pem", "-out", "request.pem")
-    (folder / "names").write_text(f"subjectAltName=IP:{ADDRESS},IP:127.0.0.1")
-    openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "10",
-            "-extfile", "names", "-out", "cert.pem")
-
-
-def configure(machine, folder):
+def configure(machine):
     """What an operator does after the installation, as README.Debian says."""
-    certificates(folder)
-    for name in ("ca.pem", "cert.pem", "key.pem"):
-        run("cp", folder / name, machine.root / "etc/perigee" / name)
-    machine.sh("chown root:perigee /etc/perigee/key.pem; chmod 640 /etc/perigee/key.pem")
+    machine.sh(f"""cd /root; cdnctl keys init; cdnctl keys issue here --role director --address {ADDRESS}
+      cdnctl keys issue me --role operator; cd cdn-keys
+      install -m 644 here/ca.pem here/cert.pem /etc/perigee/; install -m 640 -g perigee here/key.pem /etc/perigee/""")
     file = machine.root / FLEET[1:]
     text = re.sub(r'^replica .*\n', "", file.read_text(), flags=re.M)
     text = text.replace('"http://origin.example.org"', '"http://127.0.0.1:8000"')
@@ -114,8 +101,8 @@ def test_units_are_right_and_locked_in(machine, service, capsys):
     assert said.returncode == 0, said.stdout
 
 
-def test_what_is_enabled_serves(machine, origin, tmp_path):
-    configure(machine, tmp_path)
+def test_what_is_enabled_serves(machine, origin):
+    configure(machine)
     machine.sh(f"systemctl enable --now {' '.join(SERVICES)} 2>&1")
     for service in SERVICES:
         assert active(machine, service) == "active", machine.sh(f"journalctl -u {service}").stdout
@@ -126,6 +113,13 @@ def test_what_is_enabled_serves(machine, origin, tmp_path):
 def test_a_client_is_measured_by_scamper_within_the_sandbox(machine):
     table = machine.sh("cdnctl measure 198.18.0.2").stdout
     assert re.search(r"here +\d+\.\d+.*icmp-echo", table), table
+
+
+def test_only_an_operator_drains(machine):
+    refused = machine.sh("cdnctl drain here 2>&1", check=False)
+    assert refused.returncode == 1 and "takes an operator" in refused.stdout
+    for word in ("drain", "undrain"):
+        machine.sh(f"cdnctl --identity /root/cdn-keys/me {word} here")
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <latch>
+#include <utility>
 
 #include "fmt/format.h"
 #include "lib/rpc/control.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr auto kCallTimeout = std::chrono::seconds(5);
 constexpr auto kMeasureTimeout = std::chrono::seconds(3);
+// A status is wanted at once, also when a replica is silent.
+constexpr auto kStatsTimeout = std::chrono::seconds(1);
 constexpr uint32_t kMeasureProbes = 3;
 
 std::string Ms(uint32_t us) { return us == 0 ? "-" : fmt::format("{:.1f}", us / 1000.0); }
@@ -57,17 +60,6 @@ std::string_view Word(v1::Reason reason) {
   }
 }
 
-std::string_view Word(v1::OperatorState state) {
-  switch (state) {
-    case v1::OPERATOR_STATE_DRAIN:
-      return "drain";
-    case v1::OPERATOR_STATE_FORCE_UP:
-      return "force-up";
-    default:
-      return "auto";
-  }
-}
-
 std::string_view Meaning(v1::OperatorState state) {
   switch (state) {
     case v1::OPERATOR_STATE_DRAIN:
@@ -81,6 +73,13 @@ std::string_view Meaning(v1::OperatorState state) {
 
 std::string Load(const v1::ReplicaState& r) {
   return fmt::format("{}{}", r.requests_per_second(), r.overloaded() ? " (overloaded)" : "");
+}
+
+// What the replica of that name said of itself; null when it said nothing.
+const v1::StatsResponse* StatsOf(const v1::ReplicasReport& report, const std::string& name) {
+  for (const v1::ReplicaOutcome& outcome : report.replicas())
+    if (outcome.replica() == name && outcome.has_stats()) return &outcome.stats();
+  return nullptr;
 }
 
 template <typename Request, typename Response>
@@ -125,25 +124,42 @@ std::string Verdict(const std::string& client, const v1::ExplainResponse& respon
 
 }  // namespace
 
-std::string StatusTable(const v1::ListReplicasResponse& response) {
+std::string_view Word(v1::OperatorState state) {
+  switch (state) {
+    case v1::OPERATOR_STATE_DRAIN:
+      return "drain";
+    case v1::OPERATOR_STATE_FORCE_UP:
+      return "force-up";
+    default:
+      return "auto";
+  }
+}
+
+std::string StatusTable(const v1::StatusReport& report) {
   std::vector<std::vector<std::string>> rows = {{"REPLICA", "IPV4", "IPV6", "HEALTH", "PROBER", "SERVER",
                                                  "OPERATOR", "CONTROL ms", "DISTANCES", "WEIGHT",
-                                                 "REQUESTS/s"}};
+                                                 "REQUESTS/s", "HIT %", "VERSION"}};
   const auto up = [](bool is) { return is ? "up" : "down"; };
-  for (const auto& r : response.replicas()) {
+  const auto& replicas = report.director().replicas();
+  for (const auto& r : replicas) {
+    const v1::StatsResponse* stats = StatsOf(report.replicas(), r.name());
     rows.push_back({r.name(), r.ipv4().empty() ? "-" : r.ipv4(), r.ipv6().empty() ? "-" : r.ipv6(),
                     r.healthy() ? "healthy" : "unhealthy", up(r.prober_healthy()), up(r.server_healthy()),
                     std::string(Word(r.operator_state())), Ms(r.control_rtt_us()),
-                    fmt::format("{}/{}", r.distances_known(), response.replicas_size() - 1),
-                    fmt::to_string(r.weight()), Load(r)});
+                    fmt::format("{}/{}", r.distances_known(), replicas.size() - 1),
+                    fmt::to_string(r.weight()), Load(r),
+                    stats == nullptr ? "-" : Percent(stats->hits(), stats->requests()),
+                    stats == nullptr || stats->version().empty() ? "-" : stats->version()});
   }
-  return FormatTable({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
-                      Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kLeft},
-                     rows);
+  return FormatTable(
+      {Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
+       Align::kRight, Align::kRight, Align::kRight, Align::kLeft, Align::kRight, Align::kLeft},
+      rows);
 }
 
-std::string StateText(const std::string& replica, v1::OperatorState state, v1::OperatorState previous) {
-  return fmt::format("{}: {} (was {}); {}\n", replica, Word(state), Word(previous), Meaning(state));
+std::string StateText(const v1::StateReport& report) {
+  return fmt::format("{}: {} (was {}); {}\n", report.replica(), Word(report.state()), Word(report.previous()),
+                     Meaning(report.state()));
 }
 
 std::string ReloadText(const v1::ReloadResponse& response) {
@@ -154,8 +170,8 @@ std::string ReloadText(const v1::ReloadResponse& response) {
   return text;
 }
 
-std::string MeasureTable(std::vector<Measurement> measurements) {
-  const auto rank = [](const Measurement& m) {
+std::string MeasureTable(std::vector<Outcome<v1::MeasureResponse>> measurements) {
+  const auto rank = [](const auto& m) {
     return m.status.ok() && m.response.min_rtt_us() > 0 ? m.response.min_rtt_us() : UINT32_MAX;
   };
   std::stable_sort(measurements.begin(), measurements.end(),
@@ -188,41 +204,55 @@ std::string ExplainTable(const std::string& client, const v1::ExplainResponse& r
          FormatTable({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft}, rows);
 }
 
-absl::StatusOr<std::string> Status(v1::Director::StubInterface& director) {
-  const auto response = Call(director, &v1::Director::StubInterface::ListReplicas, v1::ListReplicasRequest());
-  if (!response.ok()) return response.status();
-  return StatusTable(*response);
+absl::StatusOr<v1::ListReplicasResponse> ListReplicas(v1::Director::StubInterface& director) {
+  return Call(director, &v1::Director::StubInterface::ListReplicas, v1::ListReplicasRequest());
 }
 
-absl::StatusOr<std::string> Explain(v1::Director::StubInterface& director, const std::string& client) {
+absl::StatusOr<Report> Status(v1::Director::StubInterface& director, const std::vector<Replica>& replicas,
+                              Format format) {
+  const auto response = ListReplicas(director);
+  if (!response.ok()) return response.status();
+  v1::StatusReport report;
+  *report.mutable_director() = *response;
+  *report.mutable_replicas() =
+      ToMessage(AskStats(replicas, kStatsTimeout), &v1::ReplicaOutcome::mutable_stats);
+  return Report{format == Format::kJson ? ToJson(report) : StatusTable(report)};
+}
+
+absl::StatusOr<Report> Explain(v1::Director::StubInterface& director, const std::string& client,
+                               Format format) {
   v1::ExplainRequest request;
   request.set_client(client);
   const auto response = Call(director, &v1::Director::StubInterface::Explain, request);
   if (!response.ok()) return response.status();
-  return ExplainTable(client, *response);
+  return Report{format == Format::kJson ? ToJson(*response) : ExplainTable(client, *response)};
 }
 
-absl::StatusOr<std::string> SetState(v1::Director::StubInterface& director, const std::string& replica,
-                                     v1::OperatorState state) {
+absl::StatusOr<Report> SetState(v1::Director::StubInterface& director, const std::string& replica,
+                                v1::OperatorState state, Format format) {
   v1::SetReplicaStateRequest request;
   request.set_replica(replica);
   request.set_state(state);
   const auto response = Call(director, &v1::Director::StubInterface::SetReplicaState, request);
   if (!response.ok()) return response.status();
-  return StateText(replica, state, response->previous());
+  v1::StateReport report;
+  report.set_replica(replica);
+  report.set_state(state);
+  report.set_previous(response->previous());
+  return Report{format == Format::kJson ? ToJson(report) : StateText(report)};
 }
 
-absl::StatusOr<std::string> Reload(v1::Director::StubInterface& director) {
+absl::StatusOr<Report> Reload(v1::Director::StubInterface& director, Format format) {
   const auto response = Call(director, &v1::Director::StubInterface::Reload, v1::ReloadRequest());
   if (!response.ok()) return response.status();
-  return ReloadText(*response);
+  return Report{format == Format::kJson ? ToJson(*response) : ReloadText(*response)};
 }
 
-std::string Measure(const std::vector<Prober>& probers, const std::string& client) {
+Report Measure(const std::vector<Prober>& probers, const std::string& client, Format format) {
   v1::MeasureRequest request;
   request.set_address(client);
   request.set_probes(kMeasureProbes);
-  std::vector<Measurement> measurements(probers.size());
+  std::vector<Outcome<v1::MeasureResponse>> measurements(probers.size());
   std::vector<grpc::ClientContext> contexts(probers.size());
   std::latch answered(static_cast<std::ptrdiff_t>(probers.size()));
   for (size_t i = 0; i < probers.size(); ++i) {
@@ -235,7 +265,10 @@ std::string Measure(const std::vector<Prober>& probers, const std::string& clien
                                       });
   }
   answered.wait();
-  return MeasureTable(std::move(measurements));
+  const bool all_well = AllWell(measurements);
+  if (format == Format::kJson)
+    return {ToJson(ToMessage(measurements, &v1::ReplicaOutcome::mutable_measure)), all_well};
+  return {MeasureTable(std::move(measurements)), all_well};
 }
 
 }  // namespace perigee::cdnctl

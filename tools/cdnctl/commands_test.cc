@@ -6,7 +6,8 @@ namespace perigee::cdnctl {
 namespace {
 
 TEST(StatusTable, LinesUpAndShowsWhatIsDown) {
-  v1::ListReplicasResponse response;
+  v1::StatusReport report;
+  v1::ListReplicasResponse& response = *report.mutable_director();
   auto& dublin = *response.add_replicas();
   dublin.set_name("dublin");
   dublin.set_ipv4("198.18.4.10");
@@ -23,21 +24,30 @@ TEST(StatusTable, LinesUpAndShowsWhatIsDown) {
   dublin.set_overloaded(true);
   tokyo.set_weight(25);
   tokyo.set_operator_state(v1::OPERATOR_STATE_DRAIN);
-  EXPECT_EQ(StatusTable(response),
+  auto& told = *report.mutable_replicas()->add_replicas();
+  told.set_replica("dublin");
+  told.mutable_stats()->set_requests(200);
+  told.mutable_stats()->set_hits(150);
+  told.mutable_stats()->set_version("0.1.0");
+  EXPECT_EQ(StatusTable(report),
             "REPLICA  IPV4         IPV6     HEALTH     PROBER  SERVER  OPERATOR  CONTROL ms  DISTANCES  "
-            "WEIGHT  REQUESTS/s\n"
+            "WEIGHT  REQUESTS/s         HIT %  VERSION\n"
             "dublin   198.18.4.10  -        healthy    up      up      auto            80.1        1/1     "
-            "100  1200 (overloaded)\n"
+            "100  1200 (overloaded)   75.0  0.1.0\n"
             "tokyo    -            fd00::8  unhealthy  down    down    drain              -        0/1      "
-            "25  0\n");
+            "25  0                      -  -\n");
 }
 
 TEST(StateText, SaysWhatHoldsNowAndHowToEndIt) {
+  v1::StateReport report;
+  report.set_replica("dublin");
+  report.set_state(v1::OPERATOR_STATE_DRAIN);
   EXPECT_EQ(
-      StateText("dublin", v1::OPERATOR_STATE_DRAIN, v1::OPERATOR_STATE_AUTO),
+      StateText(report),
       "dublin: drain (was auto); clients go elsewhere with their next query; end it with `cdnctl undrain`\n");
-  EXPECT_EQ(StateText("dublin", v1::OPERATOR_STATE_AUTO, v1::OPERATOR_STATE_FORCE_UP),
-            "dublin: auto (was force-up); health decides\n");
+  report.set_state(v1::OPERATOR_STATE_AUTO);
+  report.set_previous(v1::OPERATOR_STATE_FORCE_UP);
+  EXPECT_EQ(StateText(report), "dublin: auto (was force-up); health decides\n");
 }
 
 TEST(ReloadText, NamesWhatNeedsARestart) {
@@ -127,7 +137,7 @@ TEST(ExplainTable, AnOverrideNeedsNoMeasurementAndAFailureHasNoReplica) {
 }
 
 TEST(MeasureTable, TheNearestComesFirstAndAFailureSaysWhy) {
-  std::vector<Measurement> measurements(3);
+  std::vector<Outcome<v1::MeasureResponse>> measurements(3);
   measurements[0] = {.replica = "a", .status = absl::PermissionDeniedError("10.0.0.0/8 is private")};
   measurements[1].replica = "b";
   measurements[1].response.set_method(v1::METHOD_SILENT);

@@ -119,38 +119,48 @@ bool ReplicaCommands::asked() const {
   return *purge_ || *warm_ || *stats_ || (direct_ && (*drain_ || *undrain_));
 }
 
-absl::StatusOr<std::vector<Replica>> ReplicaCommands::Replicas(const v1::FleetConfig& fleet) const {
+absl::StatusOr<std::vector<Replica>> ReplicasOf(const v1::FleetConfig& fleet) {
   const auto credentials = ChannelCredentialsFor(SecurityFrom(fleet.control(), /*insecure=*/false));
   if (!credentials.ok()) return credentials.status();
-  std::vector<std::string> wanted = names_;
-  if (direct_ && !drained_replica_->empty()) wanted.push_back(*drained_replica_);
   std::vector<Replica> replicas;
   for (const auto& replica : fleet.replica()) {
-    const auto named = std::find(wanted.begin(), wanted.end(), replica.name());
-    if (!wanted.empty() && named == wanted.end()) continue;
     replicas.push_back(
         {replica.name(), v1::Replica::NewStub(ControlChannel(ControlEndpoint(replica), *credentials))});
   }
-  for (const std::string& name : wanted) {
-    const auto has_name = [&](const Replica& replica) { return replica.name == name; };
-    if (std::none_of(replicas.begin(), replicas.end(), has_name))
-      return absl::NotFoundError(fmt::format("no replica \"{}\" in the fleet file", name));
-  }
-  if (replicas.empty()) return absl::NotFoundError("the fleet file has no replica");
   return replicas;
 }
 
-absl::StatusOr<Report> ReplicaCommands::Run(const v1::FleetConfig& fleet) const {
-  const auto replicas = Replicas(fleet);
+absl::StatusOr<std::vector<Replica>> ReplicaCommands::Chosen(const v1::FleetConfig& fleet) const {
+  auto replicas = ReplicasOf(fleet);
   if (!replicas.ok()) return replicas.status();
-  if (*purge_) return RunPurge(*replicas);
-  if (*warm_) return RunWarm(*replicas);
-  const auto timeout = timeout_s_ > 0 ? std::chrono::seconds(timeout_s_) : kTimeout;
-  if (*stats_) return Stats(*replicas, timeout);
-  return DrainDirectly(*replicas, /*resume=*/undrain_->parsed(), timeout);
+  std::vector<std::string> wanted = names_;
+  if (direct_ && !drained_replica_->empty()) wanted.push_back(*drained_replica_);
+  for (const std::string& name : wanted) {
+    const auto has_name = [&](const Replica& replica) { return replica.name == name; };
+    if (std::none_of(replicas->begin(), replicas->end(), has_name))
+      return absl::NotFoundError(fmt::format("no replica \"{}\" in the fleet file", name));
+  }
+  if (!wanted.empty()) {
+    std::erase_if(*replicas, [&](const Replica& replica) {
+      return std::find(wanted.begin(), wanted.end(), replica.name) == wanted.end();
+    });
+  }
+  if (replicas->empty()) return absl::NotFoundError("the fleet file has no replica");
+  return replicas;
 }
 
-absl::StatusOr<Report> ReplicaCommands::RunPurge(const std::vector<Replica>& replicas) const {
+absl::StatusOr<Report> ReplicaCommands::Run(const v1::FleetConfig& fleet, Format format) const {
+  const auto replicas = Chosen(fleet);
+  if (!replicas.ok()) return replicas.status();
+  const auto standard = *warm_ ? kWarmTimeout : kTimeout;
+  const Ask ask{.timeout = timeout_s_ > 0 ? std::chrono::seconds(timeout_s_) : standard, .format = format};
+  if (*purge_) return RunPurge(*replicas, ask);
+  if (*warm_) return RunWarm(*replicas, ask);
+  if (*stats_) return Stats(*replicas, ask);
+  return DrainDirectly(*replicas, /*resume=*/undrain_->parsed(), ask);
+}
+
+absl::StatusOr<Report> ReplicaCommands::RunPurge(const std::vector<Replica>& replicas, const Ask& ask) const {
   if (urls_.empty() && prefixes_.empty() && tags_.empty() && !everything_)
     return absl::InvalidArgumentError("nothing to purge: name URLs, --prefix, --tag or --all");
   v1::PurgeRequest request;
@@ -159,10 +169,10 @@ absl::StatusOr<Report> ReplicaCommands::RunPurge(const std::vector<Replica>& rep
   for (const std::string& tag : tags_) request.add_tags(tag);
   request.set_everything(everything_);
   request.set_soft(soft_);
-  return Purge(replicas, request, timeout_s_ > 0 ? std::chrono::seconds(timeout_s_) : kTimeout);
+  return Purge(replicas, request, ask);
 }
 
-absl::StatusOr<Report> ReplicaCommands::RunWarm(const std::vector<Replica>& replicas) const {
+absl::StatusOr<Report> ReplicaCommands::RunWarm(const std::vector<Replica>& replicas, const Ask& ask) const {
   v1::WarmRequest request;
   for (const std::string& url : urls_) request.add_urls(url);
   if (!file_.empty()) {
@@ -174,7 +184,7 @@ absl::StatusOr<Report> ReplicaCommands::RunWarm(const std::vector<Replica>& repl
     return absl::InvalidArgumentError("nothing to warm: name URLs, or a --file of them");
   request.set_concurrency(concurrency_);
   request.set_accept_encoding(accept_encoding_);
-  return Warm(replicas, request, timeout_s_ > 0 ? std::chrono::seconds(timeout_s_) : kWarmTimeout);
+  return Warm(replicas, request, ask);
 }
 
 }  // namespace perigee::cdnctl

@@ -15,6 +15,9 @@ class App;
 
 namespace perigee::cdnctl {
 
+// Stubs for all replicas of the fleet.
+absl::StatusOr<std::vector<Replica>> ReplicasOf(const v1::FleetConfig& fleet);
+
 class ReplicaCommands {
  public:
   // Declares purge, warm and stats in `app`. This must outlive the parsing.
@@ -25,14 +28,14 @@ class ReplicaCommands {
   // Whether one of them was asked for.
   bool asked() const;
   // Asks the fleet's replicas. InvalidArgument or NotFound when the command line is wrong.
-  absl::StatusOr<Report> Run(const v1::FleetConfig& fleet) const;
+  absl::StatusOr<Report> Run(const v1::FleetConfig& fleet, Format format) const;
 
  private:
   CLI::App* AddCommand(CLI::App& app, const char* name, const char* help, const char* examples);
   void AddFleetFlags(CLI::App* command);
-  absl::StatusOr<std::vector<Replica>> Replicas(const v1::FleetConfig& fleet) const;
-  absl::StatusOr<Report> RunPurge(const std::vector<Replica>& replicas) const;
-  absl::StatusOr<Report> RunWarm(const std::vector<Replica>& replicas) const;
+  absl::StatusOr<std::vector<Replica>> Chosen(const v1::FleetConfig& fleet) const;
+  absl::StatusOr<Report> RunPurge(const std::vector<Replica>& replicas, const Ask& ask) const;
+  absl::StatusOr<Report> RunWarm(const std::vector<Replica>& replicas, const Ask& ask) const;
 
   const CLI::App* purge_ = nullptr;
   const CLI::App* warm_ = nullptr;

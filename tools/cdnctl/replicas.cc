@@ -35,31 +35,22 @@ std::vector<Outcome<Response>> AskAll(const std::vector<Replica>& replicas, std:
   return outcomes;
 }
 
-std::string ErrorText(const absl::Status& status) {
-  if (absl::IsDeadlineExceeded(status)) return "no answer in time (--timeout)";
-  if (status.message().empty()) return status.ToString();
-  return std::string(status.message());
-}
-
 // A table with a row of `cells(response)` for each replica, dashes and the reason where it failed.
 template <typename Response, typename Cells>
-Report TableOf(const std::vector<Outcome<Response>>& outcomes, Row header, Cells cells) {
+std::string TableOf(const std::vector<Outcome<Response>>& outcomes, Row header, Cells cells) {
   const size_t width = header.size();
   header.insert(header.begin(), "REPLICA");
   header.emplace_back("RESULT");
-  Report report{.all_well = true};
   std::vector<Row> rows = {std::move(header)};
   for (const auto& outcome : outcomes) {
     Row row = outcome.status.ok() ? cells(outcome.response) : Row(width, "-");
     row.insert(row.begin(), outcome.replica);
     row.push_back(outcome.status.ok() ? "ok" : ErrorText(outcome.status));
-    report.all_well = report.all_well && outcome.status.ok();
     rows.push_back(std::move(row));
   }
   std::vector<Align> align(width + 2, Align::kRight);
   align.front() = align.back() = Align::kLeft;
-  report.text = FormatTable(align, rows);
-  return report;
+  return FormatTable(align, rows);
 }
 
 std::string_view Word(v1::WarmOutcome outcome) {
@@ -87,12 +78,8 @@ bool IsUnwell(const v1::WarmResult& result) {
 
 std::string Mb(uint64_t bytes) { return fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6); }
 
-std::string Percent(uint64_t part, uint64_t whole) {
-  if (whole == 0) return "-";
-  return fmt::format("{:.1f}", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
-
-Row WarmRow(const std::vector<v1::WarmResult>& results) {
+Row WarmRow(const v1::WarmResults& warmed) {
+  const auto& results = warmed.results();
   Row row;
   uint64_t bytes = 0;
   for (const auto& result : results) bytes += result.bytes();
@@ -107,11 +94,11 @@ Row WarmRow(const std::vector<v1::WarmResult>& results) {
 }
 
 // One line for each URL that did not become stored.
-std::string UnwellUrls(const std::vector<Outcome<std::vector<v1::WarmResult>>>& outcomes) {
+std::string UnwellUrls(const std::vector<Outcome<v1::WarmResults>>& outcomes) {
   std::vector<Row> rows;
   size_t more = 0;
   for (const auto& outcome : outcomes) {
-    for (const v1::WarmResult& result : outcome.response) {
+    for (const v1::WarmResult& result : outcome.response.results()) {
       if (!IsUnwell(result)) continue;
       if (rows.size() == kMaxListedUrls) {
         ++more;
@@ -130,33 +117,34 @@ std::string UnwellUrls(const std::vector<Outcome<std::vector<v1::WarmResult>>>& 
   return text;
 }
 
-}  // namespace
-
-Report PurgeReport(const std::vector<Outcome<v1::PurgeResponse>>& outcomes) {
-  return TableOf(outcomes, {"OBJECTS"}, [](const auto& r) { return Row{fmt::to_string(r.objects())}; });
+int Failed(const v1::WarmResults& warmed) {
+  return static_cast<int>(std::count_if(warmed.results().begin(), warmed.results().end(), [](const auto& r) {
+    return r.outcome() == v1::WARM_OUTCOME_FAILED;
+  }));
 }
 
-Report WarmReport(const std::vector<Outcome<std::vector<v1::WarmResult>>>& outcomes, size_t urls) {
-  std::vector<Outcome<std::vector<v1::WarmResult>>> judged = outcomes;
-  for (auto& outcome : judged) {
-    const auto failed = std::count_if(outcome.response.begin(), outcome.response.end(),
-                                      [](const auto& r) { return r.outcome() == v1::WARM_OUTCOME_FAILED; });
-    if (outcome.status.ok()) continue;
-    outcome.status = absl::UnknownError(fmt::format("{} of {} URLs, {} failed: {}", outcome.response.size(),
-                                                    urls, failed, ErrorText(outcome.status)));
-  }
-  Report report =
-      TableOf(judged, {"STORED", "HIT", "REVALIDATED", "JOINED", "NOT STORED", "FAILED", "MB"}, WarmRow);
-  report.text += UnwellUrls(outcomes);
-  for (const auto& outcome : outcomes) {
-    for (const auto& result : outcome.response) {
-      report.all_well = report.all_well && result.outcome() != v1::WARM_OUTCOME_FAILED;
-    }
-  }
+// What was done before an error counts too.
+v1::ReplicasReport WarmMessage(const std::vector<Outcome<v1::WarmResults>>& outcomes) {
+  v1::ReplicasReport report = ToMessage(outcomes, &v1::ReplicaOutcome::mutable_warm);
+  for (size_t i = 0; i < outcomes.size(); ++i)
+    *report.mutable_replicas(static_cast<int>(i))->mutable_warm() = outcomes[i].response;
   return report;
 }
 
-Report StatsReport(const std::vector<Outcome<v1::StatsResponse>>& outcomes) {
+std::string WarmTable(std::vector<Outcome<v1::WarmResults>> outcomes, size_t urls) {
+  const std::string unwell = UnwellUrls(outcomes);
+  for (auto& outcome : outcomes) {
+    if (outcome.status.ok()) continue;
+    outcome.status =
+        absl::UnknownError(fmt::format("{} of {} URLs, {} failed: {}", outcome.response.results_size(), urls,
+                                       Failed(outcome.response), ErrorText(outcome.status)));
+  }
+  return TableOf(outcomes, {"STORED", "HIT", "REVALIDATED", "JOINED", "NOT STORED", "FAILED", "MB"},
+                 WarmRow) +
+         unwell;
+}
+
+std::string StatsTable(const std::vector<Outcome<v1::StatsResponse>>& outcomes) {
   return TableOf(outcomes,
                  {"UP s", "CLIENTS", "REQUESTS", "HIT %", "COLLAPSED", "STALE", "ORIGIN ERRORS", "OBJECTS",
                   "MB", "OF", "EVICTIONS", "PURGED", "DRAINED"},
@@ -177,46 +165,76 @@ Report StatsReport(const std::vector<Outcome<v1::StatsResponse>>& outcomes) {
                  });
 }
 
-Report DrainReport(const std::vector<Outcome<v1::DrainResponse>>& outcomes, bool resume) {
-  return TableOf(outcomes, {"NOW", "WAS", "CLIENTS"}, [resume](const v1::DrainResponse& r) {
+}  // namespace
+
+Report PurgeReport(const std::vector<Outcome<v1::PurgeResponse>>& outcomes, Format format) {
+  const bool all_well = AllWell(outcomes);
+  if (format == Format::kJson)
+    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_purge)), all_well};
+  return {TableOf(outcomes, {"OBJECTS"}, [](const auto& r) { return Row{fmt::to_string(r.objects())}; }),
+          all_well};
+}
+
+Report WarmReport(const std::vector<Outcome<v1::WarmResults>>& outcomes, size_t urls, Format format) {
+  const auto has_all = [](const auto& o) { return o.status.ok() && Failed(o.response) == 0; };
+  const bool all_well = std::all_of(outcomes.begin(), outcomes.end(), has_all);
+  return {format == Format::kJson ? ToJson(WarmMessage(outcomes)) : WarmTable(outcomes, urls), all_well};
+}
+
+Report StatsReport(const std::vector<Outcome<v1::StatsResponse>>& outcomes, Format format) {
+  const bool all_well = AllWell(outcomes);
+  if (format == Format::kJson)
+    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_stats)), all_well};
+  return {StatsTable(outcomes), all_well};
+}
+
+Report DrainReport(const std::vector<Outcome<v1::DrainResponse>>& outcomes, bool resume, Format format) {
+  const bool all_well = AllWell(outcomes);
+  if (format == Format::kJson)
+    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_drain)), all_well};
+  const auto cells = [resume](const v1::DrainResponse& r) {
     return Row{resume ? "serving" : "drained", r.was_drained() ? "drained" : "serving",
                fmt::to_string(r.connections())};
+  };
+  return {TableOf(outcomes, {"NOW", "WAS", "CLIENTS"}, cells), all_well};
+}
+
+Report Purge(const std::vector<Replica>& replicas, const v1::PurgeRequest& request, const Ask& ask) {
+  const auto purge = [&](auto& stub, auto& context, auto* response) {
+    return stub.Purge(&context, request, response);
+  };
+  return PurgeReport(AskAll<v1::PurgeResponse>(replicas, ask.timeout, purge), ask.format);
+}
+
+Report Warm(const std::vector<Replica>& replicas, const v1::WarmRequest& request, const Ask& ask) {
+  const auto warm = [&](auto& stub, auto& context, v1::WarmResults* warmed) {
+    const auto reader = stub.Warm(&context, request);
+    v1::WarmResult result;
+    while (reader->Read(&result)) *warmed->add_results() = result;
+    return reader->Finish();
+  };
+  return WarmReport(AskAll<v1::WarmResults>(replicas, ask.timeout, warm),
+                    static_cast<size_t>(request.urls_size()), ask.format);
+}
+
+std::vector<Outcome<v1::StatsResponse>> AskStats(const std::vector<Replica>& replicas,
+                                                 std::chrono::seconds timeout) {
+  return AskAll<v1::StatsResponse>(replicas, timeout, [](auto& stub, auto& context, auto* response) {
+    return stub.Stats(&context, {}, response);
   });
 }
 
-Report Purge(const std::vector<Replica>& replicas, const v1::PurgeRequest& request,
-             std::chrono::seconds timeout) {
-  return PurgeReport(AskAll<v1::PurgeResponse>(
-      replicas, timeout,
-      [&](auto& stub, auto& context, auto* response) { return stub.Purge(&context, request, response); }));
+Report Stats(const std::vector<Replica>& replicas, const Ask& ask) {
+  return StatsReport(AskStats(replicas, ask.timeout), ask.format);
 }
 
-Report Warm(const std::vector<Replica>& replicas, const v1::WarmRequest& request,
-            std::chrono::seconds timeout) {
-  const auto ask = [&](auto& stub, auto& context, std::vector<v1::WarmResult>* results) {
-    const auto reader = stub.Warm(&context, request);
-    v1::WarmResult result;
-    while (reader->Read(&result)) results->push_back(result);
-    return reader->Finish();
-  };
-  return WarmReport(AskAll<std::vector<v1::WarmResult>>(replicas, timeout, ask),
-                    static_cast<size_t>(request.urls_size()));
-}
-
-Report Stats(const std::vector<Replica>& replicas, std::chrono::seconds timeout) {
-  return StatsReport(AskAll<v1::StatsResponse>(
-      replicas, timeout,
-      [](auto& stub, auto& context, auto* response) { return stub.Stats(&context, {}, response); }));
-}
-
-Report DrainDirectly(const std::vector<Replica>& replicas, bool resume, std::chrono::seconds timeout) {
+Report DrainDirectly(const std::vector<Replica>& replicas, bool resume, const Ask& ask) {
   v1::DrainRequest request;
   request.set_resume(resume);
-  return DrainReport(AskAll<v1::DrainResponse>(replicas, timeout,
-                                               [&](auto& stub, auto& context, auto* response) {
-                                                 return stub.Drain(&context, request, response);
-                                               }),
-                     resume);
+  const auto drain = [&](auto& stub, auto& context, auto* response) {
+    return stub.Drain(&context, request, response);
+  };
+  return DrainReport(AskAll<v1::DrainResponse>(replicas, ask.timeout, drain), resume, ask.format);
 }
 
 }  // namespace perigee::cdnctl

@@ -11,7 +11,7 @@ TEST(PurgeReport, EachReplicaHasItsLineAndOneFailureIsAFailure) {
   outcomes[0].response.set_objects(12);
   outcomes[1] = {.replica = "tokyo", .status = absl::UnavailableError("the disk is out")};
   outcomes[2] = {.replica = "rio", .status = absl::DeadlineExceededError("Deadline Exceeded")};
-  const Report report = PurgeReport(outcomes);
+  const Report report = PurgeReport(outcomes, Format::kTable);
   EXPECT_EQ(report.text,
             "REPLICA  OBJECTS  RESULT\n"
             "dublin        12  ok\n"
@@ -19,7 +19,7 @@ TEST(PurgeReport, EachReplicaHasItsLineAndOneFailureIsAFailure) {
             "rio            -  no answer in time (--timeout)\n");
   EXPECT_FALSE(report.all_well);
   outcomes.resize(1);
-  EXPECT_TRUE(PurgeReport(outcomes).all_well);
+  EXPECT_TRUE(PurgeReport(outcomes, Format::kTable).all_well);
 }
 
 v1::WarmResult Warmed(const char* url, v1::WarmOutcome outcome, uint32_t status, const char* detail) {
@@ -33,12 +33,13 @@ v1::WarmResult Warmed(const char* url, v1::WarmOutcome outcome, uint32_t status,
 }
 
 TEST(WarmReport, CountsOutcomesAndNamesWhatIsNotStored) {
-  std::vector<Outcome<std::vector<v1::WarmResult>>> outcomes(1);
+  std::vector<Outcome<v1::WarmResults>> outcomes(1);
   outcomes[0].replica = "dublin";
-  outcomes[0].response = {Warmed("/a", v1::WARM_OUTCOME_STORED, 200, ""),
-                          Warmed("/b", v1::WARM_OUTCOME_HIT, 200, ""),
-                          Warmed("/c", v1::WARM_OUTCOME_NOT_STORED, 200, "private")};
-  Report report = WarmReport(outcomes, 3);
+  auto& results = *outcomes[0].response.mutable_results();
+  *results.Add() = Warmed("/a", v1::WARM_OUTCOME_STORED, 200, "");
+  *results.Add() = Warmed("/b", v1::WARM_OUTCOME_HIT, 200, "");
+  *results.Add() = Warmed("/c", v1::WARM_OUTCOME_NOT_STORED, 200, "private");
+  Report report = WarmReport(outcomes, 3, Format::kTable);
   EXPECT_EQ(report.text,
             "REPLICA  STORED  HIT  REVALIDATED  JOINED  NOT STORED  FAILED   MB  RESULT\n"
             "dublin        1    1            0       0           1       0  1.5  ok\n"
@@ -46,26 +47,26 @@ TEST(WarmReport, CountsOutcomesAndNamesWhatIsNotStored) {
             "REPLICA  URL  OUTCOME     STATUS  DETAIL\n"
             "dublin   /c   not-stored     200  private\n");
   EXPECT_TRUE(report.all_well) << "what may not be stored is no failure";
-  outcomes[0].response.push_back(Warmed("/d", v1::WARM_OUTCOME_FAILED, 0, "connect"));
-  EXPECT_FALSE(WarmReport(outcomes, 4).all_well);
+  *results.Add() = Warmed("/d", v1::WARM_OUTCOME_FAILED, 0, "connect");
+  EXPECT_FALSE(WarmReport(outcomes, 4, Format::kTable).all_well);
 }
 
 TEST(WarmReport, WhatEndsEarlySaysHowFarItCame) {
-  std::vector<Outcome<std::vector<v1::WarmResult>>> outcomes(1);
-  outcomes[0] = {.replica = "dublin",
-                 .status = absl::DeadlineExceededError("x"),
-                 .response = {Warmed("/a", v1::WARM_OUTCOME_STORED, 200, "")}};
-  const Report report = WarmReport(outcomes, 3);
+  std::vector<Outcome<v1::WarmResults>> outcomes(1);
+  outcomes[0] = {.replica = "dublin", .status = absl::DeadlineExceededError("x")};
+  *outcomes[0].response.add_results() = Warmed("/a", v1::WARM_OUTCOME_STORED, 200, "");
+  const Report report = WarmReport(outcomes, 3, Format::kTable);
   EXPECT_NE(report.text.find("1 of 3 URLs, 0 failed: no answer in time (--timeout)"), std::string::npos)
       << report.text;
   EXPECT_FALSE(report.all_well);
 }
 
 TEST(WarmReport, ListsSoManyUrlsAndCountsTheRest) {
-  std::vector<Outcome<std::vector<v1::WarmResult>>> outcomes(1);
+  std::vector<Outcome<v1::WarmResults>> outcomes(1);
   outcomes[0].replica = "dublin";
-  outcomes[0].response.assign(23, Warmed("/x", v1::WARM_OUTCOME_FAILED, 502, "connect"));
-  const std::string text = WarmReport(outcomes, 23).text;
+  for (int i = 0; i < 23; ++i)
+    *outcomes[0].response.add_results() = Warmed("/x", v1::WARM_OUTCOME_FAILED, 502, "connect");
+  const std::string text = WarmReport(outcomes, 23, Format::kTable).text;
   EXPECT_NE(text.find("and 3 more\n"), std::string::npos) << text;
 }
 
@@ -81,7 +82,7 @@ TEST(StatsReport, ShowsALineForEachReplica) {
   stats.set_cache_bytes(1'500'000);
   stats.set_cache_budget_bytes(10'000'000);
   outcomes[1] = {.replica = "tokyo", .status = absl::UnavailableError("refused")};
-  EXPECT_EQ(StatsReport(outcomes).text,
+  EXPECT_EQ(StatsReport(outcomes, Format::kTable).text,
             "REPLICA  UP s  CLIENTS  REQUESTS  HIT %  COLLAPSED  STALE  ORIGIN ERRORS  OBJECTS   MB    OF  "
             "EVICTIONS  PURGED  DRAINED  RESULT\n"
             "dublin     61        2       200   75.0          0      0              0        7  1.5  10.0  "
@@ -90,11 +91,44 @@ TEST(StatsReport, ShowsALineForEachReplica) {
             "        -       -        -  refused\n");
 }
 
+TEST(PurgeReport, AsJsonHasEveryReplicaAndEveryField) {
+  std::vector<Outcome<v1::PurgeResponse>> outcomes(2);
+  outcomes[0].replica = "dublin";
+  outcomes[1] = {.replica = "tokyo", .status = absl::UnavailableError("refused")};
+  const Report report = PurgeReport(outcomes, Format::kJson);
+  EXPECT_EQ(report.text, R"({
+ "replicas": [
+  {
+   "replica": "dublin",
+   "error": "",
+   "purge": {
+    "objects": "0"
+   }
+  },
+  {
+   "replica": "tokyo",
+   "error": "refused"
+  }
+ ]
+}
+)");
+  EXPECT_FALSE(report.all_well);
+}
+
+TEST(WarmReport, AsJsonSaysWhatWasDoneBeforeAnError) {
+  std::vector<Outcome<v1::WarmResults>> outcomes(1);
+  outcomes[0] = {.replica = "dublin", .status = absl::DeadlineExceededError("x")};
+  *outcomes[0].response.add_results() = Warmed("/a", v1::WARM_OUTCOME_STORED, 200, "");
+  const std::string text = WarmReport(outcomes, 2, Format::kJson).text;
+  EXPECT_NE(text.find("\"error\": \"no answer in time (--timeout)\""), std::string::npos) << text;
+  EXPECT_NE(text.find("\"outcome\": \"WARM_OUTCOME_STORED\""), std::string::npos) << text;
+}
+
 TEST(DrainReport, SaysWhatHoldsNow) {
   std::vector<Outcome<v1::DrainResponse>> outcomes(1);
   outcomes[0].replica = "dublin";
   outcomes[0].response.set_connections(5);
-  EXPECT_EQ(DrainReport(outcomes, false).text,
+  EXPECT_EQ(DrainReport(outcomes, false, Format::kTable).text,
             "REPLICA      NOW      WAS  CLIENTS  RESULT\n"
             "dublin   drained  serving        5  ok\n");
 }

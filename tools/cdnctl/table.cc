@@ -24,4 +24,9 @@ std::string FormatTable(const std::vector<Align>& align, const std::vector<std::
   return text;
 }
 
+std::string Percent(uint64_t part, uint64_t whole) {
+  if (whole == 0) return "-";
+  return fmt::format("{:.1f}", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
 }  // namespace perigee::cdnctl

@@ -10,8 +10,8 @@ from operation import Operation
 def deploy(fleet, ssh, options):
     runtime = runtimes.build(options.programs, options.cache)
     operation = Operation(fleet, ssh)
-    # Before any host is touched, and one after the other: they share the CA.
-    releases = {h.name: release.make(fleet, h, keys.for_host(options.keys, h), runtime.sha256) for h in fleet.hosts}
+    made = keys.for_hosts(options.programs / "cdnctl", options.keys, fleet.hosts)  # before any host is touched
+    releases = {h.name: release.make(fleet, h, made[h.name], runtime.sha256) for h in fleet.hosts}
 
     def on_host(remote):
         deploy_to(remote, runtime, releases[remote.host.name], operation.progress, options.dry_run)

@@ -1,7 +1,7 @@
 """A host's side, as functions: each runs a command of host.sh there."""
 
 import dataclasses
-import re
+import json
 
 from release import HOST_SCRIPT
 from ssh import SshError
@@ -69,17 +69,17 @@ class RemoteHost:
         return self._do("cdnctl", *words, timeout_s=_LOOK_TIMEOUT_S)
 
     def status(self):
-        """`cdnctl status`, a dict a replica, by name; empty while the director does not answer."""
+        """What `cdnctl status` says of each replica (director.proto, ReplicaState), by name; empty while the director does not
+        answer."""
         try:
-            return parse_status(self.cdnctl("status"))
+            return parse_status(self.cdnctl("status", "--json"))
         except SshError:
             return {}
 
 
 def parse_status(text):
-    """Pure: `cdnctl status`'s table by replica and column."""
-    header, *rows = (re.split(r"\s{2,}", line.strip()) for line in text.splitlines())
-    return {row[0]: dict(zip(header, row)) for row in rows}
+    """Pure: what `cdnctl status --json` printed, by replica."""
+    return {replica["name"]: replica for replica in json.loads(text)["director"]["replicas"]}
 
 
 def _outcomes(text):

@@ -85,7 +85,7 @@ def make(fleet, host, keys, runtime):
             for rights in ("10-all.conf", f"10-{name}.conf"):
                 add_file(tar, f"hardening/{name}/{rights}", (HARDENING / rights).read_bytes(), 0o644)
         for name, content in sorted(keys.items()):
-            add_file(tar, f"keys/{name}", content, 0o600 if name == "key.pem" else 0o640)
+            add_file(tar, f"keys/{name}", content, 0o600 if name.endswith("key.pem") else 0o640)
     archive = compressed(raw.getvalue())
     sha256 = hashlib.sha256(archive).hexdigest()
     identity = hashlib.sha256(f"{sha256} {runtime}".encode()).hexdigest()[:12]

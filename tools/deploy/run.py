@@ -69,7 +69,7 @@ def _exchange(operation, remotes):
 
 def _exchange_one(remote, director, progress):
     name = remote.host.name
-    drains = remote.host.replica and director and director.status().get(name, {}).get("OPERATOR") == "auto"
+    drains = remote.host.replica and director and director.status().get(name, {}).get("operatorState") == "OPERATOR_STATE_AUTO"
     try:
         if drains:
             progress.say(name, "draining")
@@ -97,11 +97,13 @@ def _wait(director, names, condition):
 
 def _is_up(row):
     """Whether its programs are; while it is drained it does not count as healthy."""
-    return row["PROBER"] == row["SERVER"] == "up" and row["CONTROL ms"] != "-"
+    return row["proberHealthy"] and row["serverHealthy"] and row["controlRttUs"] > 0
 
 
 def _health(row):
-    return "drained" if row["OPERATOR"] == "drain" else row["HEALTH"]
+    if row["operatorState"] == "OPERATOR_STATE_DRAIN":
+        return "drained"
+    return "healthy" if row["healthy"] else "unhealthy"
 
 
 def _is_right(row):

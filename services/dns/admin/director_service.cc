@@ -1,5 +1,7 @@
 #include "services/dns/admin/director_service.h"
 
+#include <utility>
+
 #include "lib/rpc/control.h"
 #include "services/dns/admin/replica_states.h"
 
@@ -84,8 +86,9 @@ grpc::ServerUnaryReactor* DirectorService::Explain(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* DirectorService::ListReplicas(grpc::CallbackServerContext* context,
                                                         const v1::ListReplicasRequest*,
                                                         v1::ListReplicasResponse* response) {
-  return Finish(context, absl::StatusOr<v1::ListReplicasResponse>(dns::ListReplicas(backend_.View().fleet)),
-                response);
+  v1::ListReplicasResponse list = dns::ListReplicas(backend_.View().fleet);
+  about_(&list);
+  return Finish(context, absl::StatusOr<v1::ListReplicasResponse>(std::move(list)), response);
 }
 
 grpc::ServerUnaryReactor* DirectorService::SetReplicaState(grpc::CallbackServerContext* context,

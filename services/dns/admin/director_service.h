@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "perigee/v1/director.grpc.pb.h"
 #include "services/dns/director/known_clients.h"
@@ -36,8 +37,11 @@ class DirectorBackend {
 
 class DirectorService final : public v1::Director::CallbackService {
  public:
+  // Adds what the server knows of itself. Thread-safe.
+  using About = std::function<void(v1::ListReplicasResponse*)>;
+
   // `backend` outlives this.
-  explicit DirectorService(DirectorBackend& backend) : backend_(backend) {}
+  DirectorService(DirectorBackend& backend, About about) : backend_(backend), about_(std::move(about)) {}
 
   grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
                                     v1::ExplainResponse* response) override;
@@ -52,6 +56,7 @@ class DirectorService final : public v1::Director::CallbackService {
 
  private:
   DirectorBackend& backend_;
+  const About about_;
 };
 
 }  // namespace perigee::dns

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/rpc/roles.h"
 #include "services/dns/telemetry/query_counters.h"
 #include "services/dns/telemetry/server_counters.h"
 
@@ -31,6 +32,7 @@ struct DnsGauges {
   std::chrono::seconds uptime{};
   uint64_t decisions_written = 0, decisions_lost = 0;
   std::vector<ReplicaGauges> replicas;
+  const RefusedCalls* refused_calls = nullptr;  // of the control port
 };
 
 // Adds up all blocks of `queries`. Names begin with perigee_dns_; values of labels are the words that logs

@@ -170,12 +170,19 @@ Families ReplicaFamilies(const DnsGauges& gauges) {
                 [](const auto& r) { return std::chrono::duration<double>(r.control_rtt).count(); })};
 }
 
+Families ControlFamilies(const DnsGauges& gauges) {
+  if (gauges.refused_calls == nullptr) return {};
+  return {CounterByWord<Role>("perigee_dns_control_calls_refused_total", "role",
+                              "Calls of the control port refused for the caller's role, by that role.",
+                              *gauges.refused_calls)};
+}
+
 }  // namespace
 
 void AppendServerMetrics(const ServerCounters& counters, const DnsGauges& gauges, Families* families) {
   for (Families part : {MeasurementFamilies(counters.measurement, gauges), TcpFamilies(counters.tcp, gauges),
                         SaveFamilies(counters.saves), ConfigurationFamilies(counters.reloads, gauges),
-                        MemoryFamilies(gauges), ReplicaFamilies(gauges)}) {
+                        MemoryFamilies(gauges), ReplicaFamilies(gauges), ControlFamilies(gauges)}) {
     std::move(part.begin(), part.end(), std::back_inserter(*families));
   }
   // The serializer would print the HELP of a family without series, which helps nobody.

@@ -127,5 +127,13 @@ TEST(ServerMetrics, TellsHowTheServerAndItsReplicasStand) {
        "replica_control_rtt_seconds{replica=\"dublin\"} 0.012"});
 }
 
+TEST(ServerMetrics, TellsWhoseCallsWereRefused) {
+  RefusedCalls refused;
+  refused[static_cast<size_t>(Role::kReplica)].Add();
+  ExpectLines(
+      Text(ServerCounters(), {.refused_calls = &refused}),
+      {"control_calls_refused_total{role=\"replica\"} 1", "control_calls_refused_total{role=\"none\"} 0"});
+}
+
 }  // namespace
 }  // namespace perigee::dns

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "services/replica/control/url_request.h"
 
@@ -47,6 +48,7 @@ grpc::ServerUnaryReactor* ReplicaService::Stats(grpc::CallbackServerContext* con
                                                 v1::StatsResponse* response) {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.Now() - started_);
   *response = ToProto(server_.Stats(), cache_.Stats(), uptime);
+  response->set_version(std::string(Version()));
   const std::lock_guard lock(drain_mutex_);
   response->set_drained(drained_);
   return Answer(context, grpc::Status::OK);

@@ -116,6 +116,13 @@ Families CacheFamilies(const CacheStats& cache) {
       OneCounter("perigee_http_cache_disk_errors_total", "Failures of the disk tier.", cache.disk_errors)};
 }
 
+Families ControlFamilies(const HttpGauges& gauges) {
+  if (gauges.refused_calls == nullptr) return {};
+  return {CounterByWord<Role>("perigee_http_control_calls_refused_total", "role",
+                              "Calls of the control port refused for the caller's role, by that role.",
+                              *gauges.refused_calls)};
+}
+
 Families ProgramFamilies(const HttpGauges& gauges) {
   return {OneCounter("perigee_http_access_log_lines_total", "Lines written to the access log.",
                      gauges.log_lines_written),
@@ -130,7 +137,7 @@ Families ProgramFamilies(const HttpGauges& gauges) {
 Families HttpMetrics(const Counters& sum, const HttpGauges& gauges) {
   Families families;
   for (Families part : {RequestFamilies(sum), ConnectionFamilies(sum, gauges), OriginFamilies(sum, gauges),
-                        CacheFamilies(gauges.cache), ProgramFamilies(gauges)}) {
+                        CacheFamilies(gauges.cache), ControlFamilies(gauges), ProgramFamilies(gauges)}) {
     std::move(part.begin(), part.end(), std::back_inserter(families));
   }
   return families;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "lib/rpc/roles.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/counters.h"
 
@@ -23,6 +24,7 @@ struct HttpGauges {
   uint64_t log_lines_written = 0;
   uint64_t log_lines_lost = 0;
   std::chrono::seconds uptime{};
+  const RefusedCalls* refused_calls = nullptr;  // of the control port
 };
 
 // `sum`: of all Workers. Names begin with perigee_http_; docs/metrics.md describes each. The words of labels

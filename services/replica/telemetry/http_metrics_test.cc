@@ -97,9 +97,17 @@ TEST(HttpMetrics, ShowsTheCacheAndTheLog) {
   }
 }
 
+TEST(HttpMetrics, TellsWhoseCallsWereRefused) {
+  RefusedCalls refused;
+  refused[static_cast<size_t>(Role::kDirector)].Add();
+  EXPECT_THAT(Text(Counters(), {.refused_calls = &refused}),
+              HasSubstr("\nperigee_http_control_calls_refused_total{role=\"director\"} 1\n"));
+}
+
 TEST(HttpMetrics, NoFamilyAppearsTwice) {
+  const RefusedCalls refused;
   std::set<std::string> names;
-  for (const auto& family : HttpMetrics(Counters(), {})) {
+  for (const auto& family : HttpMetrics(Counters(), {.refused_calls = &refused})) {
     EXPECT_TRUE(family.name.starts_with("perigee_http_"));
     EXPECT_TRUE(names.insert(family.name).second) << family.name;
   }

@@ -97,6 +97,8 @@ install() {  # ID SHA256 RUNTIME: the release from standard input
     ln -s "../../runtimes/$3" "$release.incoming/runtime"
     chown -R "root:$user" "$release.incoming/etc" "$release.incoming/keys"
     chown "$user:$user" "$release.incoming/keys/key.pem"
+    # Root's alone: who takes over dnsserver is no operator.
+    [ ! -d "$release.incoming/keys/operator" ] || chmod 0700 "$release.incoming/keys/operator"
     chmod 0755 "$release.incoming"
     mv -T "$release.incoming" "$release"
   fi

@@ -42,4 +42,8 @@ launch() {  # NAME [ARGUMENT…]: the program with its arguments, in the foregro
   become "$program" "$@"
 }
 
-cdnctl() { become cdnctl --config "$root/current/etc/cdn.textproto" "$@"; }
+# As an operator, where one's key is: on the director.
+cdnctl() {
+  [ ! -d "$root/current/keys/operator" ] || export PERIGEE_IDENTITY="$root/current/keys/operator"
+  become cdnctl --config "$root/current/etc/cdn.textproto" "$@"
+}

@@ -144,9 +144,8 @@ class TestWords:
         assert facts == Facts("x86_64", "6.1.0", ("flock",), (), "", "p", {"a": ("running", "r1"), "b": ("stopped", "")})
 
     def test_of_cdnctl(self):
-        status = parse_status("REPLICA  HEALTH   CONTROL ms  REQUESTS/s\ndublin   healthy        80.1  1200 (overloaded)\n")
-        assert status == {"dublin": {"REPLICA": "dublin", "HEALTH": "healthy", "CONTROL ms": "80.1",
-                                     "REQUESTS/s": "1200 (overloaded)"}}
+        status = parse_status('{"director": {"replicas": [{"name": "dublin", "healthy": true}]}, "replicas": {"replicas": []}}')
+        assert status == {"dublin": {"name": "dublin", "healthy": True}}
 
     def test_of_dig(self):
         answer = "status: NOERROR, id: 1\ncdn.example. 60 IN A 192.0.2.10\n;; Query time: 12 msec\n"

@@ -1,0 +1,116 @@
+#include "lib/rpc/credentials.h"
+
+#include <grpcpp/security/auth_metadata_processor.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+
+#include <vector>
+
+#include "fmt/format.h"
+#include "lib/base/read_file.h"
+#include "lib/pki/certificate.h"
+#include "spdlog/spdlog.h"
+
+namespace perigee {
+namespace {
+
+namespace tls = grpc::experimental;
+
+// A bundle of all public authorities has a quarter of it.
+constexpr size_t kMaxPemBytes = 1 << 20;
+
+std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+
+// Refuses, before the handler hears of it, what the caller's role may not call.
+class RoleCheck final : public grpc::AuthMetadataProcessor {
+ public:
+  explicit RoleCheck(RefusedCalls* refused) : refused_(refused) {}
+
+  bool IsBlocking() const override { return false; }
+
+  grpc::Status Process(const InputMetadata& metadata, grpc::AuthContext* caller, OutputMetadata*,
+                       OutputMetadata*) override {
+    const auto path = metadata.find(":path");
+    std::vector<std::string> uris;
+    for (const grpc::string_ref& uri : caller->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME))
+      uris.emplace_back(View(uri));
+    const Role role = RoleOf(uris);
+    const absl::Status allowed = MayCall(role, path == metadata.end() ? "/" : View(path->second));
+    if (allowed.ok()) return grpc::Status::OK;
+    const std::string why(allowed.message());
+    spdlog::debug("refused: {}", why);
+    if (refused_ != nullptr) (*refused_)[static_cast<size_t>(role)].Add();
+    return {grpc::StatusCode::PERMISSION_DENIED, why};
+  }
+
+ private:
+  RefusedCalls* const refused_;
+};
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  auto pem = ReadFile(path, kMaxPemBytes);
+  if (pem.ok()) return pem;
+  const std::string why(pem.status().message());
+  return absl::InvalidArgumentError(fmt::format("control: {}", why));
+}
+
+// gRPC says nothing of files that it can't use, and serves nobody.
+absl::Status Check(const ControlSecurity& security) {
+  const auto ca = ReadPem(security.ca_file);
+  if (!ca.ok()) return ca.status();
+  const auto certificate = ReadPem(security.certificate_file);
+  if (!certificate.ok()) return certificate.status();
+  const auto key = ReadPem(security.key_file);
+  if (!key.ok()) return key.status();
+  if (!ReadCertificate(*ca).ok())
+    return absl::InvalidArgumentError(
+        fmt::format("control: \"{}\" holds no certificate in PEM", security.ca_file));
+  if (absl::Status match = CheckKeyMatches(*certificate, *key); !match.ok()) {
+    const std::string why(match.message());
+    return absl::InvalidArgumentError(
+        fmt::format("control: \"{}\" and \"{}\": {}", security.certificate_file, security.key_file, why));
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<tls::FileWatcherCertificateProvider> Watch(const ControlSecurity& security) {
+  return std::make_shared<tls::FileWatcherCertificateProvider>(
+      security.key_file, security.certificate_file, security.ca_file,
+      static_cast<unsigned>(security.refresh.count()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(const IpEndpoint& listen,
+                                                                              const ControlSecurity& security,
+                                                                              RefusedCalls* refused) {
+  if (!security.has_tls()) {
+    if (listen.address.is_loopback() || security.insecure) return grpc::InsecureServerCredentials();
+    return absl::InvalidArgumentError(
+        fmt::format("the control port {} is beyond loopback and has no certificates: name ca_file, "
+                    "certificate_file and key_file in the fleet file's control section, or say "
+                    "--insecure-control",
+                    listen.ToString()));
+  }
+  if (absl::Status status = Check(security); !status.ok()) return status;
+  tls::TlsServerCredentialsOptions options(Watch(security));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  auto credentials = tls::TlsServerCredentials(options);
+  credentials->SetAuthMetadataProcessor(std::make_shared<RoleCheck>(refused));
+  return credentials;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
+    const ControlSecurity& security) {
+  if (!security.has_tls()) return grpc::InsecureChannelCredentials();
+  if (absl::Status status = Check(security); !status.ok()) return status;
+  tls::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(Watch(security));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  return tls::TlsCredentials(options);
+}
+
+}  // namespace perigee
