@@ -12,7 +12,7 @@ from commands import blocks, replace
 
 PAGE = "README.md"
 # By their first words. The others are followed by test_deploy.py and, on a bare machine, by `scripts/dev readme`.
-FLEET, KEYS, GRPCURL, PURGING, DIRECTOR, UNITS = 'domain: "cdn', "openssl req -x509", "grpcurl", "cdnctl purge", "kill -HUP", "# dns.socket"
+FLEET, KEYS, GRPCURL, PURGING, DIRECTOR, UNITS = 'domain: "cdn', "cdnctl keys init", "grpcurl", "cdnctl purge", "kill -HUP", "# dns.socket"
 BY_HAND, WATCHING, RESTART = (f"./httpserver -p 80 -o http://origin.example.org {flag}" for flag in ("--config", "--access-log", "…"))
 HERE = (FLEET, BY_HAND, KEYS, GRPCURL, PURGING, DIRECTOR, UNITS, WATCHING, RESTART)
 ELSEWHERE = ("$ ./scripts/demo\n", "./scripts/demo ", "./deployCDN ", "cd build/release ")
@@ -20,6 +20,8 @@ ELSEWHERE = ("$ ./scripts/demo\n", "./scripts/demo ", "./deployCDN ", "cd build/
 DUBLIN, TOKYO, NS, ALONE = "client-madrid", "client-osaka", "client-caracas", "client-oslo"
 ORIGIN, CLIENT = "client-warsaw", "client-milan"
 PAGE_TEXT = "from the origin\n"
+# The operator works on the director's host.
+IDENTITY = "cdn-keys/me"
 
 
 def block(begins):
@@ -66,7 +68,10 @@ class Site:
 
     def run(self, host, line):
         path = f"{BIN}:{ROOT / 'tests/tools'}:{os.environ['PATH']}"
-        return self.world.run(host, "bash", "-c", self.here(line), cwd=self.folder / host, env={**os.environ, "PATH": path})
+        env = {**os.environ, "PATH": path}
+        if "--identity" not in line and (self.folder / host / IDENTITY).exists():
+            env["PERIGEE_IDENTITY"] = IDENTITY
+        return self.world.run(host, "bash", "-c", self.here(line), cwd=self.folder / host, env=env)
 
     def do(self, host, line):
         done = self.run(host, line)
@@ -86,18 +91,14 @@ def settle(site):
     """Fleet file and certificates, as the README says, for the three hosts."""
     fleet = block(FLEET).replace('ipv6: "2001:db8::20"', "") + 'probe_policy { allow_special: "198.18.0.0/15" }\n'
     fleet += f"dns {{ {' '.join(re.findall(r'with dns { (.*?) }', block(DIRECTOR)))} }}\n"
-    authority, *certificate = block(KEYS).split("\nopenssl ")
     for host in (DUBLIN, TOKYO, NS):
-        folder = site.folder / host
-        (folder / "cdn.textproto").write_text(site.here(fleet))
-        (folder / "urls.txt").write_text("/index.html\n")
-        if host == DUBLIN:
-            site.do(host, authority)
-        else:
-            for name in ("ca.key", "ca.pem"):
-                (folder / name).write_bytes((site.folder / DUBLIN / name).read_bytes())
-        for command in certificate:
-            site.do(host, f"openssl {command}".replace("192.0.2.10", site.address(host)))
+        (site.folder / host / "cdn.textproto").write_text(site.here(fleet))
+        (site.folder / host / "urls.txt").write_text("/index.html\n")
+    init, director, replica, operator, *_ = commands(KEYS)
+    for line in (init, director, replica, replica.replace("dublin", "tokyo").replace("192.0.2.10", "192.0.2.20"), operator):
+        site.do(NS, line)
+    for name, host in (("ns1", NS), ("dublin", DUBLIN), ("tokyo", TOKYO)):
+        site.do(NS, f"cp cdn-keys/{name}/*.pem {site.folder / host}")
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,13 @@ def test_the_caches_are_purged_and_warmed(site, line):
         site.do(NS, "cdnctl undrain dublin --direct")
     else:
         assert {"dublin", "tokyo"} <= set(said)
+
+
+def test_keys_are_shown_and_the_operators_drain(site):
+    *_, drain, show = commands(KEYS)
+    site.do(NS, drain)
+    site.do(NS, "cdnctl undrain dublin")
+    assert {"ns1", "dublin", "tokyo", "me"} <= set(site.do(NS, show).split())
 
 
 def test_the_director_is_told(site):

@@ -317,6 +317,10 @@ void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome, FlightAns
   for (Done& done : parked) done(&outcome);
 }
 
+// A stranger has only just been given a replica: a little is reason enough to move, but not from one member
+// of a band to another.
+bool FlightBoard::MovesByALittle(bool is_stranger) const { return is_stranger && !options_.rules.band; }
+
 // A flight that measured nothing changes no choice.
 MapRow FlightBoard::Remember(Flight& flight) {
   const size_t n = fleet_.size();
@@ -332,7 +336,7 @@ MapRow FlightBoard::Remember(Flight& flight) {
     inputs.previous = flight.previous;
     row.decision = ChooseHome(inputs, options_.rules);
     row.rules = rules_fingerprint_;
-    if (measured && !flight.is_stranger) flight.previous = row.decision.replica;
+    if (measured && !MovesByALittle(flight.is_stranger)) flight.previous = row.decision.replica;
   }
   row.measured_at = clock_.Now();
   map_.Put(flight.client.prefix, row);
@@ -382,7 +386,7 @@ void FlightBoard::Refine(const ClientKey& client, const MapRow& row, bool was_st
   Flight* flight = Start(client, FlightCause::kRefinement, askable);
   if (flight == nullptr) return;
   ++refinements_;
-  if (was_stranger) flight->previous.reset();
+  if (MovesByALittle(was_stranger)) flight->previous.reset();
   Consider(*flight);
 }
 

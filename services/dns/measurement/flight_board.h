@@ -120,6 +120,7 @@ class FlightBoard {
   ChoiceInputs InputsFor(const IpPrefix& client, std::span<const Sample> samples) const;
   std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
   FlightOutcome OutcomeOf(const ClientKey& client, const MapRow& row) const;
+  bool MovesByALittle(bool is_stranger) const;
   MapRow Remember(Flight& flight);
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight, FlightEnd end);
