@@ -9,10 +9,11 @@
 
 namespace perigee::sim {
 
-absl::StatusOr<LastMiles> LastMiles::Read(const std::string& path) {
+absl::StatusOr<LastMiles> LastMiles::Read(const std::string& path, const std::vector<std::string>& accesses) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(fmt::format("cannot read {}", path));
   LastMiles last_miles;
+  for (const std::string& name : accesses) last_miles.accesses_.push_back({name, {}});
   size_t number = 0;
   for (std::string line; std::getline(file, line);) {
     ++number;
@@ -25,11 +26,14 @@ absl::StatusOr<LastMiles> LastMiles::Read(const std::string& path) {
     }
     auto access = std::find_if(last_miles.accesses_.begin(), last_miles.accesses_.end(),
                                [&](const Access& a) { return a.name == name; });
-    if (access == last_miles.accesses_.end()) access = last_miles.accesses_.insert(access, {name, {}});
+    if (access == last_miles.accesses_.end()) continue;
     Excess& excess = access->excess.emplace_back();
     std::transform(ms, ms + 3, excess.begin(), [](double each) { return Rtt(std::lround(each * 1000)); });
   }
-  if (last_miles.accesses_.empty()) return absl::InvalidArgumentError(fmt::format("{}: empty", path));
+  for (const Access& access : last_miles.accesses_) {
+    if (access.excess.empty())
+      return absl::InvalidArgumentError(fmt::format("{}: no '{}'", path, access.name));
+  }
   return last_miles;
 }
 

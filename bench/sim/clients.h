@@ -18,8 +18,9 @@ using Random = std::mt19937_64;
 // What last miles add to one round trip after another (last_mile.txt).
 class LastMiles {
  public:
-  // Lines "ACCESS MS MS MS". InvalidArgument names file and line.
-  static absl::StatusOr<LastMiles> Read(const std::string& path);
+  // Lines "ACCESS MS MS MS", of which those of `accesses` count. InvalidArgument names file and line, or the
+  // access that there is not.
+  static absl::StatusOr<LastMiles> Read(const std::string& path, const std::vector<std::string>& accesses);
 
   using Excess = std::array<Rtt, 3>;  // of three probes in a row
   struct Access {

@@ -9,7 +9,7 @@ namespace {
 
 struct Flags {
   std::string geography, last_miles, director;
-  std::vector<std::string> replicas;
+  std::vector<std::string> replicas, accesses;
   uint64_t seed = 1;
   uint64_t hold_ms = 400;
   Setting setting;
@@ -20,6 +20,8 @@ void Declare(CLI::App& app, Flags& flags) {
   flags.setting.flights.refinement_probes = 5;
   app.add_option("--geography", flags.geography, "places and RTTs between them; see geography.h")->required();
   app.add_option("--last-miles", flags.last_miles, "what last miles add; see last_mile.txt")->required();
+  app.add_option("--access", flags.accesses, "a kind of last mile; with several, clients are spread evenly")
+      ->required();
   app.add_option("--director", flags.director, "the director's place")->required();
   app.add_option("--replica", flags.replicas, "a replica's place; may be repeated")->required();
   app.add_option("--seed", flags.seed)->capture_default_str();
@@ -32,6 +34,9 @@ void Declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--loss", s.loss, "share of probes lost")->capture_default_str();
   app.add_option("--hold-ms", flags.hold_ms, "how long a query is held")->capture_default_str();
+  app.add_option("--rounds", s.rounds, "how often each client asks")
+      ->check(CLI::Range(2, 100))
+      ->capture_default_str();
   app.add_option("--refinement-probes", s.flights.refinement_probes, "1: no refinement")
       ->capture_default_str();
 }
@@ -46,7 +51,7 @@ absl::Status Prepare(Flags& flags) {
   Setting& setting = flags.setting;
   auto geography = Geography::Read(flags.geography);
   if (!geography.ok()) return geography.status();
-  auto last_miles = LastMiles::Read(flags.last_miles);
+  auto last_miles = LastMiles::Read(flags.last_miles, flags.accesses);
   if (!last_miles.ok()) return last_miles.status();
   setting.geography = *std::move(geography);
   setting.last_miles = *std::move(last_miles);

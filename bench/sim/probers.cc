@@ -127,4 +127,11 @@ void SimulatedProbers::Measure(uint64_t flight, dns::ReplicaId replica, const Ip
   }
 }
 
+Rtt SimulatedProbers::Connect(size_t client, size_t replica) {
+  const auto& excess = last_miles_.accesses()[clients_[client].access].excess;
+  const auto& moments = excess[random_() % excess.size()];
+  return geography_.Between(replicas_[replica], clients_[client].place) +
+         *std::min_element(moments.begin(), moments.end());
+}
+
 }  // namespace perigee::sim

@@ -52,6 +52,9 @@ class SimulatedProbers : public dns::ProberCalls {
   void Measure(uint64_t flight, dns::ReplicaId replica, const IpAddress& address, uint32_t probes,
                std::chrono::milliseconds deadline) override;
 
+  // The least round trip of a connection between a client and a replica, as the kernel takes it.
+  Rtt Connect(size_t client, size_t replica);
+
   // When the next answer reaches the director; MonoTime::max() when none is under way.
   MonoTime next() const { return arrivals_.empty() ? MonoTime::max() : arrivals_.begin()->first; }
   Arrival Take() { return arrivals_.extract(arrivals_.begin()).mapped(); }

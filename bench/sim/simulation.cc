@@ -48,7 +48,11 @@ class Director {
     for (const Client& client : clients_) story.clients.push_back({.client = client});
     const MonoTime start = clock_.Now();
     Round(start, &ClientStory::first, story);
-    Round(std::max(clock_.Now(), start + setting_.until_asked_again), &ClientStory::again, story);
+    for (int i = 1; i < setting_.rounds; ++i) {
+      RunUntil(std::max(clock_.Now(), start + setting_.until_asked_again * i));
+      Connect(i == 1 ? &ClientStory::first : &ClientStory::again, story);
+      Round(clock_.Now(), &ClientStory::again, story);
+    }
     RunUntil(clock_.Now() + std::chrono::seconds(10));
     for (size_t i = 0; i < clients_.size(); ++i) story.clients[i].measured = probers_.watched()[i];
     story.packets = probers_.packets();
@@ -67,6 +71,16 @@ class Director {
     for (size_t i = 0; i < clients_.size(); ++i) {
       RunUntil(begin + setting_.between_queries * static_cast<int64_t>(i));
       Ask(dns::KeyOf(clients_[i].address), &(story.clients[i].*which));
+    }
+  }
+
+  // Each client fetches something from the replica that it was given.
+  void Connect(std::optional<Answer> ClientStory::*which, const Story& story) {
+    for (size_t i = 0; i < clients_.size(); ++i) {
+      const std::optional<Answer>& answer = story.clients[i].*which;
+      if (!answer) continue;
+      const dns::PassiveRtt rtt{ClientPrefix(clients_[i].address), probers_.Connect(i, answer->replica)};
+      board_.OnPassive(dns::ToReplicaId(answer->replica), {&rtt, 1});
     }
   }
 

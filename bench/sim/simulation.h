@@ -25,6 +25,8 @@ struct Setting {
   std::chrono::milliseconds between_queries{20};
   // From a client's query to its next.
   std::chrono::seconds until_asked_again{90};
+  // How often each client asks; with each answer it connects, and the replica's kernel takes the time.
+  int rounds = 12;
   dns::FlightOptions flights;
 };
 

@@ -19,6 +19,7 @@ _perigee() {
 	[ "$previous" != = ] || previous=${COMP_WORDS[COMP_CWORD - 2]}
 
 	local asked=("${COMP_WORDS[0]}") fleet=cdn.textproto help words word i
+	[ -e $fleet ] || fleet=/etc/perigee/cdn.textproto
 	help=$("${asked[@]}" --help 2>/dev/null)
 	words=$(_perigee_flags <<<"$help")
 	for ((i = 1; i < COMP_CWORD; i++)); do

@@ -91,6 +91,9 @@ void RemoveFolder(const Launch& launch) {
   const pid_t scamper = fork();
   if (scamper < 0) _exit(kExecFailed);
   if (scamper == 0) ExecScamper(launch);
+  // It has the prober's command line, so that who ends probers by name (pkill -f) reaches it too; it ends
+  // when the prober has.
+  for (const int stop : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) signal(stop, SIG_IGN);
   const int exit_fd = PidfdOpen(scamper);
   pollfd events[] = {{exit_fd, POLLIN, 0}, {3, POLLIN, 0}};
   while (poll(events, 2, -1) < 0 && errno == EINTR) {

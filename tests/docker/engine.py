@@ -2,21 +2,14 @@
 
 import contextlib
 import os
-import pathlib
 import subprocess
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from commands import ROOT, run
+
 CACHE = ROOT / "build/docker-test"
 BASE_IMAGE = "debian:bookworm-slim"
 START_TIMEOUT_S, PULL_TIMEOUT_S, BUILD_TIMEOUT_S = 30, 60, 540
-
-
-def run(*command, check=True, timeout=120, **how):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, **how)
-    if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done
 
 
 def answers():

@@ -85,9 +85,9 @@ class World:
     def command(self, host, *command):
         return [str(BIN / "world"), "exec", host, "--", *map(str, command)]
 
-    def run(self, host, *command, timeout=30, check=False):
+    def run(self, host, *command, timeout=30, check=False, **how):
         return subprocess.run(
-            self.command(host, *command), capture_output=True, text=True, timeout=timeout, check=check
+            self.command(host, *command), capture_output=True, text=True, timeout=timeout, check=check, **how
         )
 
     def set(self, *words):

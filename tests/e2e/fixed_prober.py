@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """A prober and a replica on one loopback port whose RTT to everyone is given; prints the port.
 
-usage: fixed_prober.py ADDRESS RTT_MICROSECONDS
+With PASSIVE_MICROSECONDS clients of 127.9.9.0/24 answer no probe, and the replica tells that RTT of their connections.
+
+usage: fixed_prober.py ADDRESS RTT_MICROSECONDS [PASSIVE_MICROSECONDS]
 """
 
 import concurrent.futures
@@ -12,20 +14,31 @@ import grpc
 from lying_prober import field
 
 BETWEEN_REPLICAS_US = 20_000
+SILENT, SILENT_PREFIX = b"127.9.9.", b"127.9.9.0/24"
+METHOD_SILENT = 3
+
+
+def text_field(number, value):
+    return bytes([number << 3 | 2, len(value)]) + value
 
 
 class Prober(grpc.GenericRpcHandler):
-    def __init__(self, rtt_us):
-        self._rtt_us = rtt_us
+    def __init__(self, rtt_us, passive_us=None):
+        self._rtt_us, self._passive_us = rtt_us, passive_us
 
     def measure(self, request, context):
         rtt = BETWEEN_REPLICAS_US if b"127.0.0." in request else self._rtt_us
         time.sleep(rtt / 1e6)
+        if self._passive_us and SILENT in request:
+            return field(1, METHOD_SILENT) + field(4, 4) + field(5, 4)
         return field(1, 1) + field(3, rtt) + field(4, 1)
 
     def watch(self, request, context):
+        report = b""
+        if self._passive_us:
+            report = text_field(3, text_field(1, SILENT_PREFIX) + field(2, self._passive_us) + field(3, 1))
         while context.is_active():
-            yield b""
+            yield report
             time.sleep(0.5)
 
     def service(self, call):
@@ -38,7 +51,7 @@ class Prober(grpc.GenericRpcHandler):
 
 def main():
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(16))
-    server.add_generic_rpc_handlers([Prober(int(sys.argv[2]))])
+    server.add_generic_rpc_handlers([Prober(*map(int, sys.argv[2:]))])
     print(server.add_insecure_port(f"{sys.argv[1]}:0"), flush=True)
     server.start()
     server.wait_for_termination()

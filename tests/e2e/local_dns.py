@@ -23,16 +23,20 @@ UNREACHABLE_PORT = 1
 
 
 class LocalDns:
-    """`fleet` is text for the fleet file beside what is always in it; `files` are written beside it."""
+    """`fleet` is text for the fleet file beside what is always in it; `files` are written beside it.
+
+    `passive_us` is what a replica's connections with CLIENT take: then that one answers no probe.
+    """
 
     listen = ["--listen", "127.0.0.1"]
     pass_fds = ()
 
-    def __init__(self, folder, fleet="", files=(), flags=(), probers=False, domain=DOMAIN, steering="hold_ms: 50"):
+    def __init__(self, folder, fleet="", files=(), flags=(), probers=False, domain=DOMAIN, steering="hold_ms: 50",
+                 passive_us=()):
         self.folder = pathlib.Path(folder)
         self.port, self.metrics_port = free_port(), free_port()
         self.flags, self.domain = flags, domain
-        self.probers = []
+        self.probers, self.passive_us = [], dict(passive_us)
         ports = {name: self._start_prober(name) if probers else UNREACHABLE_PORT for name in REPLICAS}
         lines = [f'domain: "{domain}"']
         lines += [f'replica {{ name: "{name}" ipv4: "{REPLICAS[name]}" prober_port: {port} control_port: {port} }}'
@@ -46,7 +50,8 @@ class LocalDns:
             self.write(name, text)
 
     def _start_prober(self, name):
-        process = subprocess.Popen([sys.executable, HERE / "fixed_prober.py", REPLICAS[name], str(RTTS_US[name])],
+        times = [RTTS_US[name], *([self.passive_us[name]] if name in self.passive_us else [])]
+        process = subprocess.Popen([sys.executable, HERE / "fixed_prober.py", REPLICAS[name], *map(str, times)],
                                    stdout=subprocess.PIPE, text=True)
         self.probers.append(process)
         return int(process.stdout.readline())
@@ -66,10 +71,12 @@ class LocalDns:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, pass_fds=self.pass_fds)
-        wait_until("dnsserver listens", self._control_port)
+        wait_until("dnsserver listens", lambda: self.control_port)
         return self
 
-    def _control_port(self):
+    @property
+    def control_port(self):
+        """None as long as it does not listen."""
         if self.process.poll() is not None:
             raise RuntimeError(f"dnsserver ended with {self.process.returncode}:\n{self.log()}")
         found = re.search(r"control port (\d+)", self.log()[self.log_start:])
@@ -104,7 +111,7 @@ class LocalDns:
         self.process.send_signal(signal.SIGHUP)
 
     def cdnctl(self, *arguments):
-        return subprocess.run([BIN / "cdnctl", "--director", f"127.0.0.1:{self._control_port()}", *arguments],
+        return subprocess.run([BIN / "cdnctl", "--director", f"127.0.0.1:{self.control_port}", *arguments],
                               cwd=self.folder, capture_output=True, text=True, timeout=10)
 
     # Queries.

@@ -2,10 +2,13 @@
 
 import concurrent.futures
 import os
+import re
+import shlex
 import signal
 import subprocess
 
 from cdn import ROOT
+from commands import blocks, compare, replace
 from machine import Machine, make_ssh_key
 
 DOMAIN = "cdn.operator.test"
@@ -14,6 +17,16 @@ ORIGIN = "client-dallas"
 OPERATOR = "client-montreal"
 CLIENT = "client-paris"
 COMMAND_TIMEOUT_S = 300
+# They print the three commands, or some of them, each the same.
+PAGES = ("README.md", "docs/deploying.md", "docs/ec2.md", "docs/security.md")
+
+
+def printed(program):
+    """The line by which the pages start it, `--dry-run` aside."""
+    lines = [re.sub(" +", " ", line) for page in PAGES for block in blocks(page)
+             for line in re.findall(rf"^(?:\$ )?(\./{program} .*)$", block, re.M) if "--dry-run" not in line]
+    assert len(lines) > 1 and len(set(lines)) == 1, lines
+    return lines[0]
 
 
 class Operator:
@@ -45,16 +58,35 @@ class Operator:
     def replica(self, name):
         return self.machines[self.replicas[name]]
 
+    def here(self):
+        """Ours, for what the pages print."""
+        known = self.folder / "known_hosts"
+        first, second = (self.machines[host].address for host in self.replicas.values())
+        return {
+            "192.0.2.10": first, "192.0.2.20": second,
+            "http://origin.example.org": f"http://{self.world.hosts[ORIGIN].ipv4}", "cdn.example.org": DOMAIN,
+            "192.0.2.1": self.machines[DIRECTOR].address, "198.51.100.7": self.world.hosts[CLIENT].ipv4,
+            "./": f"{ROOT}/", "-u admin -i key.pem": f"-u {self.user} -i login --known-hosts {known}",
+            "ssh -i key.pem admin@": f"ssh -i login -o UserKnownHostsFile={known} {self.user}@",
+        }
+
+    def as_here(self, text):
+        return replace(text, self.here())
+
     def command(self, program, *flags):
-        return self.world.command(
-            OPERATOR, ROOT / program, "-p", "80", "-o", f"http://{self.world.hosts[ORIGIN].ipv4}", "-n", DOMAIN, "-u", self.user,
-            "-i", self.folder / "login", "--director", self.machines[DIRECTOR].address,
-            "--known-hosts", self.folder / "known_hosts", *flags)
+        return self.world.command(OPERATOR, *shlex.split(self.as_here(printed(program))), *flags)
 
     def do(self, program, *flags, expect=0):
         done = subprocess.run(self.command(program, *flags), cwd=self.folder, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
         assert done.returncode == expect, f"{program} {flags}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def follow(self, command, shown):
+        """Runs the command of a page; it prints what the page shows. What it printed."""
+        done = self.world.run(OPERATOR, *shlex.split(self.as_here(command)), cwd=self.folder, timeout=COMMAND_TIMEOUT_S)
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        compare(map(self.as_here, shown), done.stdout)
+        return done.stdout
 
     def interrupt(self, program, *flags, when):
         """Ctrl-C as soon as the command says `when`; what it has said then, and its exit status."""

@@ -2,14 +2,16 @@
 
 import json
 import re
+import shutil
 import subprocess
 import time
 
 import pytest
 
-from cdn import ROOT, wait_until
+from cdn import BIN, ROOT, wait_until
+from commands import compare, examples
 from machine import can_have_systemd
-from operator_day import CLIENT, DIRECTOR, DOMAIN, Operator
+from operator_day import CLIENT, DIRECTOR, DOMAIN, OPERATOR, Operator
 
 REPLICAS = {"london": "client-london", "miami": "client-miami"}
 
@@ -51,6 +53,29 @@ def test_deployed_and_run_every_replica_serves(running):
         assert row[3] == "healthy" and "200" in row, running.table
     assert len({line.index("healthy") for line in running.table.splitlines()[1:-1]}) == 1, "columns line up"
     assert running.dig() == [running.replica("london").address]
+    [shown] = examples("docs/ec2.md", "./runCDN")
+    compare(map(running.as_here, shown.values[1]), running.table)
+
+
+@pytest.mark.parametrize("command, shown", examples("docs/ec2.md", "ssh "))
+def test_the_director_is_asked_over_ssh(running, command, shown):
+    assert set(REPLICAS) <= set(running.follow(command, shown).split())
+
+
+@pytest.mark.parametrize("command, shown", examples("docs/security.md", "ssh "))
+def test_a_host_is_looked_at_over_ssh(running, command, shown):
+    if "systemd-" in command and not can_have_systemd():
+        pytest.skip("no systemd here, or no cgroup2")
+    running.follow(command, shown)
+
+
+def test_nothing_listens_but_what_the_page_says(running):
+    rows = re.findall(r"^\| (\w+) \| ([a-z, ]+) \| (\d+) \|", (ROOT / "docs/security.md").read_text(), re.M)
+    for machine in running.machines.values():
+        role = "director" if machine is running.machines[DIRECTOR] else "replica"
+        listens = {(line.split()[0], line.split()[4].rpartition(":")[2]) for line in machine.run("ss -Hltun").splitlines()}
+        assert listens == {(protocol, port) for host, protocols, port in rows if host in (role, "any")
+                           for protocol in protocols.split(", ")}
 
 
 def test_programs_run_as_nobody_in_particular_and_keys_are_theirs_alone(running):
@@ -125,6 +150,22 @@ def test_a_rolling_upgrade_and_its_rollback_fail_no_request(running, report):
     assert len(re.findall("✓ .*exchanged", upgraded)) == len(running.machines)
     assert not set(before.values()) & set(after.values()) and running.releases() == before
     assert seen["failures"] == [] and seen["requests"] > 100
+
+
+def test_after_a_theft_old_keys_open_nothing(running):
+    """docs/security.md."""
+    shutil.copytree(running.folder / "cdn-keys", running.folder / "stolen")
+    (running.folder / "thief.textproto").write_text(
+        (running.folder / "cdn.textproto").read_text() + f'domain: "{DOMAIN}" control {{ ca_file: "stolen/ca.pem" '
+        'certificate_file: "stolen/london/cert.pem" key_file: "stolen/london/key.pem" }')
+
+    def steal():
+        return running.world.run(OPERATOR, BIN / "cdnctl", "--config", "thief.textproto", "stats", cwd=running.folder)
+
+    assert steal().returncode == 0
+    for example in examples("docs/security.md", r"\./|rm "):
+        running.follow(*example.values)
+    assert steal().returncode != 0
 
 
 def test_stopped_nothing_is_left(running):

@@ -1,6 +1,7 @@
 """What goes into the packages is in step with the programs: man pages, completion, units."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -46,17 +47,20 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("completion")
     (path / "cdn.textproto").write_text(FLEET)
     (path / "other.textproto").write_text('replica { name: "sydney" ipv4: "192.0.2.30" }\n')
+    (path / "perigee.bash").write_text(
+        (PACKAGING / "completion/perigee.bash").read_text().replace("/etc/perigee/cdn.textproto", f"{path}/other.textproto"))
+    (path / "elsewhere").mkdir()
     return path
 
 
-def complete(folder, *words):
+def complete(folder, *words, where="."):
     """What bash offers for the last word; its COMP_WORDS has an = of --flag=value as a word of its own."""
     script = f"""
       PATH={shlex.quote(str(BIN))}:$PATH
-      source {shlex.quote(str(PACKAGING / "completion/perigee.bash"))}
+      source {shlex.quote(str(folder / "perigee.bash"))}
       COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}
       _perigee && printf '%s\\n' "${{COMPREPLY[@]}}\""""
-    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(["bash", "-c", script], cwd=folder / where, capture_output=True, text=True, timeout=30, check=True)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -88,15 +92,26 @@ def test_completion_knows_values(folder, words, offered):
     assert complete(folder, *words) == offered
 
 
+def test_completion_without_a_fleet_file_here_takes_the_hosts(folder):
+    assert complete(folder, "cdnctl", "drain", "s", where="elsewhere") == ["sydney"]
+
+
 def test_each_program_is_completed():
     script = f"source {PACKAGING}/completion/perigee.bash; complete -p {' '.join(PROGRAMS)}"
     assert subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.count("_perigee ") == 4
 
 
-@pytest.mark.parametrize("unit", sorted((PACKAGING / "systemd").iterdir()), ids=lambda unit: unit.name)
+SERVICES = sorted((PACKAGING / "systemd").glob("*.service"))
+
+
+@pytest.mark.parametrize("unit", [*SERVICES, *(PACKAGING / "systemd").glob("*.socket")], ids=lambda unit: unit.name)
 def test_units_are_right(tmp_path, unit):
-    for each in (PACKAGING / "systemd").iterdir():
+    for each in (PACKAGING / "systemd").glob("*.*"):
         (tmp_path / each.name).write_text(each.read_text().replace("/usr/sbin/", f"{BIN}/"))
+    for service in SERVICES:
+        (tmp_path / f"{service.name}.d").mkdir()
+        for rights in ("10-all.conf", f"10-{service.stem.removeprefix('perigee-')}.conf"):
+            shutil.copy(PACKAGING / "systemd/hardening" / rights, tmp_path / f"{service.name}.d")
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", tmp_path / unit.name],
                           capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -48,3 +48,25 @@ def test_it_ends_though_it_may_not_end_scamper():
         for pid in scampers(folder):
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(folder)
+
+
+@needs_root
+def test_who_ends_it_by_name_leaves_no_scamper_behind():
+    """pkill -f reaches the watchdog too, which has the prober's command line, and may reach it first."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="perigee-prober-test-"))
+    with open(folder / "log", "w") as log:
+        prober = subprocess.Popen([BIN / "prober", "--listen", f"127.0.0.1:{free_port()}"],
+                                  env={**os.environ, "RUNTIME_DIRECTORY": str(folder)}, stderr=log)
+    try:
+        wait_until("scamper listens", lambda: list(folder.glob("*/scamper")))
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(prober.pid)], check=True, capture_output=True, text=True)
+        (watchdog,) = map(int, children.stdout.split())
+        os.kill(watchdog, signal.SIGTERM)
+        prober.send_signal(signal.SIGTERM)
+        assert prober.wait(END_TIMEOUT_S) == 0
+        wait_until("scamper has ended", lambda: not list(scampers(folder)))
+    finally:
+        prober.kill()
+        for pid in scampers(folder):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder)

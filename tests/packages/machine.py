@@ -6,19 +6,13 @@ import pathlib
 import subprocess
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from commands import ROOT, run
+
 CACHE = ROOT / "build/packages-test"
 BASE = CACHE / "bookworm"
 NETWORK, CLIENT = "perigee-pkg", "perigee-pkg-c"
 ADDRESS, CLIENT_ADDRESS = "198.18.0.1", "198.18.0.2"
 BOOT_TIMEOUT_S = 60
-
-
-def run(*command, check=True, timeout=300, **how):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, **how)
-    if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done
 
 
 def make_base():

@@ -6,7 +6,8 @@ import re
 import subprocess
 
 import pytest
-from machine import ADDRESS, CLIENT, NETWORK, ROOT, Machine, at_client, run
+from commands import ROOT, run
+from machine import ADDRESS, CLIENT, NETWORK, Machine, at_client
 
 DEBS = ROOT / "build/release/packages"
 FLEET = "/etc/perigee/cdn.textproto"
@@ -60,6 +61,12 @@ def active(machine, unit):
 
 def main_pid(machine, unit):
     return machine.sh(f"systemctl show -P MainPID {unit}").stdout.strip()
+
+
+def pids(machine, names):
+    """Of the processes with one of these names, A|B|…"""
+    found = machine.sh(f"grep -lxE '{names}' /proc/[0-9]*/comm", check=False).stdout
+    return re.findall(r"^/proc/(\d+)/", found, re.M)
 
 
 def serves():
@@ -122,8 +129,8 @@ def test_a_service_holds_no_more_than_it_needs(machine, service):
     uid = machine.sh("id -u perigee").stdout.strip()
     assert fields["Uid"].split() == [uid] * 4
     assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
-    net_raw, sys_chroot, setuid, setgid = 13, 18, 7, 6
-    allowed = sum(1 << bit for bit in (net_raw, sys_chroot, setuid, setgid)) if "prober" in service else 0
+    net_raw, sys_chroot, setuid, setgid, kill = 13, 18, 7, 6, 5
+    allowed = sum(1 << bit for bit in (net_raw, sys_chroot, setuid, setgid, kill)) if "prober" in service else 0
     assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == allowed
 
 
@@ -131,6 +138,14 @@ def test_a_reload_is_told_to_systemd(machine):
     machine.sh("systemctl reload perigee-dnsserver perigee-httpserver")
     assert "reloaded" in machine.sh("journalctl -u perigee-dnsserver").stdout
     assert serves()
+
+
+def test_a_scamper_that_hangs_is_ended_and_another_measures(machine):
+    """It has become another user, whom only KILL can end."""
+    [watchdog] = pids(machine, "prober-watchdog")
+    hung = machine.sh(f"cat /proc/{watchdog}/task/{watchdog}/children").stdout.strip()
+    machine.sh(f"kill -STOP {hung}; timeout 40 sh -c 'while kill -0 {hung} 2>/dev/null; do cdnctl measure 198.18.0.2; done'")
+    machine.sh("timeout 20 sh -c 'until cdnctl measure 198.18.0.2 | grep -q icmp-echo; do sleep 0.2; done'")
 
 
 def test_a_killed_service_comes_back(machine):
@@ -196,7 +211,7 @@ def test_a_removal_stops_everything_and_keeps_what_was_written(machine):
     machine.sh("apt-get remove -y -q perigee-director perigee-replica perigee-tools 2>&1")
     for service in SERVICES:
         assert active(machine, service) == "inactive"
-    assert machine.sh("pgrep -x 'dnsserver|httpserver|prober|scamper'", check=False).stdout == ""
+    assert pids(machine, "dnsserver|httpserver|prober|prober-watchdog|scamper") == []
     assert ":53 " not in machine.sh("cat /proc/net/tcp6 /proc/net/udp6").stdout.replace(":0035 ", ":53 ")
     assert machine.sh(f"test -s {FLEET} && test -s /var/lib/perigee/dns.sqlite").returncode == 0
 

@@ -28,6 +28,8 @@ std::string_view Word(v1::Method method) {
       return "tcp-syn";
     case v1::METHOD_SILENT:
       return "silent";
+    case v1::METHOD_PASSIVE:
+      return "passive";
     default:
       return "unknown";
   }

@@ -11,7 +11,7 @@ from archive import add_file, compressed
 from fleet import DIRECTOR_PORT, FleetError
 
 ROOT = "/opt/perigee"
-USER = "perigee"
+HARDENING = pathlib.Path(__file__).resolve().parents[2] / "packaging/systemd/hardening"
 HOST_SCRIPT = "".join(part.read_text() for part in sorted(pathlib.Path(__file__).with_name("host").glob("*.sh")))
 
 _ETC = f"{ROOT}/current/etc"
@@ -56,12 +56,12 @@ def services(fleet, host):
     config = ["--config", f"{_ETC}/cdn.textproto"]
     found = {}
     if host.is_director:
-        found["dnsserver"] = ["-p", str(fleet.dns_port), "-n", fleet.domain, *config, "--user", USER,
+        found["dnsserver"] = ["-p", str(fleet.dns_port), "-n", fleet.domain, *config,
                               "--control", f"127.0.0.1:{DIRECTOR_PORT}", "--ns-address", *host.addresses]
     if host.replica:
         # Public addresses may be a gateway's (EC2), so they can't be listened on; keys keep strangers out.
         everywhere = "0.0.0.0" if ":" not in host.address else "[::]"
-        found["httpserver"] = ["-p", str(host.replica.http_port), "-o", fleet.origin, *config, "--user", USER,
+        found["httpserver"] = ["-p", str(host.replica.http_port), "-o", fleet.origin, *config,
                                "--control", f"{everywhere}:{host.replica.control_port}"]
         found["prober"] = ["--listen", f"{everywhere}:{host.replica.prober_port}", *config,
                            "--scamper", f"{ROOT}/current/runtime/scamper"]
@@ -82,6 +82,8 @@ def make(fleet, host, keys, runtime):
                 raise FleetError(f"{path}, which the fleet file names: {error.strerror}") from None
         for name, arguments in services(fleet, host).items():
             add_file(tar, f"services/{name}", "".join(f"{a}\n" for a in arguments).encode(), 0o644)
+            for rights in ("10-all.conf", f"10-{name}.conf"):
+                add_file(tar, f"hardening/{name}/{rights}", (HARDENING / rights).read_bytes(), 0o644)
         for name, content in sorted(keys.items()):
             add_file(tar, f"keys/{name}", content, 0o600 if name.endswith("key.pem") else 0o640)
     archive = compressed(raw.getvalue())

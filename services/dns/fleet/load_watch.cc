@@ -13,6 +13,18 @@ namespace perigee::dns {
 
 std::chrono::milliseconds ReconnectDelay::Next() { return std::exchange(next_, std::min(2 * next_, last_)); }
 
+std::vector<PassiveRtt> ReadClientRtts(const v1::WatchReport& report) {
+  std::vector<PassiveRtt> rtts;
+  for (const v1::ClientRtt& said : report.client_rtt()) {
+    if (rtts.size() == kMaxClientRtts) break;
+    const auto prefix = IpPrefix::Parse(said.prefix());
+    const Rtt rtt(said.rtt_us());
+    if (!prefix.ok() || *prefix != ClientPrefix(prefix->address())) continue;
+    if (rtt > Rtt::zero() && rtt <= kMaxClientRtt) rtts.push_back({*prefix, rtt});
+  }
+  return rtts;
+}
+
 // The first members belong to the loop's thread, the atomics to all.
 struct LoadWatch::Peer {
   Peer(ReplicaId r, const LoadWatchOptions& options, const std::shared_ptr<grpc::Channel>& channel)
@@ -41,6 +53,7 @@ class LoadWatch::Watcher final : public grpc::ClientReadReactor<v1::WatchReport>
  public:
   Watcher(LoadWatch& owner, Peer& peer) : member_(peer.calls), owner_(owner), peer_(peer) {
     request_.set_interval_ms(static_cast<uint32_t>(owner.options_.interval.count()));
+    request_.set_client_rtts(owner.options_.on_client_rtts != nullptr);
   }
 
   void Start() {
@@ -59,6 +72,9 @@ class LoadWatch::Watcher final : public grpc::ClientReadReactor<v1::WatchReport>
     if (!ok) return;
     peer_.requests_per_second = report_.requests_per_second();
     if (!peer_.report_queued.exchange(true)) owner_.Post(&LoadWatch::OnReport, peer_);
+    if (report_.client_rtt_size() > 0 && owner_.options_.on_client_rtts != nullptr) {
+      owner_.options_.on_client_rtts(peer_.replica, ReadClientRtts(report_));
+    }
     StartRead(&report_);
   }
 

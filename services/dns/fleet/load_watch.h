@@ -1,4 +1,5 @@
-// Follows the load of every replica over Replica.Watch, and tells the fleet state.
+// Follows every replica over Replica.Watch: tells the fleet state its load, and whoever wants to know what
+// its connections say of clients.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -7,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,9 +16,14 @@
 #include <vector>
 
 #include "lib/base/clock.h"
+#include "perigee/v1/replica.pb.h"
 #include "services/dns/fleet/fleet_state.h"
+#include "services/dns/steering/inference.h"
 
 namespace perigee::dns {
+
+inline constexpr int kMaxClientRtts = 4'096;
+inline constexpr Rtt kMaxClientRtt = std::chrono::seconds(10);
 
 struct LoadWatchOptions {
   std::chrono::milliseconds interval{1000};  // of the reports, and of the looks at them
@@ -24,6 +31,9 @@ struct LoadWatchOptions {
   std::chrono::milliseconds stale{5000};
   // Before a lost watch is begun again: the first delay, which doubles up to the last.
   std::chrono::milliseconds first_delay{1000}, last_delay{10'000};
+  // What connections said since the last report, on a gRPC thread; none: replicas are not asked. At most
+  // kMaxClientRtts, of whole client prefixes; what makes no sense is left out.
+  std::function<void(ReplicaId, std::vector<PassiveRtt>)> on_client_rtts;
 };
 
 // Pure: when to begin again.
@@ -37,6 +47,9 @@ class ReconnectDelay {
  private:
   std::chrono::milliseconds first_, last_, next_;
 };
+
+// What a report says of clients, as far as it makes sense.
+std::vector<PassiveRtt> ReadClientRtts(const v1::WatchReport& report);
 
 class LoadWatch {
  public:

@@ -52,10 +52,10 @@ class ScriptedReplica final : public v1::Replica::CallbackService {
   std::atomic<int> watches{0};
 };
 
-constexpr LoadWatchOptions kFast{.interval = milliseconds(100),
-                                 .stale = milliseconds(300),
-                                 .first_delay = milliseconds(20),
-                                 .last_delay = milliseconds(50)};
+const LoadWatchOptions kFast{.interval = milliseconds(100),
+                             .stale = milliseconds(300),
+                             .first_delay = milliseconds(20),
+                             .last_delay = milliseconds(50)};
 
 class WatchingTest : public testing::Test {
  protected:
@@ -86,6 +86,38 @@ class WatchingTest : public testing::Test {
       boost::asio::make_work_guard(loop_);
   FleetState fleet_{{{.name = "a", .max_requests_per_second = 100}}};
 };
+
+TEST(ReadClientRtts, KeepsWholePrefixesAndPossibleTimes) {
+  v1::WatchReport report;
+  const auto say = [&report](const char* prefix, uint32_t rtt_us) {
+    v1::ClientRtt& rtt = *report.add_client_rtt();
+    rtt.set_prefix(prefix);
+    rtt.set_rtt_us(rtt_us);
+  };
+  say("192.0.2.0/24", 1234);
+  say("2001:db8:0:100::/56", 10'000'000);
+  say("192.0.2.0/25", 1);
+  say("192.0.0.0/16", 1);
+  say("2001:db8::/64", 1);
+  say("nowhere", 1);
+  say("198.51.100.0/24", 0);
+  say("203.0.113.0/24", 10'000'001);
+  const auto rtts = ReadClientRtts(report);
+  ASSERT_EQ(rtts.size(), 2u);
+  EXPECT_EQ(rtts[0].prefix.ToString(), "192.0.2.0/24");
+  EXPECT_EQ(rtts[0].rtt, Rtt(1234));
+  EXPECT_EQ(rtts[1].prefix.ToString(), "2001:db8:0:100::/56");
+}
+
+TEST(ReadClientRtts, TakesNoMoreThanTheLimit) {
+  v1::WatchReport report;
+  for (int i = 0; i <= kMaxClientRtts; ++i) {
+    v1::ClientRtt& rtt = *report.add_client_rtt();
+    rtt.set_prefix("192.0.2.0/24");
+    rtt.set_rtt_us(1);
+  }
+  EXPECT_EQ(ReadClientRtts(report).size(), size_t{kMaxClientRtts});
+}
 
 TEST_F(WatchingTest, TheLoadIsToldToTheFleetStateHoweverFastTheReportsCome) {
   StartReplica();

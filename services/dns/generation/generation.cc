@@ -151,7 +151,10 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
   if (previous != nullptr) fleet_.Inherit(previous->fleet_);
   heartbeat_.emplace(surroundings.loop, fleet_, probers_at_, servers_at_,
                      PulseOptionsFrom(config().steering()));
-  load_watch_.emplace(surroundings.loop, fleet_, servers_at_);
+  load_watch_.emplace(surroundings.loop, fleet_, servers_at_,
+                      LoadWatchOptions{.on_client_rtts = [this](ReplicaId id, std::vector<PassiveRtt> rtts) {
+                        measurement_.LearnPassive(id, std::move(rtts));
+                      }});
 }
 
 Authority Generation::MakeAuthority(const Surroundings& surroundings) {

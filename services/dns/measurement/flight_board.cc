@@ -21,16 +21,23 @@ constexpr auto kJustMeasured = std::chrono::seconds(2);
 constexpr size_t kRefinementShare = 8;
 
 // Joins what a flight has learned of one replica with what was known before. A replica that failed to answer
-// keeps what was known of it; so does one whose refinement was longer or silent.
+// keeps what was known of it; so does one whose refinement was longer or silent, and silence takes nothing
+// from what connections said.
 Sample Join(FlightCause cause, const Sample& known, const Sample& learned) {
   if (learned.method == Method::kUnknown) return known;
+  if (learned.method == Method::kSilent && known.method == Method::kPassive) return known;
   const bool was_less = known.measured() && (!learned.measured() || known.rtt <= learned.rtt);
   return cause == FlightCause::kRefinement && was_less ? known : learned;
 }
 
+bool AnyProbed(std::span<const Sample> samples) {
+  return std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.probed(); });
+}
+
 // A choice by the samples of a client's surroundings, as one for the client.
 Decision AsNeighbours(Decision decision) {
-  if (decision.reason == Reason::kMeasuredBest || decision.reason == Reason::kBand) {
+  if (decision.reason != Reason::kHashed && decision.reason != Reason::kAllDown &&
+      decision.reason != Reason::kShed) {
     decision.reason = Reason::kNeighbour;
   }
   return decision;
@@ -42,12 +49,15 @@ struct FlightBoard::Flight {
   uint64_t id = 0;
   ClientKey client;
   FlightCause cause{};
+  bool is_stranger = false;  // nothing was known of it when the flight started
   MonoTime started, due;
   ReplicaSet outstanding;
   std::array<Sample, kMaxReplicas> samples{};
   std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start: an answer is judged by what was known then
   Rtt overhead{};
-  std::optional<ReplicaId> previous;  // the home that the client had, or has been given by this flight
+  // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
+  // been given a replica, and a little is reason enough to move.
+  std::optional<ReplicaId> previous;
   std::vector<Done> parked;
   bool answered = false;  // somebody waited, and was answered
 };
@@ -79,7 +89,8 @@ void FlightBoard::Drop(Done& done, ParkRefusal reason) {
 
 void FlightBoard::Park(const ClientKey& client, Done done) {
   const auto under_way = by_prefix_.find(client.prefix);
-  if (under_way == by_prefix_.end()) {
+  Flight* flight = under_way == by_prefix_.end() ? nullptr : flights_[under_way->second].get();
+  if (flight == nullptr || flight->cause == FlightCause::kRefinement) {
     MapHit hit;  // strangers are many, and a row is long
     if (map_.Find(client.prefix, &hit) && clock_.Now() - hit.measured_at < kJustMeasured) {
       MapRow row;
@@ -88,8 +99,7 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
       return done(&outcome);
     }
   }
-  Flight* flight = under_way != by_prefix_.end() ? flights_[under_way->second].get()
-                                                 : Start(client, FlightCause::kQuery, fleet_.measurable());
+  if (flight == nullptr) flight = Start(client, FlightCause::kQuery, fleet_.measurable());
   if (flight == nullptr) return AnswerFallback(client, {&done, 1});
   if (flight->parked.size() >= options_.max_parked_per_flight) return Drop(done, ParkRefusal::kFlightIsFull);
   flight->parked.push_back(std::move(done));
@@ -128,8 +138,10 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   flight.outstanding = askable;
   MapRow row;
   if (map_.Find(client.prefix, &row)) {
-    const ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
+    const ChoiceInputs inputs = InputsFor(client.prefix, SamplesOf(row));
     flight.previous = HomeNow(row.decision, row.rules, inputs, options_.rules).replica;
+  } else {
+    flight.is_stranger = true;
   }
   for (size_t i = 0; i < fleet_.size(); ++i) flight.control_rtt[i] = fleet_.control_rtt(ToReplicaId(i));
 
@@ -196,29 +208,28 @@ void FlightBoard::Consider(Flight& flight) {
 std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
   if (flight.outstanding.empty()) return Rtt::zero();
   const size_t n = fleet_.size();
-  const auto best = Nearest({flight.samples.data(), n}, fleet_.healthy());
+  const std::span<const Sample> samples(flight.samples.data(), n);
+  const auto best = Nearest(samples, fleet_.healthy());
   if (!best) return std::nullopt;
-  const FlightProgress progress{*best, flight.samples[Index(*best)].rtt, flight.overhead, flight.outstanding};
+  const FlightProgress progress{*best, samples[Index(*best)].rtt, flight.overhead, flight.outstanding};
   return DecidedAt(progress, {flight.control_rtt.data(), n}, fleet_.distances());
 }
 
-ChoiceInputs FlightBoard::InputsFor(const ClientKey& client, std::span<const Sample> samples) const {
-  return {.samples = samples,
-          .healthy = fleet_.healthy(),
-          .overloaded = fleet_.overloaded(),
-          .prefix = client.prefix};
+ChoiceInputs FlightBoard::InputsFor(const IpPrefix& client, std::span<const Sample> samples) const {
+  return {
+      .samples = samples, .healthy = fleet_.healthy(), .overloaded = fleet_.overloaded(), .prefix = client};
 }
 
 // What a client with that row is given now. It refers to the row's samples.
 FlightOutcome FlightBoard::OutcomeOf(const ClientKey& client, const MapRow& row) const {
-  const ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
+  const ChoiceInputs inputs = InputsFor(client.prefix, SamplesOf(row));
   const Decision home = HomeNow(row.decision, row.rules, inputs, options_.rules);
   return {ChooseFrom(home, inputs, options_.rules), inputs.samples};
 }
 
 void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
   const std::span<const Sample> samples(flight.samples.data(), fleet_.size());
-  ChoiceInputs inputs = InputsFor(flight.client, samples);
+  ChoiceInputs inputs = InputsFor(flight.client.prefix, samples);
   if (!inputs.healthy.empty()) inputs.previous = flight.previous;
   Decision decision = Choose(inputs, options_.rules);
   if (Nearest(samples, Usable(samples.size(), inputs.healthy, inputs.overloaded))) {
@@ -231,18 +242,65 @@ void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
 
 // By what was measured for the surroundings, or else by hashing.
 void FlightBoard::AnswerFallback(const ClientKey& client, std::span<Done> waiting) const {
-  MapRow row;
-  map_.Find(NeighbourhoodOf(client.address), &row);
-  FlightOutcome outcome{.samples = SamplesOf(row)};
-  outcome.decision = AsNeighbours(Choose(InputsFor(client, outcome.samples), options_.rules));
+  const MapRow around = AroundOf(client.prefix);
+  FlightOutcome outcome{.samples = SamplesOf(around)};
+  outcome.decision = AsNeighbours(Choose(InputsFor(client.prefix, outcome.samples), options_.rules));
   for (Done& done : waiting) done(&outcome);
 }
 
-// The home of a client that has never answered: that of its surroundings, or else one by hashing.
-Decision FlightBoard::InferHome(const ClientKey& client) const {
-  MapRow row;
-  map_.Find(NeighbourhoodOf(client.address), &row);
-  return AsNeighbours(ChooseHome(InputsFor(client, SamplesOf(row)), options_.rules));
+MapRow FlightBoard::AroundOf(const IpPrefix& client) const {
+  MapRow around;
+  map_.Find(NeighbourhoodOf(client.address()), &around);
+  return around;
+}
+
+// The home of a client that answers no probes.
+Decision FlightBoard::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
+  std::array<Sample, kMaxReplicas> estimate;
+  Estimate(SamplesOf(row), SamplesOf(around), fleet_.distances(), estimate);
+  ChoiceInputs inputs = InputsFor(client, {estimate.data(), fleet_.size()});
+  if (row.samples[Index(row.decision.replica)].measured()) inputs.previous = row.decision.replica;
+  const Decision home = ChooseHome(inputs, options_.rules);
+  return row.samples[Index(home.replica)].measured() ? home : AsNeighbours(home);
+}
+
+// Its row in the map is marked as what it is, for a query may be told to be for all of it (RFC 7871).
+void FlightBoard::TeachSurroundings(const IpPrefix& client, std::span<const Sample> samples) {
+  const IpPrefix prefix = NeighbourhoodOf(client.address());
+  if (client.length() <= prefix.length()) return;
+  MapRow around = AroundOf(client);
+  for (size_t i = 0; i < samples.size(); ++i) Blend(samples[i], &around.samples[i]);
+  around.decision = AsNeighbours(ChooseHome(InputsFor(prefix, SamplesOf(around)), options_.rules));
+  around.rules = rules_fingerprint_;
+  around.measured_at = clock_.Now();
+  map_.Put(prefix, around);
+}
+
+void FlightBoard::OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts) {
+  for (const auto& [prefix, rtt] : rtts) {
+    MapRow row;
+    const PassiveUse use = !map_.Find(prefix, &row)                         ? PassiveUse::kUnknownClient
+                           : JoinPassive(rtt, &row.samples[Index(replica)]) ? PassiveUse::kJoined
+                                                                            : PassiveUse::kNothingNew;
+    counters_.passive[use].Add();
+    if (use != PassiveUse::kJoined) continue;
+    if (AnyProbed(SamplesOf(row))) {
+      ChoiceInputs inputs = InputsFor(prefix, SamplesOf(row));
+      inputs.previous = HomeNow(row.decision, row.rules, inputs, options_.rules).replica;
+      row.decision = ChooseHome(inputs, options_.rules);
+    } else {
+      const MapRow around = AroundOf(prefix);
+      row.decision = InferHome(prefix, row, around);
+      // It speaks with every connection: one that is elsewhere would soon speak for all.
+      if (AreAlike(SamplesOf(row), SamplesOf(around))) {
+        std::array<Sample, kMaxReplicas> learned{};
+        learned[Index(replica)] = row.samples[Index(replica)];
+        TeachSurroundings(prefix, {learned.data(), fleet_.size()});
+      }
+    }
+    row.rules = rules_fingerprint_;
+    map_.Put(prefix, row);
+  }
 }
 
 // Those who wait, to be answered now.
@@ -259,6 +317,10 @@ void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome, FlightAns
   for (Done& done : parked) done(&outcome);
 }
 
+// A stranger has only just been given a replica: a little is reason enough to move, but not from one member
+// of a band to another.
+bool FlightBoard::MovesByALittle(bool is_stranger) const { return is_stranger && !options_.rules.band; }
+
 // A flight that measured nothing changes no choice.
 MapRow FlightBoard::Remember(Flight& flight) {
   const size_t n = fleet_.size();
@@ -266,20 +328,19 @@ MapRow FlightBoard::Remember(Flight& flight) {
   const bool known = map_.Find(flight.client.prefix, &row);
   for (size_t i = 0; i < n; ++i) row.samples[i] = Join(flight.cause, row.samples[i], flight.samples[i]);
   const bool measured = Nearest({flight.samples.data(), n}, ReplicaSet::All(n)).has_value();
-  const bool ever_measured = measured || Nearest(SamplesOf(row), ReplicaSet::All(n)).has_value();
-  if (!ever_measured) {
-    row.decision = InferHome(flight.client);
+  if (!AnyProbed(SamplesOf(row))) {
+    row.decision = InferHome(flight.client.prefix, row, AroundOf(flight.client.prefix));
     row.rules = rules_fingerprint_;
   } else if (measured || !known) {
-    ChoiceInputs inputs = InputsFor(flight.client, SamplesOf(row));
+    ChoiceInputs inputs = InputsFor(flight.client.prefix, SamplesOf(row));
     inputs.previous = flight.previous;
     row.decision = ChooseHome(inputs, options_.rules);
     row.rules = rules_fingerprint_;
-    if (measured) flight.previous = row.decision.replica;
+    if (measured && !MovesByALittle(flight.is_stranger)) flight.previous = row.decision.replica;
   }
   row.measured_at = clock_.Now();
   map_.Put(flight.client.prefix, row);
-  if (measured) map_.Put(NeighbourhoodOf(flight.client.address), row);
+  if (measured) TeachSurroundings(flight.client.prefix, {flight.samples.data(), n});
   return row;
 }
 
@@ -307,23 +368,25 @@ void FlightBoard::End(Flight& flight, FlightEnd end) {
   const MapRow row = Remember(flight);
   const ClientKey client = flight.client;
   const FlightCause cause = flight.cause;
+  const bool was_stranger = flight.is_stranger;
   due_.erase({flight.due, flight.id});
   by_prefix_.erase(client.prefix);
   flights_.erase(flight.id);
   if (cause == FlightCause::kRefinement) {
     --refinements_;
   } else {
-    Refine(client, row);
+    Refine(client, row, was_stranger);
   }
 }
 
-void FlightBoard::Refine(const ClientKey& client, const MapRow& row) {
+void FlightBoard::Refine(const ClientKey& client, const MapRow& row, bool was_stranger) {
   if (options_.refinement_probes <= 1 || refinements_ * kRefinementShare >= options_.max_flights) return;
   const ReplicaSet askable = Contenders(SamplesOf(row), fleet_.measurable(), fleet_.distances());
   if (askable.empty()) return;
   Flight* flight = Start(client, FlightCause::kRefinement, askable);
   if (flight == nullptr) return;
   ++refinements_;
+  if (MovesByALittle(was_stranger)) flight->previous.reset();
   Consider(*flight);
 }
 

@@ -31,6 +31,7 @@
 #include "services/dns/map/rtt_map.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
+#include "services/dns/steering/inference.h"
 #include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
@@ -86,6 +87,10 @@ class FlightBoard {
   // nothing.
   void OnAnswer(uint64_t flight, ReplicaId replica, const Sample& sample);
 
+  // What replicas' connections say of clients that are known; of others it is nothing, for a resolver that
+  // asks for others is not where they are. It can move a client that answers no probes.
+  void OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts);
+
   // When OnTime wants to be called next, if ever.
   std::optional<MonoTime> next_due() const;
   // Decides, answers and ends whatever is due by the clock.
@@ -109,14 +114,17 @@ class FlightBoard {
   void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
   void AnswerBestSoFar(Flight& flight, FlightAnswer when);
   void AnswerFallback(const ClientKey& client, std::span<Done> waiting) const;
-  Decision InferHome(const ClientKey& client) const;
-  ChoiceInputs InputsFor(const ClientKey& client, std::span<const Sample> samples) const;
+  Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
+  MapRow AroundOf(const IpPrefix& client) const;
+  void TeachSurroundings(const IpPrefix& client, std::span<const Sample> samples);
+  ChoiceInputs InputsFor(const IpPrefix& client, std::span<const Sample> samples) const;
   std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
   FlightOutcome OutcomeOf(const ClientKey& client, const MapRow& row) const;
+  bool MovesByALittle(bool is_stranger) const;
   MapRow Remember(Flight& flight);
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight, FlightEnd end);
-  void Refine(const ClientKey& client, const MapRow& row);
+  void Refine(const ClientKey& client, const MapRow& row, bool was_stranger);
 
   const FlightOptions options_;
   const FleetState& fleet_;

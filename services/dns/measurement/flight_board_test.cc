@@ -262,6 +262,82 @@ TEST_F(FlightBoardTest, WhatIsInferredFollowsTheNeighbours) {
   EXPECT_EQ(Row().decision.reason, Reason::kNeighbour);
 }
 
+// A client that answers nothing, whose neighbours are 30, 29 and 28 ms from the replicas.
+class SilentClientTest : public FlightBoardTest {
+ protected:
+  SilentClientTest() {
+    Park(*IpAddress::Parse("198.18.200.1"));
+    Pass(60);
+    for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
+    Park();
+    Pass(100);
+    for (int i = 0; i < 3; ++i) board_->OnAnswer(2, ToReplicaId(i), {Rtt{}, Method::kSilent});
+    EXPECT_EQ(Row().decision.replica, ToReplicaId(2));
+  }
+  void Hear(int replica, int rtt_ms) {
+    const PassiveRtt rtt{ClientPrefix(kClient), milliseconds(rtt_ms)};
+    board_->OnPassive(ToReplicaId(replica), {&rtt, 1});
+  }
+};
+
+TEST_F(SilentClientTest, StaysWhereItsConnectionsAreAsShortAsItsNeighbours) {
+  Hear(2, 31);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(2));
+  EXPECT_EQ(Row().decision.reason, Reason::kHysteresis);
+  EXPECT_EQ(Row().samples[2].method, Method::kPassive);
+}
+
+TEST_F(SilentClientTest, MovesOnUntilItsConnectionsAreShortest) {
+  Hear(2, 50);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1)) << "by its neighbours";
+  EXPECT_EQ(Row().decision.reason, Reason::kNeighbour);
+  Hear(1, 40);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  Hear(0, 55);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1)) << "by its own";
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+}
+
+TEST_F(SilentClientTest, IsSoughtByItsOwnConnectionsWhenItsNeighboursAreElsewhere) {
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(1), milliseconds(150));
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(2), milliseconds(180));
+  fleet_.SetDistance(ToReplicaId(1), ToReplicaId(2), milliseconds(60));
+  Hear(2, 190);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0)) << "10 ms are possible, 130 at the least from replica 1";
+  EXPECT_EQ(Row().decision.reason, Reason::kNeighbour);
+  Hear(0, 20);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+}
+
+TEST_F(SilentClientTest, SilenceTakesNothingFromWhatItsConnectionsSaid) {
+  Hear(2, 15);
+  board_->Refresh(KeyOf(kClient));
+  Pass(100);
+  for (int i = 0; i < 3; ++i) board_->OnAnswer(3, ToReplicaId(i), {Rtt{}, Method::kSilent});
+  EXPECT_EQ(Row().samples[2].rtt, milliseconds(15));
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(2));
+}
+
+TEST_F(FlightBoardTest, ConnectionsOfAnUnknownClientSayNothing) {
+  const PassiveRtt rtt{ClientPrefix(kClient), milliseconds(1)};
+  board_->OnPassive(ToReplicaId(1), {&rtt, 1});
+  EXPECT_EQ(map_.size(), 0u);
+  EXPECT_EQ(counters_.passive[PassiveUse::kUnknownClient].value(), 1u);
+}
+
+TEST_F(FlightBoardTest, AShorterConnectionCorrectsAProbe) {
+  Park();
+  Pass(120);
+  Answer(0, 40);
+  Answer(1, 30);
+  Answer(2, 50);
+  const PassiveRtt rtt{ClientPrefix(kClient), milliseconds(12)};
+  board_->OnPassive(ToReplicaId(0), {&rtt, 1});
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().samples[0].method, Method::kPassive);
+}
+
 TEST_F(FlightBoardTest, WhoMayNotBeProbedIsAnsweredAtOnceWithoutAProbe) {
   permit_ = absl::PermissionDeniedError("bogon");
   Park();
@@ -349,6 +425,30 @@ TEST_F(RefinementTest, ThoseWhoMayBeNearestProbeAgainAndTheLeastCounts) {
   EXPECT_EQ(counters_.started[FlightCause::kRefinement].value(), 1u);
 }
 
+TEST_F(RefinementTest, AStrangerIsMovedByALittleAndThenNoMore) {
+  Pass(500);
+  Answer(0, 20, 2);
+  Answer(1, 18, 2);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
+  board_->Refresh(KeyOf(kClient));
+  Pass(120);
+  Answer(0, 16, 3);
+  Answer(1, 18, 3);
+  Answer(2, 110, 3);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1)) << "hysteresis";
+  Pass(500);
+  Answer(0, 15, 4);
+  Answer(1, 18, 4);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
+}
+
+TEST_F(RefinementTest, AQueryThatComesAtItsBeginningDoesNotWaitForIt) {
+  answers_.clear();
+  Park();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(0));
+}
+
 TEST_F(RefinementTest, QueriesMeanwhileAreAnsweredByWhatIsKnown) {
   answers_.clear();
   Pass(2500);  // the row is not just measured any more
@@ -430,7 +530,7 @@ TEST_F(FlightBoardTest, WhatIsRememberedIsTheHomeAndWhatIsAnsweredMindsHealthAnd
   EXPECT_EQ(answers_.back().replica, ToReplicaId(0));
 }
 
-TEST_F(FlightBoardTest, AnAnswerAfterTheDecisionMovesNobodyForLessThanHysteresis) {
+TEST_F(FlightBoardTest, AnAnswerAfterTheDecisionMovesAStrangerByALittleAndAKnownClientNot) {
   fleet_.SetDistance(ToReplicaId(0), ToReplicaId(1), milliseconds(80));
   fleet_.SetDistance(ToReplicaId(0), ToReplicaId(2), milliseconds(200));
   Park();
@@ -439,7 +539,15 @@ TEST_F(FlightBoardTest, AnAnswerAfterTheDecisionMovesNobodyForLessThanHysteresis
   Answer(1, 27);  // the triangle was wrong
   Fail(2);
   EXPECT_EQ(answers_.at(0).replica, ToReplicaId(0));
-  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+  Pass(3000);
+  Park();  // found wanting by who asks
+  Pass(80);
+  Answer(0, 24, 2);
+  Answer(1, 27, 2);
+  Fail(2);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
   EXPECT_EQ(Row().decision.reason, Reason::kHysteresis);
 }
 

@@ -40,6 +40,14 @@ void MeasurementLoop::Refresh(const ClientKey& client) {
   }));
 }
 
+void MeasurementLoop::LearnPassive(ReplicaId replica, std::vector<PassiveRtt> rtts) {
+  if (passive_queued_[Index(replica)].exchange(true, std::memory_order_relaxed)) return;
+  boost::asio::post(loop_, life_.Guard([this, replica, rtts = std::move(rtts)] {
+    passive_queued_[Index(replica)].store(false, std::memory_order_relaxed);
+    board_.OnPassive(replica, rtts);
+  }));
+}
+
 void MeasurementLoop::Stop() {
   boost::asio::post(loop_, life_.Guard([this] {
     board_.Stop();

@@ -1,11 +1,13 @@
 // Runs the flight board on the director's loop: the thread-safe door to measuring.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <optional>
+#include <vector>
 
 #include "services/dns/measurement/flight_board.h"
 #include "services/dns/measurement/loop_life.h"
@@ -30,6 +32,10 @@ class MeasurementLoop final : private ProberCalls {
   void Park(const ClientKey& client, FlightBoard::Done done);
   void Refresh(const ClientKey& client);
 
+  // As FlightBoard::OnPassive, from any thread. Of each replica one report at most is on its way to the loop;
+  // others meanwhile are dropped, for the next one comes soon.
+  void LearnPassive(ReplicaId replica, std::vector<PassiveRtt> rtts);
+
   // As FlightBoard::Stop, from any thread: asks the loop to, and does not wait for it.
   void Stop();
 
@@ -47,6 +53,7 @@ class MeasurementLoop final : private ProberCalls {
   boost::asio::steady_timer timer_;
   std::optional<MonoTime> armed_for_;
   std::atomic<int> backlog_{0};
+  std::array<std::atomic<bool>, kMaxReplicas> passive_queued_{};
   const LoopLife life_;
 };
 

@@ -52,7 +52,7 @@ bool GetSamples(std::string_view data, std::span<const std::optional<ReplicaId>>
   for (size_t at = kHeaderSize; at < data.size(); at += kSampleSize) {
     const uint32_t word = GetNumber(data, at + 2, 4);
     const auto method = static_cast<Method>(word >> kMethodShift);
-    if (method > Method::kSilent) return false;
+    if (method > Method::kPassive) return false;
     if (const auto id = IdOf(GetNumber(data, at, 2), ids))
       row->samples[Index(*id)] = {Rtt(word & kRttMask), method};
   }

@@ -95,7 +95,7 @@ TEST(RowCodec, SenselessOctetsAreRefused) {
   EXPECT_FALSE(with(0, '\x41')) << "IPv6 /65";
   EXPECT_FALSE(with(11, 0)) << "no reason";
   EXPECT_FALSE(with(11, 10)) << "no such reason";
-  EXPECT_FALSE(with(18, '\x40')) << "no such method";
+  EXPECT_FALSE(with(18, '\x50')) << "no such method";
 }
 
 }  // namespace

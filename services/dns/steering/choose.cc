@@ -69,6 +69,8 @@ std::string_view Word(Method method) {
       return "tcp-syn";
     case Method::kSilent:
       return "silent";
+    case Method::kPassive:
+      return "passive";
   }
   return "invalid";
 }
@@ -97,8 +99,6 @@ std::string_view Word(Reason reason) {
   return "invalid";
 }
 
-IpPrefix NeighbourhoodOf(const IpAddress& client) { return IpPrefix(client, client.is_v4() ? 16 : 32); }
-
 std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usable) {
   std::optional<ReplicaId> best;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -117,7 +117,7 @@ uint16_t ChoiceRules::Fingerprint() const {
 
 ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet overloaded) {
   if (healthy.empty()) return ReplicaSet::All(count);
-  const ReplicaSet at_ease = ReplicaSet::FromBits(healthy.bits() & ~overloaded.bits());
+  const ReplicaSet at_ease = healthy.Without(overloaded);
   return at_ease.empty() ? healthy : at_ease;
 }
 

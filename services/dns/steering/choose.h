@@ -16,7 +16,7 @@
 namespace perigee::dns {
 
 // The words are those of prober.proto's Method and director.proto's Reason, with the same numbers.
-enum class Method : uint8_t { kUnknown = 0, kIcmpEcho = 1, kTcpSyn = 2, kSilent = 3 };
+enum class Method : uint8_t { kUnknown = 0, kIcmpEcho = 1, kTcpSyn = 2, kSilent = 3, kPassive = 4 };
 enum class Reason : uint8_t {
   kMeasuredBest = 1,
   kHoldExpired = 2,
@@ -41,7 +41,8 @@ struct Sample {
   Rtt rtt{};
   Method method = Method::kUnknown;
 
-  bool measured() const { return method == Method::kIcmpEcho || method == Method::kTcpSyn; }
+  bool probed() const { return method == Method::kIcmpEcho || method == Method::kTcpSyn; }
+  bool measured() const { return probed() || method == Method::kPassive; }
 };
 
 struct Decision {
@@ -53,9 +54,6 @@ struct Decision {
 // it).
 inline constexpr Rtt kHysteresisFloor = std::chrono::milliseconds(5);
 inline constexpr double kHysteresisShare = 0.10;
-
-// The surroundings whose last measurement stands in for a client's own: a /16 of IPv4, a /32 of IPv6.
-IpPrefix NeighbourhoodOf(const IpAddress& client);
 
 // The nearest measured replica of `usable`, if any was measured.
 std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usable);

@@ -42,12 +42,12 @@ TEST(DecidedAt, CountsWhatTheProbersSpentThemselves) {
 
 TEST(DecidedAt, AReplicaTooFarFromTheBestIsOutAtOnce) {
   ReplicaDistances distances(3);
-  distances.Set(ToReplicaId(0), ToReplicaId(1), milliseconds(75));
-  distances.Set(ToReplicaId(2), ToReplicaId(0), milliseconds(74));
+  distances.Set(ToReplicaId(0), ToReplicaId(1), milliseconds(66));
+  distances.Set(ToReplicaId(2), ToReplicaId(0), milliseconds(65));
   FlightProgress progress{.best = ToReplicaId(0), .best_rtt = milliseconds(30), .outstanding = Set({1})};
   EXPECT_EQ(DecidedAt(progress, kControl, distances), Rtt::zero());
   progress.outstanding = Set({2});
-  EXPECT_GT(DecidedAt(progress, kControl, distances), Rtt::zero()) << "74 < 2.5 * 30";
+  EXPECT_GT(DecidedAt(progress, kControl, distances), Rtt::zero()) << "65 < 2.2 * 30";
 }
 
 TEST(DecidedAt, IsUnknownWhileAControlRttIs) {

@@ -27,8 +27,8 @@ uint64_t ContendersOf(const std::vector<Sample>& samples, const ReplicaDistances
 
 TEST(Contenders, WhoIsTooFarFromTheNearestIsNone) {
   ReplicaDistances distances(3);
-  distances.Set(ToReplicaId(0), ToReplicaId(1), milliseconds(49));
-  distances.Set(ToReplicaId(0), ToReplicaId(2), milliseconds(50));
+  distances.Set(ToReplicaId(0), ToReplicaId(1), milliseconds(43));
+  distances.Set(ToReplicaId(0), ToReplicaId(2), milliseconds(44));
   EXPECT_EQ(ContendersOf(Samples({20, 90, 30}), distances), 0b011u);
 }
 

@@ -27,6 +27,7 @@ class ReplicaSet {
   bool Contains(ReplicaId id) const { return (bits_ >> Index(id)) & 1; }
   void Add(ReplicaId id) { bits_ |= uint64_t{1} << Index(id); }
   void Remove(ReplicaId id) { bits_ &= ~(uint64_t{1} << Index(id)); }
+  ReplicaSet Without(ReplicaSet others) const { return ReplicaSet(bits_ & ~others.bits_); }
   bool empty() const { return bits_ == 0; }
   int size() const { return std::popcount(bits_); }
   uint64_t bits() const { return bits_; }

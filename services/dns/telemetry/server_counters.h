@@ -53,6 +53,14 @@ enum class ProbeRefusal : uint8_t {
   kCount,
 };
 
+// What became of the RTT of a client's connections, as a replica told it.
+enum class PassiveUse : uint8_t {
+  kJoined,         // it changed what is known of the client
+  kNothingNew,     // a probe was shorter
+  kUnknownClient,  // the map has no such prefix
+  kCount,
+};
+
 // Why a query that was to wait was dropped.
 enum class ParkRefusal : uint8_t {
   kFlightIsFull,  // steering.max_parked_per_flight
@@ -67,7 +75,8 @@ struct MeasurementCounters {
   CountersBy<FlightEnd> ended;
   CountersBy<ProbeRefusal> probes_refused;
   std::array<Counter, kMaxSpecialRanges> special_ranges;  // refused, by AddressRefusal::special
-  Counter parked, unparked;                               // queries that waited, and those that do no more
+  CountersBy<PassiveUse> passive;
+  Counter parked, unparked;  // queries that waited, and those that do no more
   CountersBy<ParkRefusal> dropped;
   SharedCounter backlog_full;  // queries and refreshes dropped before they came to the loop; any thread
 };

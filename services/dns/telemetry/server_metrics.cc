@@ -58,6 +58,8 @@ Families MeasurementFamilies(const MeasurementCounters& c, const DnsGauges& gaug
       CounterByWord("perigee_dns_probes_refused_total", "reason", "Clients not measured, by why not.",
                     c.probes_refused),
       SpecialRangesRefused(c),
+      CounterByWord("perigee_dns_passive_rtts_total", "use",
+                    "RTTs of clients' connections that replicas told, by what became of them.", c.passive),
       UnderWay(
           "perigee_dns_parked_queries", "Queries that wait for a measurement.",
           [&c] { return c.parked.value(); }, [&c] { return c.unparked.value(); }),

@@ -136,6 +136,20 @@ std::string_view Word(SubnetUse use) {
   return "invalid";
 }
 
+std::string_view Word(PassiveUse use) {
+  switch (use) {
+    case PassiveUse::kJoined:
+      return "joined";
+    case PassiveUse::kNothingNew:
+      return "nothing-new";
+    case PassiveUse::kUnknownClient:
+      return "unknown-client";
+    case PassiveUse::kCount:
+      break;
+  }
+  return "invalid";
+}
+
 std::string_view Word(FlightCause cause) {
   switch (cause) {
     case FlightCause::kQuery:

@@ -4,7 +4,8 @@
 # Ubuntu and Amazon Linux have of old.
 #
 #   $root/runtimes/SHA256/   the programs with all their libraries
-#   $root/releases/ID/       runtime -> the one it runs on; etc, keys, services (a file of arguments per program)
+#   $root/releases/ID/       runtime -> the one it runs on; etc, keys, services (a file of arguments per program),
+#                            hardening (for systemd, a folder per program)
 #   $root/current, previous  -> releases/ID
 #   $root/run, log           root's: who runs (see `identity`), and what they said
 #   $root/state, tmp         perigee's: the cache, the map; what does not outlive a process
@@ -25,9 +26,6 @@ stable_s=60              # a program that lived so long starts anew with the fir
 most_restarts=20         # in a row; then it is left alone
 log_lines=5              # of a program's log, for the operator
 most_log_bytes=10000000  # of a program's log when it starts; beyond, it becomes NAME.log.1
-
-# What scamper needs to open raw sockets and to lock itself up, and the prober to end it then.
-prober_capabilities='net_raw sys_chroot setuid setgid kill'
 
 die() { echo "$*" >&2; exit 1; }
 linked() { basename "$(readlink "$root/$1" 2>/dev/null)" 2>/dev/null || :; }  # current or previous: its release's ID

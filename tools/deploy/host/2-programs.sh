@@ -1,3 +1,9 @@
+# What the prober is left with, as setpriv wants it: +net_raw,+kill
+prober_capabilities() {
+  sed -n 's/^AmbientCapabilities=//p' "$root/current/hardening/prober/10-prober.conf" |
+    tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g'
+}
+
 # Becomes a program of the current release: NAME [ARGUMENT…]
 become() {
   name=$1
@@ -8,9 +14,8 @@ become() {
   done
   # Started through the loader that came along; by a link to it of the program's own name, for ps, and for --replace.
   set -- "$runtime/run/$name" --inhibit-cache --library-path "$runtime/lib" --argv0 "$name" "$runtime/bin/$name" "$@"
-  # The others give up root by themselves; systemd has taken it from all.
   if [ "$name" = prober ] && [ "$(id -u)" = 0 ]; then
-    capabilities=-all$(printf ',+%s' $prober_capabilities)
+    capabilities=-all,$(prober_capabilities)
     set -- setpriv --reuid="$user" --regid="$user" --init-groups --inh-caps="$capabilities" \
       --ambient-caps="$capabilities" --bounding-set="$capabilities" --no-new-privs "$@"
   fi
@@ -30,6 +35,8 @@ launch() {  # NAME [ARGUMENT…]: the program with its arguments, in the foregro
   unset IFS
   set +f
   [ "$program" != dnsserver ] || [ -n "${LISTEN_FDS:-}" ] || set -- "$@" --listen $(own_addresses)
+  # Give up root by themselves; systemd has taken it from all.
+  [ "$program" = prober ] || [ "$(id -u)" != 0 ] || set -- "$@" --user "$user"
   cd "$root/state"
   export RUNTIME_DIRECTORY="$root/tmp"
   become "$program" "$@"

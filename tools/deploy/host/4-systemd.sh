@@ -3,6 +3,7 @@
 
 unit_folder=/etc/systemd/system
 unit() { echo "perigee-deployed-$1"; }
+drop_ins() { echo "$unit_folder/$(unit "$1").service.d"; }  # NAME: what else there is to the service
 
 argument_after() { grep -x -A 1 -e "$2" "$root/current/services/$1" | tail -n 1; }  # NAME FLAG
 
@@ -26,40 +27,13 @@ Restart=always
 RestartSec=$first_backoff_s
 TimeoutStopSec=$((stop_patience_ds / 10))
 WatchdogSec=30
-User=$user
-Group=$user
 UMask=0077
 LimitNOFILE=1048576
-NoNewPrivileges=yes
-ProtectSystem=strict
 ReadWritePaths=$root/state $root/tmp
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-$(capability_lines "$1")
 
 [Install]
 WantedBy=multi-user.target
 UNIT
-}
-
-capability_lines() {  # NAME
-  names=
-  [ "$1" != prober ] || names=$(for name in $prober_capabilities; do printf 'CAP_%s ' "$name"; done | tr '[:lower:]' '[:upper:]')
-  echo "AmbientCapabilities=$names"
-  echo "CapabilityBoundingSet=$names"
 }
 
 socket_lines() {  # NAME: nothing for a program that opens its ports itself
@@ -93,6 +67,8 @@ UNIT
 
 write_units() {  # NAME
   service_unit "$1" >"$unit_folder/$(unit "$1").service"
+  rm -rf "$(drop_ins "$1")"
+  cp -r "$root/current/hardening/$1" "$(drop_ins "$1")"
   [ -z "$(socket_lines "$1")" ] || socket_unit "$1" >"$unit_folder/$(unit "$1").socket"
   systemctl daemon-reload
 }
@@ -127,6 +103,7 @@ systemd_end() {  # NAME
   units=$(units_of "$1")
   systemctl --quiet disable --now $units || return
   for file in $units; do rm -f "$unit_folder/$file"; done
+  rm -rf "$(drop_ins "$1")"
   rm -f "$root/run/$1.release"
   systemctl daemon-reload
   systemctl reset-failed $units 2>/dev/null || :

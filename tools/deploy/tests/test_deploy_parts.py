@@ -1,6 +1,8 @@
 import argparse
+import io
 import pathlib
 import subprocess
+import tarfile
 
 import pytest
 
@@ -96,6 +98,13 @@ class TestRelease:
         arguments = release.services(described(TWO), tokyo)
         assert sorted(arguments) == ["httpserver", "prober"] and "[::]:4302" in arguments["httpserver"]
 
+    def test_each_program_comes_with_its_rights(self):
+        both = described(TWO).hosts[0]
+        made = release.make(described(TWO), both, {}, "runtime")
+        with tarfile.open(fileobj=io.BytesIO(made.archive)) as tar:
+            rights = {name for name in tar.getnames() if name.startswith("hardening/")}
+        assert rights == {f"hardening/{name}/10-{part}.conf" for name in ("dnsserver", "httpserver", "prober") for part in ("all", name)}
+
     def test_the_same_content_is_the_same_release(self):
         one = described(TWO)
         ids = [release.make(one, one.hosts[0], {"key.pem": key}, runtime).id for key, runtime in
@@ -161,15 +170,26 @@ class TestWords:
         assert table([("A", "LONGER"), ("longer", "B"), ("c", "")]) == "A       LONGER\nlonger  B\nc"
 
 
+def functions(root):
+    """host.sh without the command at its end, for a folder of ours."""
+    return HOST_SCRIPT.rsplit("\ncommand=$1\n", 1)[0].replace("root=/opt/perigee", f"root={root}")
+
+
+def test_what_the_prober_may_do_is_what_its_unit_says(tmp_path):
+    (tmp_path / "current/hardening").mkdir(parents=True)
+    (tmp_path / "current/hardening/prober").symlink_to(release.HARDENING)
+    said = subprocess.run(["sh", "-c", f"{functions(tmp_path)}\nprober_capabilities"], capture_output=True, text=True)
+    assert said.stdout == "+net_raw,+sys_chroot,+setuid,+setgid,+kill\n", said.stderr
+
+
 def test_the_host_script_is_posix_shell():
     assert subprocess.run(["sh", "-n"], input=HOST_SCRIPT, text=True).returncode == 0
 
 
 @pytest.mark.parametrize("then, alive", [("", True), ("kill -9 $pid; while identity $pid; do :; done >/dev/null;", False)])
 def test_a_process_is_known_by_its_start_not_by_its_number(tmp_path, then, alive):
-    functions = HOST_SCRIPT.rsplit("\ncommand=$1\n", 1)[0].replace("root=/opt/perigee", f"root={tmp_path}")
     (tmp_path / "run").mkdir()
-    script = f"""{functions}
+    script = f"""{functions(tmp_path)}
         sleep 60 >/dev/null & pid=$!; record x.process $pid; {then}
         recorded x.process >/dev/null && echo alive || echo gone
         sed -i 's/^\\([0-9]*\\) [0-9]*/\\1 1/' $root/run/x.process

@@ -1,0 +1,73 @@
+#include "services/dns/steering/inference.h"
+
+#include <algorithm>
+
+namespace perigee::dns {
+namespace {
+
+// How far what was known moves towards what is heard: one part of so many.
+constexpr int kPassiveInertia = 8, kSurroundingsInertia = 4;
+
+// Last miles differ, and so do paths from places nearby: only more than this is a contradiction.
+constexpr Rtt kContradiction = std::chrono::milliseconds(30);
+constexpr double kContradictionShare = 0.5;
+
+Rtt Tolerance(Rtt rtt) {
+  return std::max(kContradiction, std::chrono::duration_cast<Rtt>(rtt * kContradictionShare));
+}
+
+// The least RTT to `replica` that the client's own samples allow, of the method of the one that says so; no
+// sample when its distances are not known.
+Sample Bound(std::span<const Sample> own, ReplicaId replica, const ReplicaDistances& distances) {
+  Sample bound;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const Rtt distance = distances.Between(ToReplicaId(i), replica);
+    if (!own[i].measured() || distance == Rtt::zero()) continue;
+    const Rtt least = std::chrono::abs(distance - own[i].rtt);
+    if (!bound.measured() || least > bound.rtt) bound = {least, own[i].method};
+  }
+  return bound;
+}
+
+}  // namespace
+
+IpPrefix NeighbourhoodOf(const IpAddress& client) { return IpPrefix(client, client.is_v4() ? 16 : 32); }
+
+bool JoinPassive(Rtt rtt, Sample* known) {
+  if (!known->measured() || rtt < known->rtt) {
+    *known = {rtt, Method::kPassive};
+  } else if (known->method == Method::kPassive) {
+    known->rtt += (rtt - known->rtt) / kPassiveInertia;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Blend(const Sample& one, Sample* around) {
+  if (!one.measured()) return;
+  if (!around->measured()) {
+    *around = one;
+  } else {
+    around->rtt += (one.rtt - around->rtt) / kSurroundingsInertia;
+    around->method = one.method;
+  }
+}
+
+bool AreAlike(std::span<const Sample> own, std::span<const Sample> around) {
+  for (size_t i = 0; i < own.size(); ++i) {
+    if (!own[i].measured() || !around[i].measured()) continue;
+    if (std::chrono::abs(own[i].rtt - around[i].rtt) > Tolerance(around[i].rtt)) return false;
+  }
+  return true;
+}
+
+void Estimate(std::span<const Sample> own, std::span<const Sample> around, const ReplicaDistances& distances,
+              std::span<Sample> out) {
+  const bool alike = AreAlike(own, around);
+  for (size_t i = 0; i < own.size(); ++i) {
+    out[i] = own[i].measured() ? own[i] : alike ? around[i] : Bound(own, ToReplicaId(i), distances);
+  }
+}
+
+}  // namespace perigee::dns
