@@ -157,7 +157,7 @@ def test_after_a_theft_old_keys_open_nothing(running):
     shutil.copytree(running.folder / "cdn-keys", running.folder / "stolen")
     (running.folder / "thief.textproto").write_text(
         (running.folder / "cdn.textproto").read_text() + f'domain: "{DOMAIN}" control {{ ca_file: "stolen/ca.pem" '
-        'certificate_file: "stolen/london/cert.pem" key_file: "stolen/london/key.pem" }')
+        'certificate_file: "stolen/operator/cert.pem" key_file: "stolen/operator/key.pem" }')
 
     def steal():
         return running.world.run(OPERATOR, BIN / "cdnctl", "--config", "thief.textproto", "stats", cwd=running.folder)
