@@ -6,8 +6,10 @@ import sys
 import tempfile
 import time
 
-from cdn import World
-from operator_day import Operator
+from cdn import ROOT, World
+
+sys.path.append(str(ROOT / "tests/tools"))
+from operator_day import Operator  # noqa: E402
 
 CITIES = ("london", "miami", "seattle", "osaka", "hanoi", "cairo", "milan", "stockholm", "melbourne")
 LIMIT_S = 60
