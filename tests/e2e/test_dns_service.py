@@ -250,7 +250,7 @@ def test_passed_sockets_are_served_and_survive(folder):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(dns.TIMEOUT_S)
         client.sendto(dns.query(DOMAIN, dns.SOA), ("127.0.0.1", port))
-        with server.start():
+        with server:
             assert dns.parse(client.recv(4096)).of(dns.SOA)
             assert_answers(server)
 

@@ -37,6 +37,7 @@ FleetState::FleetState(std::vector<ReplicaInfo> replicas)
     : replicas_(std::move(replicas)),
       load_(replicas_.size()),
       control_rtt_us_(replicas_.size()),
+      least_control_rtt_us_(replicas_.size()),
       distance_us_(replicas_.size() * replicas_.size()) {
   assert(!replicas_.empty() && replicas_.size() <= kMaxReplicas);
   for (auto& up : up_) up = ReplicaSet::All(size()).bits();
@@ -77,7 +78,7 @@ void FleetState::SetLoad(ReplicaId id, uint32_t requests_per_second) {
 
 void FleetState::InheritReplica(ReplicaId id, const FleetState& previous, ReplicaId old) {
   for (const Part part : {Part::kProber, Part::kServer}) SetUp(part, id, previous.up(part).Contains(old));
-  SetControlRtt(id, previous.control_rtt(old));
+  SetControlRtt(id, previous.control_rtt(old), previous.least_control_rtt(old));
   SetOverloaded(id, previous.overloaded().Contains(old));
   SetLoad(id, previous.load(old));
 }
@@ -99,8 +100,9 @@ void FleetState::Inherit(const FleetState& previous) {
   }
 }
 
-void FleetState::SetControlRtt(ReplicaId id, Rtt rtt) {
-  control_rtt_us_[Index(id)].store(rtt.count(), std::memory_order_relaxed);
+void FleetState::SetControlRtt(ReplicaId id, Rtt most, Rtt least) {
+  control_rtt_us_[Index(id)].store(most.count(), std::memory_order_relaxed);
+  least_control_rtt_us_[Index(id)].store(least.count(), std::memory_order_relaxed);
 }
 
 ReplicaDistances FleetState::distances() const {

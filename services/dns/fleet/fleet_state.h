@@ -83,7 +83,12 @@ class FleetState {
   Rtt control_rtt(ReplicaId id) const {
     return Rtt(control_rtt_us_[Index(id)].load(std::memory_order_relaxed));
   }
-  void SetControlRtt(ReplicaId id, Rtt rtt);
+  // The least that it takes, where control_rtt is the most.
+  Rtt least_control_rtt(ReplicaId id) const {
+    return Rtt(least_control_rtt_us_[Index(id)].load(std::memory_order_relaxed));
+  }
+  void SetControlRtt(ReplicaId id, Rtt most, Rtt least);
+  void SetControlRtt(ReplicaId id, Rtt rtt) { SetControlRtt(id, rtt, rtt); }
 
   // Replica to replica; zero while unknown.
   ReplicaDistances distances() const;
@@ -101,7 +106,7 @@ class FleetState {
   std::array<Bits, 2> up_;  // by Part
   Bits drained_{0}, forced_{0}, overloaded_{0};
   std::vector<std::atomic<uint32_t>> load_;
-  std::vector<std::atomic<int64_t>> control_rtt_us_;
+  std::vector<std::atomic<int64_t>> control_rtt_us_, least_control_rtt_us_;
   std::vector<std::atomic<int64_t>> distance_us_;  // [a * size + b], a < b
 };
 

@@ -57,6 +57,7 @@ TEST(Pulse, TheControlRttIsUnknownThenSettlesAboveTheTruth) {
   EXPECT_LE(pulse.control_rtt(), milliseconds(101));
   for (int i = 0; i < 40; ++i) pulse.Add(Good(i % 2 ? 95 : 105), kNow);
   EXPECT_GE(pulse.control_rtt(), milliseconds(105)) << "jitter must be covered";
+  EXPECT_LE(pulse.least_control_rtt(), milliseconds(96)) << "and not taken for the path";
 }
 
 TEST(Pulse, EachEarlierFallDoublesTheGoodReportsUpToSixtyFourTimes) {

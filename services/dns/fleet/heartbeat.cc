@@ -50,7 +50,8 @@ void Heartbeat::OnReport(Peer& peer, const HealthReport& report) {
   const bool was_up = peer.pulse.up();
   peer.pulse.Add(report, std::chrono::steady_clock::now());
   const Rtt rtt = peer.pulse.control_rtt();
-  if (peer.part == Part::kProber && rtt > Rtt::zero()) fleet_.SetControlRtt(peer.replica, rtt);
+  if (peer.part == Part::kProber && rtt > Rtt::zero())
+    fleet_.SetControlRtt(peer.replica, rtt, peer.pulse.least_control_rtt());
   if (peer.pulse.up() == was_up) return;
   fleet_.SetUp(peer.part, peer.replica, peer.pulse.up());
   const ReplicaInfo& info = fleet_.info(peer.replica);

@@ -28,12 +28,13 @@ int Pulse::needed(MonoTime now) const {
 
 void Pulse::AddRtt(Rtt rtt) {
   if (srtt_ == Rtt::zero()) {
-    srtt_ = rtt;
+    srtt_ = least_ = rtt;
     rttvar_ = rtt / 8;  // RFC 6298 starts at a half, for a time-out; here it would delay every early decision
     return;
   }
   rttvar_ += (std::chrono::abs(srtt_ - rtt) - rttvar_) / 4;
   srtt_ += (rtt - srtt_) / 8;
+  least_ = std::min(rtt, least_ + (rtt - least_) / 64);
 }
 
 }  // namespace perigee::dns

@@ -35,6 +35,8 @@ class Pulse {
   // What a control round trip takes at most, all but always: smoothed RTT plus four times its mean deviation,
   // as TCP computes its time-out (RFC 6298 §2). Zero before the first report with an RTT.
   Rtt control_rtt() const { return srtt_ + 4 * rttvar_; }
+  // What it takes at least: the least seen, which gives way slowly when the path has become longer.
+  Rtt least_control_rtt() const { return least_; }
 
  private:
   void AddRtt(Rtt rtt);
@@ -47,7 +49,7 @@ class Pulse {
   // The last falls, in a ring; the latest is the one from which the peer is to rise.
   std::array<MonoTime, 7> falls_{};
   size_t fallen_ = 0;
-  Rtt srtt_{}, rttvar_{};
+  Rtt srtt_{}, rttvar_{}, least_{};
 };
 
 }  // namespace perigee::dns

@@ -53,7 +53,8 @@ struct FlightBoard::Flight {
   MonoTime started, due;
   ReplicaSet outstanding;
   std::array<Sample, kMaxReplicas> samples{};
-  std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start: an answer is judged by what was known then
+  std::array<Rtt, kMaxReplicas>
+      control_rtt{};  // as of the start: who is silent is judged by what was known then
   Rtt overhead{};
   // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
   // been given a replica, and a little is reason enough to move.
@@ -166,7 +167,8 @@ void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample)
   // A round trip within the call can't take longer than the call, nor no time at all.
   const bool possible = !sample.measured() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
   if (possible) flight.samples[Index(replica)] = sample;
-  if (const Rtt control = flight.control_rtt[Index(replica)];
+  // By the least that the call can have taken: what is thought too short makes the others look out of time.
+  if (const Rtt control = fleet_.least_control_rtt(replica);
       possible && sample.measured() && control > Rtt::zero()) {
     flight.overhead = std::max(flight.overhead, elapsed - control - sample.rtt);
   }

@@ -123,6 +123,17 @@ TEST_F(FlightBoardTest, WaitsForTheOverheadThatTheFirstAnswerShows) {
   EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
 }
 
+TEST_F(FlightBoardTest, AControlPathThatWasSlowOnceHidesNoOverhead) {
+  fleet_.SetControlRtt(ToReplicaId(0), milliseconds(60), milliseconds(10));
+  Park();
+  Pass(100);
+  Answer(0, 30);  // 60 ms later than 10 + 30
+  Pass(90);       // 190: past 100 + 30 + 10, but not past 100 + 30 + 60
+  EXPECT_TRUE(answers_.empty());
+  Pass(3);
+  EXPECT_EQ(answers_.size(), 1u);
+}
+
 TEST_F(FlightBoardTest, AnswersBestSoFarWhenHoldExpires) {
   fleet_.SetControlRtt(ToReplicaId(2), Rtt::zero());  // unknown: never ruled out by time
   Park();

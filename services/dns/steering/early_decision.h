@@ -51,7 +51,7 @@ struct FlightProgress {
   // The nearest replica that has answered, and its RTT to the client.
   ReplicaId best{};
   Rtt best_rtt{};
-  // The most that any answer so far came later than its control RTT and its measured RTT explain.
+  // The most that any answer so far came later than its least control RTT and its measured RTT explain.
   Rtt overhead{};
   // Those that have neither answered nor failed.
   ReplicaSet outstanding;
