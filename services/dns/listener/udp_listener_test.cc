@@ -149,7 +149,7 @@ struct Parent {
   std::unique_ptr<UdpListener> Serve(const ResponderFactory& responders) const {
     std::vector<OpenPort> ports;
     ports.push_back(Pass());
-    return UdpListener::Serve(std::move(ports), 2, false, responders);
+    return UdpListener::Serve(std::move(ports), {.addresses = {}, .threads_per_address = 2}, responders);
   }
 
   Socket socket;
