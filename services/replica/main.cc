@@ -1,5 +1,4 @@
 // httpserver: wires flags, cache, server and control port together.
-
 #include <atomic>
 #include <thread>
 

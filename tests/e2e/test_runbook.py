@@ -32,7 +32,7 @@ NOT_RUN = {
     "coredumpctl": "is in systemd-coredump, which would take the machine's core dumps over",
 }
 # Neither commands nor words of the programs.
-NAMES = {"cdnctl", "/etc/perigee", "perigee", "cdn.example.org", "www"}
+NAMES = {"/healthz", "cdnctl", "/etc/perigee", "perigee", "cdn.example.org", "www"}
 
 
 def such(pattern):
@@ -106,8 +106,9 @@ def test_keys_are_looked_at(tmp_path, command):
 
 @pytest.mark.parametrize("command", such(HTTP))
 def test_a_replica_is_fetched_from(tmp_path, command):
-    with LocalHttp(tmp_path) as server:
-        run(command.replace("ADDRESS", f"127.0.0.1:{server.port}"), tmp_path)
+    with LocalHttp(tmp_path, flags=["--metrics", "METRICS"]) as server:
+        here = {"ADDRESS": f"127.0.0.1:{server.port}", "127.0.0.1:9354": f"127.0.0.1:{server.metrics_port}"}
+        run(replace(command, here), tmp_path)
 
 
 @pytest.mark.parametrize("command", such(THIS_HOST))
