@@ -74,6 +74,13 @@ class FleetState {
   ReplicaSet overloaded() const { return Load(overloaded_); }
   void SetOverloaded(ReplicaId id, bool overloaded) { SetBit(overloaded_, id, overloaded); }
 
+  // Replicas whose prober says what cannot be (credibility.h).
+  ReplicaSet distrusted() const { return Load(distrusted_); }
+  void SetDistrusted(ReplicaId id, bool distrusted) { SetBit(distrusted_, id, distrusted); }
+
+  // Replicas that are given clients only when there is nobody else: overloaded or distrusted.
+  ReplicaSet avoided() const { return ReplicaSet::FromBits(overloaded().bits() | distrusted().bits()); }
+
   // Requests per second, as last reported; 0 while unknown. Setting it sets `overloaded` too. Set by one
   // thread.
   uint32_t load(ReplicaId id) const { return load_[Index(id)].load(std::memory_order_relaxed); }
@@ -90,9 +97,12 @@ class FleetState {
   void SetControlRtt(ReplicaId id, Rtt most, Rtt least);
   void SetControlRtt(ReplicaId id, Rtt rtt) { SetControlRtt(id, rtt, rtt); }
 
-  // Replica to replica; zero while unknown.
-  ReplicaDistances distances() const;
-  void SetDistance(ReplicaId a, ReplicaId b, Rtt rtt);
+  // Replica to replica; zero while unknown. Each of two measures the other, and the shorter time is nearer to
+  // the truth; the longer one is the one that a single liar cannot have shortened.
+  ReplicaDistances distances() const { return Distances(/*longer=*/false); }
+  ReplicaDistances longer_distances() const { return Distances(/*longer=*/true); }
+  // As `from` measured it.
+  void SetDistance(ReplicaId from, ReplicaId to, Rtt rtt);
 
  private:
   using Bits = std::atomic<uint64_t>;
@@ -101,13 +111,17 @@ class FleetState {
   }
   static void SetBit(Bits& bits, ReplicaId id, bool to);
   void InheritReplica(ReplicaId id, const FleetState& previous, ReplicaId old);
+  ReplicaDistances Distances(bool longer) const;
+  Rtt Distance(size_t from, size_t to) const {
+    return Rtt(distance_us_[from * size() + to].load(std::memory_order_relaxed));
+  }
 
   const std::vector<ReplicaInfo> replicas_;
   std::array<Bits, 2> up_;  // by Part
-  Bits drained_{0}, forced_{0}, overloaded_{0};
+  Bits drained_{0}, forced_{0}, overloaded_{0}, distrusted_{0};
   std::vector<std::atomic<uint32_t>> load_;
   std::vector<std::atomic<int64_t>> control_rtt_us_, least_control_rtt_us_;
-  std::vector<std::atomic<int64_t>> distance_us_;  // [a * size + b], a < b
+  std::vector<std::atomic<int64_t>> distance_us_;  // [from * size + to]
 };
 
 }  // namespace perigee::dns

@@ -52,20 +52,21 @@ struct FlightBoard::Flight {
   bool is_stranger = false;  // nothing was known of it when the flight started
   MonoTime started, due;
   ReplicaSet outstanding;
-  std::array<Sample, kMaxReplicas> samples{};
-  std::array<Rtt, kMaxReplicas>
-      control_rtt{};  // as of the start: who is silent is judged by what was known then
+  std::array<Sample, kMaxReplicas> said{};      // by all who answered
+  std::array<Sample, kMaxReplicas> samples{};   // by those who are believed
+  std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start, for the decision shall not wander
   Rtt overhead{};
   // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
   // been given a replica, and a little is reason enough to move.
   std::optional<ReplicaId> previous;
   std::vector<Done> parked;
   bool answered = false;  // somebody waited, and was answered
+  // What the client had when all this was not known yet: the first answer of a stranger, the home of others.
+  std::optional<ReplicaId> given;
 };
 
-FlightBoard::FlightBoard(const FlightOptions& options, const FleetState& fleet, RttMap& map,
-                         ProberCalls& probers, const Clock& clock, Permit permit,
-                         MeasurementCounters* counters)
+FlightBoard::FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
+                         const Clock& clock, Permit permit, MeasurementCounters* counters)
     : options_(options),
       fleet_(fleet),
       map_(map),
@@ -73,7 +74,8 @@ FlightBoard::FlightBoard(const FlightOptions& options, const FleetState& fleet, 
       clock_(clock),
       permit_(std::move(permit)),
       rules_fingerprint_(options_.rules.Fingerprint()),
-      counters_(counters == nullptr ? unread_ : *counters) {}
+      counters_(counters == nullptr ? unread_ : *counters),
+      credibility_(fleet, counters_) {}
 
 FlightBoard::~FlightBoard() {
   for (auto& [id, flight] : flights_) {
@@ -101,7 +103,11 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
     }
   }
   if (flight == nullptr) flight = Start(client, FlightCause::kQuery, fleet_.measurable());
-  if (flight == nullptr) return AnswerFallback(client, {&done, 1});
+  if (flight == nullptr) {
+    const MapRow around = AroundOf(client.prefix);
+    const FlightOutcome outcome{Fallback(client.prefix, around), SamplesOf(around)};
+    return done(&outcome);
+  }
   if (flight->parked.size() >= options_.max_parked_per_flight) return Drop(done, ParkRefusal::kFlightIsFull);
   flight->parked.push_back(std::move(done));
   counters_.parked.Add();
@@ -140,7 +146,7 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   MapRow row;
   if (map_.Find(client.prefix, &row)) {
     const ChoiceInputs inputs = InputsFor(client.prefix, SamplesOf(row));
-    flight.previous = HomeNow(row.decision, row.rules, inputs, options_.rules).replica;
+    flight.previous = flight.given = HomeNow(row.decision, row.rules, inputs, options_.rules).replica;
   } else {
     flight.is_stranger = true;
   }
@@ -166,7 +172,8 @@ void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample)
   const auto elapsed = std::chrono::duration_cast<Rtt>(clock_.Now() - flight.started);
   // A round trip within the call can't take longer than the call, nor no time at all.
   const bool possible = !sample.measured() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
-  if (possible) flight.samples[Index(replica)] = sample;
+  if (possible) flight.said[Index(replica)] = sample;
+  if (possible && !fleet_.distrusted().Contains(replica)) flight.samples[Index(replica)] = sample;
   // By the least that the call can have taken: what is thought too short makes the others look out of time.
   if (const Rtt control = fleet_.least_control_rtt(replica);
       possible && sample.measured() && control > Rtt::zero()) {
@@ -211,15 +218,16 @@ std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
   if (flight.outstanding.empty()) return Rtt::zero();
   const size_t n = fleet_.size();
   const std::span<const Sample> samples(flight.samples.data(), n);
-  const auto best = Nearest(samples, fleet_.healthy());
+  const ReplicaSet usable = UsableNow();
+  const auto best = Nearest(samples, usable);
   if (!best) return std::nullopt;
-  const FlightProgress progress{*best, samples[Index(*best)].rtt, flight.overhead, flight.outstanding};
+  const ReplicaSet awaited = flight.outstanding.Without(ReplicaSet::All(n).Without(usable));
+  const FlightProgress progress{*best, samples[Index(*best)].rtt, flight.overhead, awaited};
   return DecidedAt(progress, {flight.control_rtt.data(), n}, fleet_.distances());
 }
 
 ChoiceInputs FlightBoard::InputsFor(const IpPrefix& client, std::span<const Sample> samples) const {
-  return {
-      .samples = samples, .healthy = fleet_.healthy(), .overloaded = fleet_.overloaded(), .prefix = client};
+  return {.samples = samples, .healthy = fleet_.healthy(), .avoided = fleet_.avoided(), .prefix = client};
 }
 
 // What a client with that row is given now. It refers to the row's samples.
@@ -234,20 +242,17 @@ void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
   ChoiceInputs inputs = InputsFor(flight.client.prefix, samples);
   if (!inputs.healthy.empty()) inputs.previous = flight.previous;
   Decision decision = Choose(inputs, options_.rules);
-  if (Nearest(samples, Usable(samples.size(), inputs.healthy, inputs.overloaded))) {
+  if (Nearest(samples, UsableNow())) {
     if (decision.reason != Reason::kAllDown) decision.reason = Reason::kHoldExpired;
     return Answer(flight, {decision, samples}, when);
   }
-  std::vector<Done> parked = TakeParked(flight, when);
-  AnswerFallback(flight.client, parked);
+  const MapRow around = AroundOf(flight.client.prefix);
+  Answer(flight, {Fallback(flight.client.prefix, around), SamplesOf(around)}, when);
 }
 
 // By what was measured for the surroundings, or else by hashing.
-void FlightBoard::AnswerFallback(const ClientKey& client, std::span<Done> waiting) const {
-  const MapRow around = AroundOf(client.prefix);
-  FlightOutcome outcome{.samples = SamplesOf(around)};
-  outcome.decision = AsNeighbours(Choose(InputsFor(client.prefix, outcome.samples), options_.rules));
-  for (Done& done : waiting) done(&outcome);
+Decision FlightBoard::Fallback(const IpPrefix& client, const MapRow& around) const {
+  return AsNeighbours(Choose(InputsFor(client, SamplesOf(around)), options_.rules));
 }
 
 MapRow FlightBoard::AroundOf(const IpPrefix& client) const {
@@ -315,6 +320,7 @@ std::vector<FlightBoard::Done> FlightBoard::TakeParked(Flight& flight, FlightAns
 }
 
 void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when) {
+  if (!flight.given) flight.given = outcome.decision.replica;
   std::vector<Done> parked = TakeParked(flight, when);
   for (Done& done : parked) done(&outcome);
 }
@@ -367,6 +373,10 @@ void FlightBoard::SetDue(Flight& flight, MonoTime due) {
 
 void FlightBoard::End(Flight& flight, FlightEnd end) {
   counters_.ended[end].Add();
+  if (flight.cause != FlightCause::kRefinement) {
+    credibility_.Weigh({flight.said.data(), fleet_.size()});
+    CountLost(flight);
+  }
   const MapRow row = Remember(flight);
   const ClientKey client = flight.client;
   const FlightCause cause = flight.cause;
@@ -381,9 +391,23 @@ void FlightBoard::End(Flight& flight, FlightEnd end) {
   }
 }
 
+// What the client's replica has cost it, by what is known now.
+void FlightBoard::CountLost(const Flight& flight) {
+  if (!flight.given) return;
+  const auto best = Nearest({flight.samples.data(), fleet_.size()}, UsableNow());
+  const Sample& had = flight.samples[Index(*flight.given)];
+  const Judged judged = flight.is_stranger ? Judged::kFirst : Judged::kRemembered;
+  if (best && had.measured()) {
+    counters_.lost[static_cast<size_t>(judged)].Count(had.rtt - flight.samples[Index(*best)].rtt);
+  } else {
+    counters_.lost_unknown[judged].Add();
+  }
+}
+
 void FlightBoard::Refine(const ClientKey& client, const MapRow& row, bool was_stranger) {
   if (options_.refinement_probes <= 1 || refinements_ * kRefinementShare >= options_.max_flights) return;
-  const ReplicaSet askable = Contenders(SamplesOf(row), fleet_.measurable(), fleet_.distances());
+  const ReplicaSet believed = fleet_.measurable().Without(fleet_.distrusted());
+  const ReplicaSet askable = Contenders(SamplesOf(row), believed, fleet_.distances());
   if (askable.empty()) return;
   Flight* flight = Start(client, FlightCause::kRefinement, askable);
   if (flight == nullptr) return;

@@ -139,7 +139,7 @@ TEST_F(FlightBoardTest, AnswersBestSoFarWhenHoldExpires) {
   Park();
   Pass(60);
   Answer(0, 40);
-  Pass(339);
+  Pass(439);
   EXPECT_TRUE(answers_.empty());
   Pass(1);
   ASSERT_EQ(answers_.size(), 1u);
@@ -153,7 +153,7 @@ TEST_F(FlightBoardTest, AnswersBestSoFarWhenHoldExpires) {
 
 TEST_F(FlightBoardTest, LateAnswersStillChangeTheMap) {
   Park();
-  Pass(450);
+  Pass(550);
   ASSERT_EQ(answers_.size(), 1u);
   EXPECT_EQ(answers_[0].reason, Reason::kHashed);
   Answer(0, 300);
@@ -236,7 +236,7 @@ TEST_F(FlightBoardTest, TheNeighbourhoodStandsInWhenNothingAnswers) {
   for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
   answers_.clear();
   Park();
-  Pass(400);
+  Pass(500);
   ASSERT_EQ(answers_.size(), 1u);
   EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
   EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
@@ -620,7 +620,7 @@ TEST_F(FlightBoardTest, CountsWhenThoseWhoWaitedWereAnsweredAndHowFlightsEnded) 
   EXPECT_EQ(counters_.ended[FlightEnd::kComplete].value(), 1u);
 
   Park(*IpAddress::Parse("198.18.9.1"));
-  Pass(400);
+  Pass(500);
   Park(*IpAddress::Parse("198.18.9.1"));
   EXPECT_EQ(counters_.answered[FlightAnswer::kHoldExpired].value(), 1u) << "once a flight";
 
@@ -650,6 +650,57 @@ TEST_F(FlightBoardTest, CountsWhatItRefusesUnderItsReason) {
   Park();
   EXPECT_EQ(refused(ProbeRefusal::kStopped), 1u);
   EXPECT_EQ(counters_.started.sum(), 1u);
+}
+
+TEST_F(FlightBoardTest, CountsWhatTheFirstAnswerAndTheRememberedOneHaveLost) {
+  const auto lost_us = [this](Judged judged) { return counters_.lost[static_cast<size_t>(judged)].sum_us(); };
+  fleet_.SetControlRtt(ToReplicaId(2), Rtt::zero());
+  Park();
+  Pass(60);
+  Answer(0, 40);
+  Pass(440);
+  ASSERT_EQ(answers_.size(), 1u);
+  Answer(1, 50);
+  Answer(2, 25);
+  EXPECT_EQ(lost_us(Judged::kFirst), 15'000u);
+  Pass(10'000);
+
+  board_->Refresh(KeyOf(kClient));
+  const auto again = calls_.back().first;
+  Pass(60);
+  Answer(0, 30, again);
+  Answer(1, 50, again);
+  Answer(2, 32, again);
+  EXPECT_EQ(lost_us(Judged::kRemembered), 2'000u);
+  EXPECT_EQ(lost_us(Judged::kFirst), 15'000u);
+  EXPECT_EQ(counters_.lost_unknown.sum(), 0u);
+}
+
+TEST_F(FlightBoardTest, WhatASilentClientHasLostIsNotKnown) {
+  Park();
+  for (int i = 0; i < 3; ++i) AnswerSilent(i);
+  EXPECT_EQ(counters_.lost_unknown[Judged::kFirst].value(), 1u);
+}
+
+TEST_F(FlightBoardTest, AProberThatIsNearToEverybodyIsNotBelievedForLong) {
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(1), milliseconds(80));
+  fleet_.SetDistance(ToReplicaId(0), ToReplicaId(2), milliseconds(200));
+  fleet_.SetDistance(ToReplicaId(1), ToReplicaId(2), milliseconds(200));
+  const auto measure = [this](int number) {
+    const IpAddress client = *IpAddress::Parse(fmt::format("198.18.{}.1", number));
+    board_->Park(KeyOf(client),
+                 [this](const FlightOutcome* outcome) { answers_.push_back(outcome->decision); });
+    const auto flight = calls_.back().first;
+    Pass(150);
+    Answer(2, 1, flight);
+    Answer(0, 40, flight);
+    Answer(1, 45, flight);
+  };
+  for (int i = 1; i <= 20; ++i) measure(i);
+  EXPECT_EQ(answers_.front().replica, ToReplicaId(2));
+  EXPECT_TRUE(fleet_.distrusted().Contains(ToReplicaId(2)));
+  EXPECT_EQ(answers_.back().replica, ToReplicaId(0));
+  EXPECT_EQ(answers_.back().reason, Reason::kMeasuredBest);
 }
 
 TEST_F(FlightBoardTest, ShutdownDropsThoseWhoWait) {
