@@ -29,6 +29,7 @@
 #include "lib/base/clock.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
+#include "services/dns/measurement/client_rows.h"
 #include "services/dns/measurement/credibility.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
@@ -114,13 +115,6 @@ class FlightBoard {
   std::vector<Done> TakeParked(Flight& flight, FlightAnswer when);
   void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
   void AnswerBestSoFar(Flight& flight, FlightAnswer when);
-  Decision Fallback(const IpPrefix& client, const MapRow& around) const;
-  Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
-  MapRow AroundOf(const IpPrefix& client) const;
-  void TeachSurroundings(const IpPrefix& client, std::span<const Sample> samples);
-  ChoiceInputs InputsFor(const IpPrefix& client, std::span<const Sample> samples) const;
-  std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
-  FlightOutcome OutcomeOf(const ClientKey& client, const MapRow& row) const;
   ReplicaSet UsableNow() const { return Usable(fleet_.size(), fleet_.healthy(), fleet_.avoided()); }
   bool MovesByALittle(bool is_stranger) const;
   MapRow Remember(Flight& flight);
@@ -131,11 +125,10 @@ class FlightBoard {
 
   const FlightOptions options_;
   FleetState& fleet_;
-  RttMap& map_;
   ProberCalls& probers_;
   const Clock& clock_;
   const Permit permit_;
-  const uint16_t rules_fingerprint_;
+  ClientRows rows_;
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
   Credibility credibility_;
