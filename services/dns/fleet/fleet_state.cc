@@ -33,7 +33,7 @@ bool IsOverloaded(uint32_t requests_per_second, uint32_t limit, bool was_overloa
   return was_overloaded && uint64_t{requests_per_second} * 10 >= uint64_t{limit} * 9;
 }
 
-FleetState::FleetState(std::vector<ReplicaInfo> replicas)
+FleetState::FleetState(std::vector<ReplicaInfo> replicas, const FleetState* previous)
     : replicas_(std::move(replicas)),
       load_(replicas_.size()),
       control_rtt_us_(replicas_.size()),
@@ -41,6 +41,7 @@ FleetState::FleetState(std::vector<ReplicaInfo> replicas)
       distance_us_(replicas_.size() * replicas_.size()) {
   assert(!replicas_.empty() && replicas_.size() <= kMaxReplicas);
   for (auto& up : up_) up = ReplicaSet::All(size()).bits();
+  if (previous != nullptr) Inherit(*previous);
 }
 
 void FleetState::SetBit(Bits& bits, ReplicaId id, bool to) {

@@ -44,16 +44,12 @@ bool IsOverloaded(uint32_t requests_per_second, uint32_t limit, bool was_overloa
 class FleetState {
  public:
   // 1 to kMaxReplicas replicas. Until the heartbeat knows better, all are healthy and their distances
-  // unknown.
-  explicit FleetState(std::vector<ReplicaInfo> replicas);
+  // unknown; but of the replicas that `previous` has too it takes over what is known: an operator's state by
+  // name; health, control RTT, load, trust and distances only where the addresses are the same too.
+  explicit FleetState(std::vector<ReplicaInfo> replicas, const FleetState* previous = nullptr);
 
   size_t size() const { return replicas_.size(); }
   const ReplicaInfo& info(ReplicaId id) const { return replicas_[Index(id)]; }
-
-  // Takes over what `previous` knows of the replicas that both have: an operator's state by name; health,
-  // control RTT, load and distances only where the addresses are the same too. Before anyone else writes to
-  // this.
-  void Inherit(const FleetState& previous);
 
   // By name; nothing when there is none.
   std::optional<ReplicaId> Find(std::string_view name) const;
@@ -110,6 +106,7 @@ class FleetState {
     return ReplicaSet::FromBits(bits.load(std::memory_order_relaxed));
   }
   static void SetBit(Bits& bits, ReplicaId id, bool to);
+  void Inherit(const FleetState& previous);
   void InheritReplica(ReplicaId id, const FleetState& previous, ReplicaId old);
   ReplicaDistances Distances(bool longer) const;
   Rtt Distance(size_t from, size_t to) const {

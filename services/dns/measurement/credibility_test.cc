@@ -64,13 +64,12 @@ TEST_F(CredibilityTest, WhoTellsTheTruthIsBelievedAgain) {
 
 TEST_F(CredibilityTest, ANewGenerationForgetsNoDistrust) {
   Lie(100);
-  FleetState next{{{.name = "liar"}, {.name = "a"}}};
-  next.Inherit(fleet_);
+  FleetState next({{.name = "liar"}, {.name = "a"}, {.name = "b"}}, &fleet_);
   const ReplicaId liar{0};
   EXPECT_TRUE(next.distrusted().Contains(liar));
   Credibility credibility(next, counters_);
-  const std::array<Sample, 2> samples{Sample{milliseconds(120), Method::kIcmpEcho},
-                                      Sample{milliseconds(20), Method::kIcmpEcho}};
+  std::array<Sample, 3> samples;
+  samples.fill({milliseconds(60), Method::kIcmpEcho});
   credibility.Weigh(samples);
   EXPECT_TRUE(next.distrusted().Contains(liar)) << "one true word";
 }
