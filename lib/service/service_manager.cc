@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -51,7 +51,8 @@ std::string AliveMessage() { return "WATCHDOG=1\n"; }
 
 void TellServiceManager(const std::string& message) {
   const int result = sd_notify(/*unset_environment=*/0, message.c_str());
-  if (result < 0) spdlog::warn("can't tell the service manager: {}", std::strerror(-result));
+  if (result < 0)
+    LogWarning(LogModule::kService, {}, "can't tell the service manager: {}", std::strerror(-result));
 }
 
 std::chrono::microseconds WatchdogInterval() {

@@ -1,5 +1,6 @@
 #include "services/dns/dnsserver.h"
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/config/fleet_parts.h"
+#include "lib/log/log.h"
 #include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"
@@ -17,7 +19,7 @@
 #include "services/dns/generation/generations.h"
 #include "services/dns/listener/udp_listener.h"
 #include "services/dns/telemetry/dns_metrics.h"
-#include "spdlog/spdlog.h"
+#include "services/dns/telemetry/readiness.h"
 
 namespace perigee::dns {
 namespace {
@@ -39,7 +41,8 @@ absl::StatusOr<DnsPorts> OpenPorts(const DnsServerOptions& options) {
 
 void SayWhetherRealtime() {
   if (const absl::Status status = RunRealtime(); !status.ok()) {
-    spdlog::info("known clients do not go before other programs: {}", std::string(status.message()));
+    LogInfo(LogModule::kMain, {}, "known clients do not go before other programs: {}",
+            std::string(status.message()));
   }
 }
 
@@ -57,6 +60,8 @@ uint64_t QueriesOf(const QueryCounterRegistry& counters) {
 struct DnsServer::Rooms {
   SystemClock clock;
   const MonoTime start_time = clock.Now();
+  std::atomic<Phase> phase = Phase::kStarting;
+  LifeSigns life;
   QueryCounterRegistry counters;
   ServerCounters server_counters;
   RefusedCalls refused_calls;
@@ -75,6 +80,7 @@ struct DnsServer::Rooms {
   absl::Status StartDeciding(const DnsServerOptions& options, v1::FleetConfig fleet);
   absl::Status StartMetrics(const std::string& listen);
   DnsGauges Gauges() const;
+  HealthVerdict Readiness() const;
   absl::Status StartControl(const DnsServerOptions& options, const v1::ControlConfig& config);
   void StartListening(const DnsServerOptions& options, DnsPorts ports);
 };
@@ -95,7 +101,8 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
                                      .insecure_control = options.insecure_control,
                                      .own_addresses = *std::move(own),
                                      .tcp_idle_timeout = options.tcp.idle_timeout,
-                                     .counters = &server_counters},
+                                     .counters = &server_counters,
+                                     .life = &life},
                                     std::move(fleet), clock);
   if (!started.ok()) return started.status();
   generations = *std::move(started);
@@ -135,12 +142,25 @@ DnsGauges DnsServer::Rooms::Gauges() const {
   return gauges;
 }
 
+HealthVerdict DnsServer::Rooms::Readiness() const {
+  const std::shared_ptr<Generation> now = generations->current();
+  const FleetState& fleet = now->fleet();
+  return DnsReadiness({.phase = phase,
+                       .zones = now->authority().zones.zones().size(),
+                       .replicas = fleet.size(),
+                       .usable_replicas = fleet.healthy().size(),
+                       .probers_up = fleet.up(Part::kProber).size(),
+                       .fails_when_all_down = now->options().all_down == AllDownPolicy::kServfail});
+}
+
 absl::Status DnsServer::Rooms::StartMetrics(const std::string& listen) {
   if (listen.empty()) return absl::OkStatus();
   const auto endpoint = IpEndpoint::Parse(listen);
   if (!endpoint.ok()) return endpoint.status();
-  auto server =
-      MetricsServer::Start(*endpoint, [this] { return DnsMetrics(counters, server_counters, Gauges()); });
+  auto server = MetricsServer::Start(
+      *endpoint, {.metrics = [this] { return DnsMetrics(counters, server_counters, Gauges()); },
+                  .alive = [this] { return life.Verdict(clock.Now()); },
+                  .ready = [this] { return Readiness(); }});
   if (!server.ok()) return server.status();
   metrics = *std::move(server);
   return absl::OkStatus();
@@ -163,14 +183,21 @@ void DnsServer::Rooms::StartListening(const DnsServerOptions& options, DnsPorts 
   const ResponderFactory responders = [this] {
     return std::make_unique<Responder>(generations->authority(), telemetry(), parked);
   };
-  udp = UdpListener::Serve(std::move(ports.udp), options.threads_per_address, options.realtime, responders);
+  udp = UdpListener::Serve(std::move(ports.udp),
+                           {.addresses = {},
+                            .threads_per_address = options.threads_per_address,
+                            .realtime = options.realtime,
+                            .life = &life},
+                           responders);
   TcpOptions tcp_options = options.tcp;
   tcp_options.counters = &server_counters.tcp;
+  tcp_options.life = &life;
   tcp = TcpListener::Serve(std::move(ports.tcp), tcp_options, responders);
+  phase = Phase::kServing;
 }
 
 DnsServer::DnsServer(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
-DnsServer::~DnsServer() = default;
+DnsServer::~DnsServer() { rooms_->phase = Phase::kStopping; }
 
 int DnsServer::control_port() const { return rooms_->control->port(); }
 
@@ -204,14 +231,15 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
 absl::Status DnsServer::Reload() {
   if (rooms_->decisions != nullptr) {
     if (absl::Status status = rooms_->decisions->Reopen(); !status.ok())
-      spdlog::warn("{}", status.ToString());
+      LogWarning(LogModule::kMain, {}, "{}", status.ToString());
   }
   std::promise<absl::StatusOr<v1::ReloadResponse>> reloaded;
   rooms_->generations->Reload(
       [&](absl::StatusOr<v1::ReloadResponse> result) { reloaded.set_value(std::move(result)); });
   const auto result = reloaded.get_future().get();
   if (!result.ok()) return result.status();
-  for (const std::string& name : result->needs_restart()) spdlog::warn("{} holds only after a restart", name);
+  for (const std::string& name : result->needs_restart())
+    LogWarning(LogModule::kMain, {{"field", name}}, "{} holds only after a restart", name);
   return absl::OkStatus();
 }
 

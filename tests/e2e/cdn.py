@@ -14,6 +14,7 @@ import subprocess
 import time
 
 from in_host import python_in
+from world_lock import WorldLock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "release" / "bin"
@@ -60,9 +61,12 @@ def wait_until(what, condition, timeout_s=START_TIMEOUT_S):
 
 
 class World:
-    """The emulator as a process; `select` names hosts or roles, all by default."""
+    """The emulator as a process; `select` names hosts or roles, all by default. `lock`: that the machine's one world is this
+    run's, until stop()."""
 
-    def __init__(self, select=()):
+    def __init__(self, select=(), lock=None):
+        self._lock = lock or WorldLock()
+        subprocess.run([BIN / "world", "down"], capture_output=True)  # what a run that was killed has left
         self.hosts = {
             h.name: h for h in read_hosts().values() if not select or h.name in select or h.role in select
         }
@@ -112,6 +116,7 @@ class World:
             self._process.kill()
             self._process.wait()
         subprocess.run([BIN / "world", "down"], capture_output=True)
+        self._lock.release()
 
     def use_resolver(self, host, address):
         folder = pathlib.Path(f"/etc/netns/pg-{host}")

@@ -266,10 +266,10 @@ Report Measure(const std::vector<Prober>& probers, const std::string& client, Fo
                                       });
   }
   answered.wait();
-  const bool all_well = AllWell(measurements);
+  const Obeyed obeyed = WhoObeyed(measurements);
   if (format == Format::kJson)
-    return {ToJson(ToMessage(measurements, &v1::ReplicaOutcome::mutable_measure)), all_well};
-  return {MeasureTable(std::move(measurements)), all_well};
+    return {ToJson(ToMessage(measurements, &v1::ReplicaOutcome::mutable_measure)), obeyed};
+  return {MeasureTable(std::move(measurements)), obeyed};
 }
 
 }  // namespace perigee::cdnctl

@@ -1,7 +1,7 @@
 #include "services/dns/admin/replica_states.h"
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee::dns {
 
@@ -22,8 +22,9 @@ absl::StatusOr<v1::SetReplicaStateResponse> SetReplicaState(const v1::SetReplica
   }
   const OperatorState previous = fleet.operator_state(*id);
   fleet.SetOperatorState(*id, state);
-  spdlog::warn("replica {} is set to {} by an operator, from {}", request.replica(), Word(state),
-               Word(previous));
+  LogWarning(LogModule::kDnsAdmin, {{"replica", request.replica()}, {"state", Word(state)}},
+             "replica {} is set to {} by an operator, from {}", request.replica(), Word(state),
+             Word(previous));
   v1::SetReplicaStateResponse response;
   response.set_previous(static_cast<v1::OperatorState>(previous));
   return response;

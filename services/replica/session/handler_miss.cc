@@ -1,12 +1,12 @@
 // The part of Handler that fetches through the cache.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
 #include "lib/http_semantics/validation.h"
 #include "lib/http_semantics/vary.h"
+#include "lib/log/log.h"
 #include "services/replica/fetch/origin_request.h"
 #include "services/replica/session/handler.h"
 #include "services/replica/session/storing.h"
