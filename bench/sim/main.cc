@@ -3,8 +3,6 @@
 
 #include "bench/sim/simulation.h"
 #include "fmt/format.h"
-#include "spdlog/sinks/stdout_sinks.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee::sim {
 namespace {
@@ -112,7 +110,6 @@ void Print(const Setting& setting, const Story& story) {
 
 int Main(int argc, char** argv) {
   CLI::App app("Simulates a director and its fleet; bench/sim/run.py makes a table of it.");
-  spdlog::set_default_logger(spdlog::stderr_logger_st("sim"));  // stories go to standard output
   Flags flags;
   Declare(app, flags);
   CLI11_PARSE(app, argc, argv);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/log/log.h"
 #include "services/dns/steering/contradiction.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee::dns {
 namespace {
@@ -34,9 +34,10 @@ void Credibility::Weigh(std::span<const Sample> samples) {
     if (is == was) continue;
     fleet_.SetDistrusted(id, is);
     const ReplicaInfo& info = fleet_.info(id);
-    spdlog::warn(
-        "the prober of replica {} ({}) is {}: its times contradict those of all others for {:.0f} % of the "
-        "clients",
+    LogWarning(
+        LogModule::kDnsMeasurement, {{"replica", info.name}},
+        "the prober of replica {} ({}) is {}: its times contradict those of all others for {:.0f} % of "
+        "the clients",
         info.name, info.prober.ToString(), is ? "distrusted" : "believed again", 100 * too_near_[i]);
   }
 }
