@@ -8,10 +8,10 @@ namespace perigee::sim {
 namespace {
 
 struct Flags {
-  std::string geography, last_miles, director;
+  std::string geography, last_miles, director, liar;
   std::vector<std::string> replicas, accesses;
   uint64_t seed = 1;
-  uint64_t hold_ms = 400;
+  uint64_t hold_ms = 500;
   Setting setting;
 };
 
@@ -24,6 +24,7 @@ void Declare(CLI::App& app, Flags& flags) {
       ->required();
   app.add_option("--director", flags.director, "the director's place")->required();
   app.add_option("--replica", flags.replicas, "a replica's place; may be repeated")->required();
+  app.add_option("--lying", flags.liar, "a replica that says it is near to everybody");
   app.add_option("--seed", flags.seed)->capture_default_str();
   app.add_option("--clients", s.population.per_place, "clients at each place")->capture_default_str();
   app.add_option("--icmp-silent", s.population.icmp_silent, "share of clients that ignore pings")
@@ -61,7 +62,11 @@ absl::Status Prepare(Flags& flags) {
   for (const std::string& name : flags.replicas) {
     const auto place = PlaceOf(setting.geography, name);
     if (!place.ok()) return place.status();
+    if (name == flags.liar) setting.liar = setting.replicas.size();
     setting.replicas.push_back(*place);
+  }
+  if (!flags.liar.empty() && !setting.liar) {
+    return absl::InvalidArgumentError(fmt::format("--lying: no replica '{}'", flags.liar));
   }
   if (setting.replicas.size() > dns::kMaxReplicas) {
     return absl::InvalidArgumentError(fmt::format("more than {} replicas", dns::kMaxReplicas));

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -32,6 +33,9 @@ struct Target {
 
 ProbeResult Climb(const Target& target, uint32_t probes, Random& random);
 
+// What a liar says of every client and replica.
+inline constexpr Rtt kLie{200};
+
 class SimulatedProbers : public dns::ProberCalls {
  public:
   struct Arrival {
@@ -51,6 +55,9 @@ class SimulatedProbers : public dns::ProberCalls {
 
   void Measure(uint64_t flight, dns::ReplicaId replica, const IpAddress& address, uint32_t probes,
                std::chrono::milliseconds deadline) override;
+
+  // From here on that replica is near to everybody, by its own word.
+  void Lie(dns::ReplicaId replica) { liar_ = replica; }
 
   // The least round trip of a connection between a client and a replica, as the kernel takes it.
   Rtt Connect(size_t client, size_t replica);
@@ -72,6 +79,7 @@ class SimulatedProbers : public dns::ProberCalls {
   const double loss_;
   const Clock& clock_;
   Random& random_;
+  std::optional<dns::ReplicaId> liar_;
   absl::flat_hash_map<IpAddress, size_t> by_address_;
   std::multimap<MonoTime, Arrival> arrivals_;
   std::vector<Watched> watched_;

@@ -119,6 +119,7 @@ def simulate(geography, director, replicas, arguments):
     command = [SIM, "--geography", geography, "--last-miles", LAST_MILES, "--director", director,
                *(word for name in arguments.access for word in ("--access", name)),
                *(word for name in replicas for word in ("--replica", name)), "--seed", arguments.seed,
+               *(("--lying", arguments.lying) if arguments.lying else ()),
                "--clients", arguments.clients, "--strays", arguments.strays,
                "--rounds", arguments.rounds, "--refinement-probes", arguments.refinement_probes, "--hold-ms", arguments.hold_ms]
     done = subprocess.run([str(word) for word in command], check=False, text=True, stdout=subprocess.PIPE)
@@ -267,7 +268,8 @@ def parse_arguments():
                         help="share of clients with the network numbers of another place [%(default)s]")
     parser.add_argument("--rounds", type=int, default=12, help="how often each client asks [%(default)s]")
     parser.add_argument("--refinement-probes", type=int, default=5, help="1: no refinement [%(default)s]")
-    parser.add_argument("--hold-ms", type=int, default=400, help="how long a query is held [%(default)s]")
+    parser.add_argument("--hold-ms", type=int, default=500, help="how long a query is held [%(default)s]")
+    parser.add_argument("--lying", metavar="REPLICA", help="one that says it is near to everybody, such as Dublin or dublin on Earth")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--svg", type=pathlib.Path, help="plot it into this file")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a bar is missed")

@@ -33,12 +33,13 @@ class Director {
         known_(map_, fleet_, options_),
         board_(setting.flights, fleet_, map_, probers_, clock_,
                [](const IpAddress&, MonoTime) { return absl::OkStatus(); }) {
+    if (setting.liar) probers_.Lie(dns::ToReplicaId(*setting.liar));
     const auto& replicas = setting.replicas;
     for (size_t i = 0; i < replicas.size(); ++i) {
       const auto id = dns::ToReplicaId(i);
       fleet_.SetControlRtt(id, setting.geography.Between(setting.director, replicas[i]) + kControlOverhead);
-      for (size_t j = 0; j < i; ++j) {
-        fleet_.SetDistance(id, dns::ToReplicaId(j), setting.geography.Between(replicas[i], replicas[j]));
+      for (size_t j = 0; j < replicas.size(); ++j) {
+        if (i != j) fleet_.SetDistance(id, dns::ToReplicaId(j), DistanceAsMeasured(i, j));
       }
     }
   }
@@ -61,6 +62,11 @@ class Director {
   }
 
  private:
+  Rtt DistanceAsMeasured(size_t from, size_t to) const {
+    if (setting_.liar == from) return kLie;
+    return setting_.geography.Between(setting_.replicas[from], setting_.replicas[to]);
+  }
+
   static std::vector<size_t> ClientPlaces(const Setting& setting) {
     std::vector<size_t> places;
     for (size_t i = 0; i < setting.geography.places().size(); ++i) places.push_back(i);

@@ -21,6 +21,8 @@ struct Setting {
   std::vector<size_t> replicas;  // places
   Population population;
   double loss = 0.01;
+  // Of `replicas`, the one whose prober says that it is near to everybody.
+  std::optional<size_t> liar;
   // From one stranger's query to the next one's.
   std::chrono::milliseconds between_queries{20};
   // From a client's query to its next.

@@ -131,6 +131,7 @@ DnsGauges DnsServer::Rooms::Gauges() const {
     gauges.replicas.push_back({.name = fleet.info(id).name,
                                .healthy = fleet.healthy().Contains(id),
                                .overloaded = fleet.overloaded().Contains(id),
+                               .distrusted = fleet.distrusted().Contains(id),
                                .drained = fleet.operator_state(id) == OperatorState::kDrain,
                                .forced_up = fleet.operator_state(id) == OperatorState::kForceUp,
                                .prober_up = fleet.up(Part::kProber).Contains(id),

@@ -47,7 +47,7 @@ struct Flags {
   LogFlags log;
 };
 
-// Of a duration such as 400ms or 3s, in milliseconds.
+// Of a duration such as 500ms or 3s, in milliseconds.
 CLI::AsNumberWithUnit InMilliseconds() {
   return CLI::AsNumberWithUnit(std::map<std::string, uint64_t>{{"ms", 1}, {"s", 1000}},
                                CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME");
@@ -86,7 +86,7 @@ void Declare(CLI::App& app, Flags& flags) {
                "Allow the control port, and calls to the replicas', in plain text beyond loopback");
   app.add_option(
          "--hold", flags.hold_ms,
-         "The longest that a query waits for a measurement, such as 400ms or 3s [the fleet file's, 400ms]")
+         "The longest that a query waits for a measurement, such as 500ms or 3s [the fleet file's, 500ms]")
       ->transform(InMilliseconds())
       ->check(CLI::Range(1, 60'000));
   app.add_option("--ns", flags.name_server,

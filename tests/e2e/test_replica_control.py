@@ -223,8 +223,8 @@ def test_json_is_what_the_schema_says(fleet):
 
 def test_the_fleet_file_is_shown_as_it_is_understood(fleet):
     shown = fleet.cdnctl("config", "show")
-    assert 'name: "near"' in shown.stdout and "hold_ms: 400" in shown.stdout
+    assert 'name: "near"' in shown.stdout and "hold_ms: 500" in shown.stdout
     (fleet.folder / "shown.textproto").write_text(shown.stdout)
     assert fleet.cdnctl("config", "show", "--config", "shown.textproto").stdout == shown.stdout
-    assert json.loads(fleet.cdnctl("config", "show", "--json").stdout)["steering"]["holdMs"] == 400
+    assert json.loads(fleet.cdnctl("config", "show", "--json").stdout)["steering"]["holdMs"] == 500
     assert json.loads(fleet.cdnctl("config", "check", "--json").stdout) == {"file": "cdn.textproto", "replicas": 2}

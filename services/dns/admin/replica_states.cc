@@ -34,6 +34,7 @@ void FillLoadAndState(const FleetState& fleet, ReplicaId id, v1::ReplicaState* s
   state->set_operator_state(static_cast<v1::OperatorState>(fleet.operator_state(id)));
   state->set_requests_per_second(fleet.load(id));
   state->set_overloaded(fleet.overloaded().Contains(id));
+  state->set_distrusted(fleet.distrusted().Contains(id));
   state->set_weight(fleet.info(id).weight);
 }
 

@@ -28,10 +28,10 @@ ReplicaInfo InfoFrom(const v1::ReplicaConfig& config) {
   return info;
 }
 
-FleetState FleetFrom(const v1::FleetConfig& config) {
+std::vector<ReplicaInfo> InfosFrom(const v1::FleetConfig& config) {
   std::vector<ReplicaInfo> infos;
   for (const auto& replica : config.replica()) infos.push_back(InfoFrom(replica));
-  return FleetState(std::move(infos));
+  return infos;
 }
 
 FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s, const ChoiceRules& rules) {
@@ -132,7 +132,7 @@ std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::F
 Generation::Generation(Configuration configuration, const Surroundings& surroundings,
                        std::shared_ptr<RttMap> map, const Generation* previous)
     : configuration_(std::move(configuration)),
-      fleet_(FleetFrom(configuration_.fleet)),
+      fleet_(InfosFrom(configuration_.fleet), previous == nullptr ? nullptr : &previous->fleet_),
       map_(std::move(map)),
       permit_(PolicyFrom(configuration_.fleet.probe_policy(), surroundings.own_addresses),
               BudgetFrom(configuration_.fleet.probe_policy()), surroundings.counters),
@@ -148,7 +148,6 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
       clients_(*map_, fleet_, options()),
       steering_(clients_, fleet_, measurement_, options()),
       authority_(MakeAuthority(surroundings)) {
-  if (previous != nullptr) fleet_.Inherit(previous->fleet_);
   heartbeat_.emplace(surroundings.loop, fleet_, probers_at_, servers_at_,
                      PulseOptionsFrom(config().steering()));
   load_watch_.emplace(surroundings.loop, fleet_, servers_at_,

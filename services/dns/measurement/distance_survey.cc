@@ -19,11 +19,12 @@ DistanceSurvey::DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet,
 
 void DistanceSurvey::StartRound() {
   rows_under_way_ = fleet_.size();
-  for (size_t from = 0; from < fleet_.size(); ++from) Measure(from, from + 1);
+  for (size_t from = 0; from < fleet_.size(); ++from) Measure(from, 0);
 }
 
 void DistanceSurvey::Measure(size_t from, size_t to) {
   if (stopped_.load(std::memory_order_relaxed)) return;
+  if (to == from) ++to;
   if (to == fleet_.size()) return EndRow();
   const ReplicaInfo& target = fleet_.info(ToReplicaId(to));
   const ProberClient::Request request{

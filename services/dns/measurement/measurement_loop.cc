@@ -6,9 +6,8 @@
 namespace perigee::dns {
 
 MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options,
-                                 const FleetState& fleet, RttMap& map, ProberClient& probers,
-                                 const Clock& clock, FlightBoard::Permit permit,
-                                 MeasurementCounters* counters)
+                                 FleetState& fleet, RttMap& map, ProberClient& probers, const Clock& clock,
+                                 FlightBoard::Permit permit, MeasurementCounters* counters)
     : loop_(loop),
       probers_(probers),
       board_(options, fleet, map, *this, clock, std::move(permit), counters),

@@ -17,7 +17,7 @@ namespace perigee::dns {
 
 struct ReplicaGauges {
   std::string name;
-  bool healthy = false, overloaded = false, drained = false, forced_up = false;
+  bool healthy = false, overloaded = false, distrusted = false, drained = false, forced_up = false;
   bool prober_up = false, server_up = false;
   double load = 0;                          // as its heartbeat told
   std::chrono::microseconds control_rtt{};  // zero while unknown
