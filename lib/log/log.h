@@ -4,8 +4,8 @@
 // are written in JSON only. No octet of either can begin another line, nor end the JSON.
 //
 //   2026-11-24T18:00:00.123+00:00 warning dns.fleet: prober of replica tokyo (192.0.2.20:4301) is down
-//   {"time":"2026-11-24T18:00:00.123Z","level":"warning","module":"dns.fleet","message":"prober of
-//   …","replica":"tokyo"}
+//   {"time":"2026-11-24T18:00:00.123Z","level":"warning","module":"dns.fleet","message":"prober…",
+//    "replica":"tokyo"}
 #pragma once
 
 #include <concepts>

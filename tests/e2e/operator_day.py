@@ -61,7 +61,7 @@ class Operator:
     def here(self):
         """Ours, for what the pages print."""
         known = self.folder / "known_hosts"
-        first, second = (self.machines[host].address for host in self.replicas.values())
+        first, second, *_ = (self.machines[host].address for host in self.replicas.values())
         return {
             "192.0.2.10": first, "192.0.2.20": second,
             "http://origin.example.org": f"http://{self.world.hosts[ORIGIN].ipv4}", "cdn.example.org": DOMAIN,
@@ -90,7 +90,9 @@ class Operator:
 
     def interrupt(self, program, *flags, when):
         """Ctrl-C as soon as the command says `when`; what it has said then, and its exit status."""
-        process = subprocess.Popen(self.command(program, *flags), cwd=self.folder, stdout=subprocess.PIPE,
+        # In the background of a shell that is no terminal's, whoever runs us has it ignored.
+        heeding = ["env", "--default-signal=INT"]
+        process = subprocess.Popen([*heeding, *self.command(program, *flags)], cwd=self.folder, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, start_new_session=True)
         said = ""
         while when not in said:
