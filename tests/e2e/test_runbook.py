@@ -24,7 +24,7 @@ KEYS = r"cdnctl keys\b"
 HTTP = r"wget "
 THIS_HOST = r"(ss|df|dpkg)\b"
 # By test_lifecycle.py of tests/packages, on a machine with systemd, and by test_deploy.py.
-PACKAGES, DEPLOY = r"(systemctl|journalctl) ", r"(\./)?runCDN$"
+PACKAGES, DEPLOY = r"(systemctl|journalctl) ", r"(deploy|run|stop)CDN$"
 NOT_RUN = {
     "dmesg": "a container may not read the kernel's log, not even as root",
     "smartctl -a": "asks a disk of metal",
