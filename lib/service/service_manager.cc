@@ -28,6 +28,13 @@ std::chrono::microseconds MonotonicNow() {
          std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::nanoseconds(now.tv_nsec));
 }
 
+// Silence makes the service manager end this process, and start it anew.
+void TellWhetherAlive(const HealthVerdict& verdict) {
+  if (verdict.ok()) return TellServiceManager(AliveMessage());
+  for (const std::string& failure : verdict.failures)
+    LogError(LogModule::kService, {{"error", failure}}, "the watchdog hears nothing, for {}", failure);
+}
+
 std::string Reloaded(const absl::Status& status, const std::string& ready) {
   if (status.ok()) return ready;
   return fmt::format("{}; the last reload was refused: {}", ready, std::string(status.message()));
@@ -62,6 +69,7 @@ std::chrono::microseconds WatchdogInterval() {
 }
 
 int ServeUntilStopped(StopSignal& stop, const std::string& status,
+                      const std::function<HealthVerdict()>& alive,
                       const std::function<absl::Status()>& reload) {
   TellServiceManager(ReadyMessage(status));
   std::function<void()> on_reload;
@@ -72,7 +80,7 @@ int ServeUntilStopped(StopSignal& stop, const std::string& status,
       TellServiceManager(ReadyMessage(Reloaded(result, status)));
     };
   }
-  const int signal = stop.Wait(on_reload, {WatchdogInterval(), [] { TellServiceManager(AliveMessage()); }});
+  const int signal = stop.Wait(on_reload, {WatchdogInterval(), [&] { TellWhetherAlive(alive()); }});
   TellServiceManager(StoppingMessage(fmt::format("stopping on signal {}", signal)));
   return signal;
 }

@@ -219,6 +219,8 @@ DnsServer::~DnsServer() { rooms_->phase = Phase::kStopping; }
 
 int DnsServer::control_port() const { return rooms_->control->port(); }
 
+HealthVerdict DnsServer::Alive() const { return rooms_->life.Verdict(rooms_->clock.Now()); }
+
 absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptions& options) {
   auto ports = OpenPorts(options);
   if (!ports.ok()) return ports.status();

@@ -178,7 +178,8 @@ int Run(int argc, char** argv) {
     }
     return status;
   };
-  const int signal = ServeUntilStopped(stop, fmt::format("answering on port {}", flags.port), reload);
+  const int signal = ServeUntilStopped(
+      stop, fmt::format("answering on port {}", flags.port), [&] { return (*server)->Alive(); }, reload);
   LogInfo(LogModule::kMain, {{"signal", signal}}, "stopping on signal {}", signal);
   return 0;
 }

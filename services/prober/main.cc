@@ -85,6 +85,10 @@ absl::StatusOr<std::unique_ptr<MeasureEngine>> MakeEngine(const Flags& flags, co
                                          BudgetFrom(fleet.probe_policy()), *std::move(folder));
 }
 
+HealthVerdict Alive(const MeasureEngine& engine) {
+  return engine.life().Verdict(std::chrono::steady_clock::now());
+}
+
 // What it shows must outlive it.
 absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Flags& flags, const v1::FleetConfig& fleet,
                                                             const MeasureEngine& engine,
@@ -108,7 +112,7 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Flags& flags, 
   };
   return MetricsServer::Start(
       *listen, {.metrics = metrics,
-                .alive = [&engine] { return engine.life().Verdict(std::chrono::steady_clock::now()); },
+                .alive = [&engine] { return Alive(engine); },
                 .ready = [&engine, &phase] { return ProberReadiness(phase, engine.scamper_up()); }});
 }
 
@@ -139,7 +143,7 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
       IpEndpoint{listen->address, static_cast<uint16_t>((*server)->port())}.ToString();
   phase = Phase::kServing;
   LogInfo(LogModule::kMain, {{"address", address}}, "listening on {}", address);
-  ServeUntilStopped(stop, "listening on " + address);
+  ServeUntilStopped(stop, "listening on " + address, [&] { return Alive(**engine); });
   phase = Phase::kStopping;
   LogInfo(LogModule::kMain, {}, "stopping");
   (*engine)->Stop();

@@ -53,6 +53,8 @@ struct Shown {
   const std::atomic<Phase>& phase;
 };
 
+HealthVerdict Alive(const Server& server) { return server.life().Verdict(std::chrono::steady_clock::now()); }
+
 HealthVerdict ReadinessOf(const Shown& shown) {
   return ReplicaReadiness({.phase = shown.phase,
                            .drained = shown.service.drained(),
@@ -79,11 +81,9 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& sett
                              .uptime = std::chrono::duration_cast<std::chrono::seconds>(up),
                              .refused_calls = &shown.refused_calls});
   };
-  return MetricsServer::Start(
-      *settings.metrics,
-      {.metrics = collect,
-       .alive = [shown] { return shown.server.life().Verdict(std::chrono::steady_clock::now()); },
-       .ready = [shown] { return ReadinessOf(shown); }});
+  return MetricsServer::Start(*settings.metrics, {.metrics = collect,
+                                                  .alive = [shown] { return Alive(shown.server); },
+                                                  .ready = [shown] { return ReadinessOf(shown); }});
 }
 
 absl::StatusOr<Settings> ReadSettings(const Flags& flags) {
@@ -159,11 +159,14 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
           "serving {} on port {}, control port {}", settings->server.origin.base, server->port(),
           (*control)->port());
 
-  const int signal = ServeUntilStopped(stop, "serving on port " + std::to_string(server->port()), [&] {
+  const auto reload = [&] {
     absl::Status reopened = *access_log == nullptr ? absl::OkStatus() : (*access_log)->Reopen();
     reopened.Update(Reload(flags, *settings, *server));
     return reopened;
-  });
+  };
+  const std::string status = "serving on port " + std::to_string(server->port());
+  const int signal = ServeUntilStopped(
+      stop, status, [&] { return Alive(*server); }, reload);
   phase = Phase::kStopping;
   LogInfo(LogModule::kMain, {{"signal", signal}}, "signal {}: finishing requests under way", signal);
   service.TellHealth(nullptr);
