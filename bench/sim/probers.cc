@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace perigee::sim {
 namespace {
@@ -114,7 +115,7 @@ void SimulatedProbers::Measure(uint64_t flight, dns::ReplicaId replica, const Ip
   packets_ += probes + (result.measurement.method == ProbeMethod::kIcmpEcho ? 0 : LadderPlan{}.ports);
   const Rtt took = geography_.Between(director_, place) + result.took;
   const dns::Sample sample = SampleOf(result.measurement);
-  arrivals_.insert({clock_.Now() + took, {flight, replica, sample}});
+  Arrive(clock_.Now() + took, {flight, replica, sample});
 
   Watched& watched = watched_[number];
   if (watched.samples.empty()) watched.samples.resize(replicas_.size());

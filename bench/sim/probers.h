@@ -3,16 +3,13 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
-#include <map>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "bench/sim/clients.h"
-#include "services/dns/measurement/flight_board.h"
+#include "bench/sim/director.h"
 #include "services/prober/ladder.h"
 
 namespace perigee::sim {
@@ -36,13 +33,8 @@ ProbeResult Climb(const Target& target, uint32_t probes, Random& random);
 // What a liar says of every client and replica.
 inline constexpr Rtt kLie{200};
 
-class SimulatedProbers : public dns::ProberCalls {
+class SimulatedProbers : public Probers {
  public:
-  struct Arrival {
-    uint64_t flight = 0;
-    dns::ReplicaId replica{};
-    dns::Sample sample;
-  };
   // Of all calls to one client with one probe.
   struct Watched {
     Rtt first_answer{}, last_answer{};  // when, counted from the call
@@ -62,10 +54,6 @@ class SimulatedProbers : public dns::ProberCalls {
   // The least round trip of a connection between a client and a replica, as the kernel takes it.
   Rtt Connect(size_t client, size_t replica);
 
-  // When the next answer reaches the director; MonoTime::max() when none is under way.
-  MonoTime next() const { return arrivals_.empty() ? MonoTime::max() : arrivals_.begin()->first; }
-  Arrival Take() { return arrivals_.extract(arrivals_.begin()).mapped(); }
-
   uint64_t packets() const { return packets_; }
   // What was measured first, by client.
   const std::vector<Watched>& watched() const { return watched_; }
@@ -81,7 +69,6 @@ class SimulatedProbers : public dns::ProberCalls {
   Random& random_;
   std::optional<dns::ReplicaId> liar_;
   absl::flat_hash_map<IpAddress, size_t> by_address_;
-  std::multimap<MonoTime, Arrival> arrivals_;
   std::vector<Watched> watched_;
   uint64_t packets_ = 0;
 };

@@ -54,6 +54,20 @@ uint64_t QueriesOf(const QueryCounterRegistry& counters) {
   return queries;
 }
 
+// The log of that name in the folder; null when it has none.
+template <typename Log>
+absl::StatusOr<std::unique_ptr<Log>> OpenLog(const std::string& folder, const std::string& name) {
+  if (name.empty()) return std::unique_ptr<Log>();
+  return Log::Open(std::filesystem::path(folder) / name);
+}
+
+template <typename Log>
+void ReopenLog(Log* log) {
+  if (log == nullptr) return;
+  if (absl::Status status = log->Reopen(); !status.ok())
+    LogWarning(LogModule::kMain, {}, "{}", status.ToString());
+}
+
 }  // namespace
 
 // Built from top to bottom and taken down from bottom to top: what listens goes before what answers.
@@ -67,6 +81,7 @@ struct DnsServer::Rooms {
   RefusedCalls refused_calls;
   size_t max_tcp_connections = 0;
   std::unique_ptr<DecisionLog> decisions;
+  std::unique_ptr<MeasurementLog> measurements;
   std::unique_ptr<Generations> generations;
   std::shared_ptr<SharedRecorder> parked;
   std::unique_ptr<DirectorService> director_service;
@@ -88,11 +103,12 @@ struct DnsServer::Rooms {
 absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1::FleetConfig fleet) {
   auto own = OwnAddresses();
   if (!own.ok()) return own.status();
-  if (const std::string& log = fleet.dns().decision_log(); !log.empty()) {
-    auto opened = DecisionLog::Open(std::filesystem::path(options.folder) / log);
-    if (!opened.ok()) return opened.status();
-    decisions = *std::move(opened);
-  }
+  auto decision_log = OpenLog<DecisionLog>(options.folder, fleet.dns().decision_log());
+  if (!decision_log.ok()) return decision_log.status();
+  decisions = *std::move(decision_log);
+  auto measurement_log = OpenLog<MeasurementLog>(options.folder, fleet.dns().measurement_log());
+  if (!measurement_log.ok()) return measurement_log.status();
+  measurements = *std::move(measurement_log);
   auto started = Generations::Start({.load_fleet = options.load_fleet,
                                      .zones = {.folder = options.folder,
                                                .name_server = options.name_server,
@@ -102,6 +118,7 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
                                      .own_addresses = *std::move(own),
                                      .tcp_idle_timeout = options.tcp.idle_timeout,
                                      .counters = &server_counters,
+                                     .measurements = measurements.get(),
                                      .life = &life},
                                     std::move(fleet), clock);
   if (!started.ok()) return started.status();
@@ -125,6 +142,7 @@ DnsGauges DnsServer::Rooms::Gauges() const {
     gauges.decisions_written = decisions->written();
     gauges.decisions_lost = decisions->lost();
   }
+  if (measurements != nullptr) gauges.measurements_unwritten = measurements->lost();
   const FleetState& fleet = now->fleet();
   for (size_t i = 0; i < fleet.size(); ++i) {
     const ReplicaId id = ToReplicaId(i);
@@ -231,10 +249,8 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
 }
 
 absl::Status DnsServer::Reload() {
-  if (rooms_->decisions != nullptr) {
-    if (absl::Status status = rooms_->decisions->Reopen(); !status.ok())
-      LogWarning(LogModule::kMain, {}, "{}", status.ToString());
-  }
+  ReopenLog(rooms_->decisions.get());
+  ReopenLog(rooms_->measurements.get());
   std::promise<absl::StatusOr<v1::ReloadResponse>> reloaded;
   rooms_->generations->Reload(
       [&](absl::StatusOr<v1::ReloadResponse> result) { reloaded.set_value(std::move(result)); });

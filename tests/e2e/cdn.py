@@ -21,6 +21,7 @@ BIN = ROOT / "build" / "release" / "bin"
 EARTH = ROOT / "tests" / "world" / "earth.world"
 DOMAIN = "cdn.perigee.test"
 PROBER_PORT, REPLICA_PORT, DIRECTOR_PORT = 4301, 4302, 4303
+MEASUREMENT_LOG = "measurements.log"
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 5
 
@@ -166,6 +167,7 @@ class Cdn:
             lines.append(f'replica {{ name: "{r.name}" ipv4: "{r.ipv4}"{ipv6} location: "{r.city}" }}')
         lines.append('probe_policy { allow_special: "198.18.0.0/15" allow_special: "fd00::/8" }')
         lines.append('control { ca_file: "ca.pem" certificate_file: "cert.pem" key_file: "key.pem" }')
+        lines.append(f'dns {{ measurement_log: "{MEASUREMENT_LOG}" }}')
         if self._steering:
             lines.append(f"steering {{ {self._steering} }}")
         return "\n".join(lines) + "\n"

@@ -52,7 +52,7 @@ std::string_view Word(v1::Reason reason) {
     case v1::REASON_BAND:
       return "band: one of those that are as good as the nearest";
     case v1::REASON_SHED:
-      return "shed: the nearest bears no more, so the next best";
+      return "shed: the nearest bears no more or is not believed, so the next best";
     case v1::REASON_OVERRIDE:
       return "override: set for this network in the fleet file";
     default:

@@ -124,6 +124,7 @@ std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::F
   };
   compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
   compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
+  compare("dns.measurement_log", before.dns().measurement_log() == after.dns().measurement_log());
   compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
   compare("control", google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
   return names;
@@ -142,9 +143,9 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
           surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules), fleet_,
           *map_, probers_, surroundings.clock,
           [this](const IpAddress& client, MonoTime now) { return permit_.Ask(client, now); },
-          surroundings.counters),
+          surroundings.counters, surroundings.measurements),
       probers_(probers_at_),
-      survey_(surroundings.loop, fleet_, probers_),
+      survey_(surroundings.loop, fleet_, probers_, surroundings.clock, surroundings.measurements),
       clients_(*map_, fleet_, options()),
       steering_(clients_, fleet_, measurement_, options()),
       authority_(MakeAuthority(surroundings)) {

@@ -64,7 +64,8 @@ Generations::Generations(const GenerationsOptions& options, const Clock& clock,
                     .own_addresses = options.own_addresses,
                     .process_secrets = {RandomCookieSecret()},
                     .tcp_idle_timeout = options.tcp_idle_timeout,
-                    .counters = &counters_.measurement},
+                    .counters = &counters_.measurement,
+                    .measurements = options.measurements},
       authority_(std::make_shared<const Authority>()) {}
 
 Generations::~Generations() {

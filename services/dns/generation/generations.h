@@ -37,8 +37,9 @@ struct GenerationsOptions {
   bool insecure_control = false;
   std::vector<IpAddress> own_addresses;
   std::chrono::milliseconds tcp_idle_timeout{10'000};
-  ServerCounters* counters = nullptr;  // must outlive the generations; null: nobody counts
-  LifeSigns* life = nullptr;           // where the measuring loop shows that it goes round; must outlive them
+  ServerCounters* counters = nullptr;      // must outlive the generations; null: nobody counts
+  MeasurementLog* measurements = nullptr;  // the same
+  LifeSigns* life = nullptr;  // where the measuring loop shows that it goes round; must outlive them
 };
 
 class Generations final : public DirectorBackend {

@@ -25,8 +25,9 @@ struct FlightBoard::Flight {
   FlightCause cause{};
   bool is_stranger = false;  // nothing was known of it when the flight started
   MonoTime started, due;
-  ReplicaSet outstanding;
+  ReplicaSet asked, outstanding;
   std::array<Sample, kMaxReplicas> said{};      // by all who answered
+  std::array<Rtt, kMaxReplicas> said_after{};   // the start
   std::array<Sample, kMaxReplicas> samples{};   // by those who are believed
   std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start, for the decision shall not wander
   Rtt overhead{};
@@ -40,7 +41,8 @@ struct FlightBoard::Flight {
 };
 
 FlightBoard::FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
-                         const Clock& clock, Permit permit, MeasurementCounters* counters)
+                         const Clock& clock, Permit permit, MeasurementCounters* counters,
+                         MeasurementLog* log)
     : options_(options),
       fleet_(fleet),
       probers_(probers),
@@ -48,7 +50,8 @@ FlightBoard::FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap
       permit_(std::move(permit)),
       rows_(options_.rules, fleet, map, clock),
       counters_(counters == nullptr ? unread_ : *counters),
-      credibility_(fleet, counters_) {}
+      credibility_(fleet, counters_),
+      log_(log) {}
 
 FlightBoard::~FlightBoard() {
   for (auto& [id, flight] : flights_) {
@@ -112,7 +115,7 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   flight.client = client;
   flight.cause = cause;
   flight.started = clock_.Now();
-  flight.outstanding = askable;
+  flight.asked = flight.outstanding = askable;
   flight.previous = flight.given = rows_.HomeOf(client.prefix);
   flight.is_stranger = !flight.previous;
   for (size_t i = 0; i < fleet_.size(); ++i) flight.control_rtt[i] = fleet_.control_rtt(ToReplicaId(i));
@@ -137,6 +140,7 @@ void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample)
   const auto elapsed = std::chrono::duration_cast<Rtt>(clock_.Now() - flight.started);
   // A round trip within the call can't take longer than the call, nor no time at all.
   const bool possible = !sample.measured() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
+  flight.said_after[Index(replica)] = elapsed;
   if (possible) flight.said[Index(replica)] = sample;
   if (possible && !fleet_.distrusted().Contains(replica)) flight.samples[Index(replica)] = sample;
   // By the least that the call can have taken: what is thought too short makes the others look out of time.
@@ -259,6 +263,7 @@ void FlightBoard::SetDue(Flight& flight, MonoTime due) {
 
 void FlightBoard::End(Flight& flight, FlightEnd end) {
   counters_.ended[end].Add();
+  if (log_ != nullptr) WriteDown(flight);
   if (flight.cause != FlightCause::kRefinement) {
     credibility_.Weigh({flight.said.data(), fleet_.size()});
     CountLost(flight);
@@ -276,6 +281,16 @@ void FlightBoard::End(Flight& flight, FlightEnd end) {
   } else {
     Refine(client, row, was_stranger);
   }
+}
+
+void FlightBoard::WriteDown(const Flight& flight) {
+  MeasurementRecord record{.time = clock_.WallNow(), .client = flight.client.prefix, .cause = flight.cause};
+  const ReplicaSet heard = flight.asked.Without(flight.outstanding);
+  for (size_t i = 0; i < fleet_.size(); ++i) {
+    if (!heard.Contains(ToReplicaId(i))) continue;
+    record.answers.push_back({fleet_.info(ToReplicaId(i)).name, flight.said[i], flight.said_after[i]});
+  }
+  log_->Write(std::move(record));
 }
 
 // What the client's replica has cost it, by what is known now.

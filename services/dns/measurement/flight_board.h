@@ -34,6 +34,7 @@
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
 #include "services/dns/steering/inference.h"
+#include "services/dns/telemetry/measurement_log.h"
 #include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
@@ -74,9 +75,10 @@ class FlightBoard {
   // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
   using Permit = std::function<absl::Status(const IpAddress& client, MonoTime now)>;
 
-  // All references must outlive the board, and `counters` too when it is given.
+  // All references must outlive the board, and `counters` and `log` too when they are given.
   FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
-              const Clock& clock, Permit permit, MeasurementCounters* counters = nullptr);
+              const Clock& clock, Permit permit, MeasurementCounters* counters = nullptr,
+              MeasurementLog* log = nullptr);
   // Drops the queries that still wait.
   ~FlightBoard();
 
@@ -121,6 +123,7 @@ class FlightBoard {
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight, FlightEnd end);
   void CountLost(const Flight& flight);
+  void WriteDown(const Flight& flight);
   void Refine(const ClientKey& client, const MapRow& row, bool was_stranger);
 
   const FlightOptions options_;
@@ -132,6 +135,7 @@ class FlightBoard {
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
   Credibility credibility_;
+  MeasurementLog* const log_;  // null: nobody writes it down
 
   bool stopped_ = false;
   uint64_t next_id_ = 1;

@@ -26,7 +26,7 @@ class MeasurementLoop final : private ProberCalls {
   // still on its way to the loop then is nothing.
   MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options, FleetState& fleet, RttMap& map,
                   ProberClient& probers, const Clock& clock, FlightBoard::Permit permit,
-                  MeasurementCounters* counters = nullptr);
+                  MeasurementCounters* counters = nullptr, MeasurementLog* log = nullptr);
 
   // As FlightBoard::Park and Refresh, from any thread. `done` runs on the loop's thread.
   void Park(const ClientKey& client, FlightBoard::Done done);

@@ -31,6 +31,7 @@ struct DnsGauges {
   uint64_t generation = 0;  // of the configuration in force
   std::chrono::seconds uptime{};
   uint64_t decisions_written = 0, decisions_lost = 0;
+  uint64_t measurements_unwritten = 0;
   std::vector<ReplicaGauges> replicas;
   const RefusedCalls* refused_calls = nullptr;  // of the control port
 };

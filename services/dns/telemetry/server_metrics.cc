@@ -143,7 +143,9 @@ Families MemoryFamilies(const DnsGauges& gauges) {
       OneCounter("perigee_dns_decisions_logged_total", "Lines of the decision log.",
                  gauges.decisions_written),
       OneCounter("perigee_dns_decisions_lost_total", "Decisions that a full ring or disk kept from the log.",
-                 gauges.decisions_lost)};
+                 gauges.decisions_lost),
+      OneCounter("perigee_dns_measurements_unlogged_total",
+                 "Measurements that a full ring or disk kept from the log.", gauges.measurements_unwritten)};
 }
 
 template <typename Read>
