@@ -158,10 +158,9 @@ Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored
       .FromFile(stored_body.file(), stored_body->data());
 }
 
-bool Handler::StandsInFor(int origin_status) const {
-  return at_.found.response && http::IsServerTrouble(origin_status) &&
-         http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
-                               http::OriginTrouble::kErrorStatus, context_.policy);
+bool Handler::StoredStandsIn() const {
+  return at_.found.response && http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
+                                                     http::OriginTrouble::kErrorStatus, context_.policy);
 }
 
 Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
@@ -189,7 +188,7 @@ Task<bool> Handler::OriginFailed(FetchError error, bool collapsed) {
   status.collapsed = collapsed;
   status.detail = Name(error);
   const bool has_stored = at_.found.response != nullptr;
-  // An error status has been judged by StandsInFor.
+  // An error status has been judged by StoredStandsIn.
   if (has_stored && (error == FetchError::kErrorStatus ||
                      http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
                                            http::OriginTrouble::kUnreachable, context_.policy))) {
