@@ -139,6 +139,7 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> Cache::Impl::Read(DiskRead* read
 }
 
 FindResult Cache::Impl::FindOnDisk(DiskRead read) {
+  const bool known = read.head != nullptr;
   auto loaded = Read(&read);
   const std::lock_guard lock(mutex_);
   Entry* entry = index_.FindId(read.id);
@@ -157,14 +158,13 @@ FindResult Cache::Impl::FindOnDisk(DiskRead read) {
     response.disk_body = Pin(read.id);
   }
   if (entry && entry->version == read.version) {
-    KeepHead(*entry, std::move(read.head));
+    if (!known) KeepHead(*entry, std::move(read.head));
     PutInMemory(*entry, *loaded);
   }
   return {Lookup::kDisk, *std::move(loaded)};
 }
 
 void Cache::Impl::KeepHead(const Entry& entry, std::shared_ptr<const StoredResponse> head) {
-  if (known_heads_.Get(entry.id)) return;
   const uint64_t bytes = entry.bytes - entry.body_bytes + sizeof(StoredResponse);
   known_heads_.Put(entry.id, std::move(head), bytes, entry.hits);
 }

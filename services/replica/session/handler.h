@@ -35,8 +35,9 @@ class Handler {
 
   // Answers the request that `client` has just read. False: the connection is done with.
   Task<bool> Handle();
-  // Afterwards: what became of it.
-  void Record() { recorder_.End(request(), client_.sent()); }
+  // Afterwards: writes down what became of it, and lets go of what answered it. A connection that waits for
+  // its next request keeps no body.
+  void Finish();
 
   // Answers a request that could not be read.
   Task<> Reject(Rejection rejection);
@@ -59,7 +60,7 @@ class Handler {
 
   // Cached answers (handler.cc).
   bool LookUp();
-  bool ClientHasIt(const http::ResponseHead& head) const;
+  bool ClientHasIt(const http::ResponseHead& head, WallTime now) const;
   Gather GatherStored(const StoredResponse& response, const http::CacheStatus& status);
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);

@@ -108,7 +108,7 @@ Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHea
                                  const http::CacheStatus& status) {
   AnswerForm form = Form();
   out_.clear();
-  if (ClientHasIt(head)) {
+  if (ClientHasIt(head, context_.clock.WallNow())) {
     AppendNotModified(head, age, status);
     const bool written = co_await client_.Write(Gather(out_));
     if (!written) co_return false;

@@ -70,7 +70,7 @@ Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status
   AnswerForm form = Form();
   const http::ResponseHead& head = connection.head();
   out_.clear();
-  if (ClientHasIt(head)) {
+  if (ClientHasIt(head, context_.clock.WallNow())) {
     AppendNotModified(head, std::nullopt, status);
     const bool written = co_await client_.Write(Gather(out_));
     if (!written) co_return false;
