@@ -20,8 +20,9 @@ constexpr size_t kMaxIdleReaders = 16;
 absl::Status MoveTo(Database& database, int64_t chunk, sqlite::Blob* blob) {
   if (blob->is_open()) return blob->Reopen(chunk);
   auto opened = sqlite::Blob::Open(database, "chunk", "data", chunk);
-  if (opened.ok()) *blob = *std::move(opened);
-  return opened.status();
+  if (!opened.ok()) return opened.status();
+  *blob = *std::move(opened);
+  return absl::OkStatus();
 }
 
 // Reads the chunk of `row`, which must have `size` bytes, and its checksum behind it to `out`.
