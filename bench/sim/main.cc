@@ -1,29 +1,35 @@
 // Runs one simulation and prints each client's story as a line of JSON, for bench/sim/run.py to read.
 #include <CLI/CLI.hpp>
 
+#include "bench/sim/replay.h"
+#include "bench/sim/report.h"
 #include "bench/sim/simulation.h"
 #include "fmt/format.h"
 
 namespace perigee::sim {
 namespace {
 
+// As many as there are clients.
+constexpr size_t kMaxFlights = 1'000'000;
+
 struct Flags {
-  std::string geography, last_miles, director;
+  std::string geography, last_miles, director, liar, replay;
   std::vector<std::string> replicas, accesses;
   uint64_t seed = 1;
-  uint64_t hold_ms = 400;
+  uint64_t hold_ms = 500;
   Setting setting;
 };
 
 void Declare(CLI::App& app, Flags& flags) {
   Setting& s = flags.setting;
   flags.setting.flights.refinement_probes = 5;
-  app.add_option("--geography", flags.geography, "places and RTTs between them; see geography.h")->required();
-  app.add_option("--last-miles", flags.last_miles, "what last miles add; see last_mile.txt")->required();
-  app.add_option("--access", flags.accesses, "a kind of last mile; with several, clients are spread evenly")
-      ->required();
-  app.add_option("--director", flags.director, "the director's place")->required();
-  app.add_option("--replica", flags.replicas, "a replica's place; may be repeated")->required();
+  app.add_option("--replay", flags.replay, "a measurement log, in place of all that is made up");
+  app.add_option("--geography", flags.geography, "places and RTTs between them; see geography.h");
+  app.add_option("--last-miles", flags.last_miles, "what last miles add; see last_mile.txt");
+  app.add_option("--access", flags.accesses, "a kind of last mile; with several, clients are spread evenly");
+  app.add_option("--director", flags.director, "the director's place");
+  app.add_option("--replica", flags.replicas, "a replica's place; may be repeated");
+  app.add_option("--lying", flags.liar, "a replica that says it is near to everybody");
   app.add_option("--seed", flags.seed)->capture_default_str();
   app.add_option("--clients", s.population.per_place, "clients at each place")->capture_default_str();
   app.add_option("--icmp-silent", s.population.icmp_silent, "share of clients that ignore pings")
@@ -61,46 +67,49 @@ absl::Status Prepare(Flags& flags) {
   for (const std::string& name : flags.replicas) {
     const auto place = PlaceOf(setting.geography, name);
     if (!place.ok()) return place.status();
+    if (name == flags.liar) setting.liar = setting.replicas.size();
     setting.replicas.push_back(*place);
+  }
+  if (!flags.liar.empty() && !setting.liar) {
+    return absl::InvalidArgumentError(fmt::format("--lying: no replica '{}'", flags.liar));
   }
   if (setting.replicas.size() > dns::kMaxReplicas) {
     return absl::InvalidArgumentError(fmt::format("more than {} replicas", dns::kMaxReplicas));
   }
-  setting.flights.hold = std::chrono::milliseconds(flags.hold_ms);
-  setting.flights.max_flights = 100'000;
   return absl::OkStatus();
 }
 
-double Milliseconds(Rtt rtt) { return static_cast<double>(rtt.count()) / 1000; }
-
-std::string AnswerJson(const std::optional<Answer>& answer) {
-  if (!answer) return "null";
-  return fmt::format(R"([{},"{}",{}])", answer->replica, dns::Word(answer->reason),
-                     Milliseconds(answer->took));
+Report ReportOf(const Setting& setting, const Story& story) {
+  constexpr std::string_view kAnswers[] = {"icmp", "tcp", "nothing"};
+  Report report{.packets = story.packets, .map_rows = story.map_rows, .clients = {}};
+  for (const ClientStory& c : story.clients) {
+    ClientReport client{.name = setting.geography.places()[c.client.place].name,
+                        .answers = std::string(kAnswers[static_cast<size_t>(c.client.answers)])};
+    for (const size_t replica : setting.replicas) {
+      client.truth.push_back(setting.geography.Between(replica, c.client.place));
+      client.kilometres.push_back(setting.geography.Kilometres(replica, c.client.place));
+    }
+    client.samples = c.measured.samples;
+    client.first_answer = c.measured.first_answer;
+    client.last_answer = c.measured.last_answer;
+    client.first = c.first;
+    client.again = c.again;
+    report.clients.push_back(std::move(client));
+  }
+  return report;
 }
 
-void Print(const Setting& setting, const Story& story) {
-  fmt::print("{{\"packets\":{},\"map_rows\":{}}}\n", story.packets, story.map_rows);
-  constexpr std::string_view kAnswers[] = {"icmp", "tcp", "nothing"};
-  for (const ClientStory& c : story.clients) {
-    std::vector<double> truth, samples;
-    std::vector<std::string> kilometres;
-    for (size_t i = 0; i < setting.replicas.size(); ++i) {
-      truth.push_back(Milliseconds(setting.geography.Between(setting.replicas[i], c.client.place)));
-      const bool measured = i < c.measured.samples.size() && c.measured.samples[i].measured();
-      samples.push_back(measured ? Milliseconds(c.measured.samples[i].rtt) : 0);
-      const auto km = setting.geography.Kilometres(setting.replicas[i], c.client.place);
-      kilometres.push_back(km ? fmt::format("{:.0f}", *km) : "null");
-    }
-    fmt::print(R"({{"place":"{}","answers":"{}","truth":[{}],"km":[{}],"samples":[{}],)",
-               setting.geography.places()[c.client.place].name,
-               kAnswers[static_cast<size_t>(c.client.answers)], fmt::join(truth, ","),
-               fmt::join(kilometres, ","), fmt::join(samples, ","));
-    fmt::print(R"("first_ms":{},"last_ms":{},"first":{},"again":{}}})"
-               "\n",
-               Milliseconds(c.measured.first_answer), Milliseconds(c.measured.last_answer),
-               AnswerJson(c.first), AnswerJson(c.again));
+absl::StatusOr<Report> Run(Flags& flags) {
+  flags.setting.flights.hold = std::chrono::milliseconds(flags.hold_ms);
+  flags.setting.flights.max_flights = kMaxFlights;
+  if (!flags.replay.empty()) {
+    const auto recording = Recording::Read(flags.replay);
+    if (!recording.ok()) return recording.status();
+    return Replay(*recording, flags.setting.flights);
   }
+  if (const absl::Status status = Prepare(flags); !status.ok()) return status;
+  Random random(flags.seed);
+  return ReportOf(flags.setting, Simulate(flags.setting, random));
 }
 
 int Main(int argc, char** argv) {
@@ -108,12 +117,12 @@ int Main(int argc, char** argv) {
   Flags flags;
   Declare(app, flags);
   CLI11_PARSE(app, argc, argv);
-  if (const absl::Status status = Prepare(flags); !status.ok()) {
-    fmt::print(stderr, "sim: {}\n", std::string(status.message()));
+  const auto report = Run(flags);
+  if (!report.ok()) {
+    fmt::print(stderr, "sim: {}\n", std::string(report.status().message()));
     return 2;
   }
-  Random random(flags.seed);
-  Print(flags.setting, Simulate(flags.setting, random));
+  Print(*report);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace perigee::sim {
 namespace {
@@ -105,15 +106,16 @@ void SimulatedProbers::Measure(uint64_t flight, dns::ReplicaId replica, const Ip
   const size_t number = by_address_.at(address);
   const Client& client = clients_[number];
   const size_t place = replicas_[Index(replica)];
-  const ProbeResult result = Climb({.distance = geography_.Between(place, client.place),
-                                    .answers = client.answers,
-                                    .excess = last_miles_.accesses()[client.access].excess,
-                                    .loss = loss_},
-                                   probes, random_);
+  const ProbeResult result = liar_ == replica ? ProbeResult{{ProbeMethod::kIcmpEcho, {kLie}, probes}, kLie}
+                                              : Climb({.distance = geography_.Between(place, client.place),
+                                                       .answers = client.answers,
+                                                       .excess = last_miles_.accesses()[client.access].excess,
+                                                       .loss = loss_},
+                                                      probes, random_);
   packets_ += probes + (result.measurement.method == ProbeMethod::kIcmpEcho ? 0 : LadderPlan{}.ports);
   const Rtt took = geography_.Between(director_, place) + result.took;
   const dns::Sample sample = SampleOf(result.measurement);
-  arrivals_.insert({clock_.Now() + took, {flight, replica, sample}});
+  Arrive(clock_.Now() + took, {flight, replica, sample});
 
   Watched& watched = watched_[number];
   if (watched.samples.empty()) watched.samples.resize(replicas_.size());

@@ -3,15 +3,13 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
-#include <map>
+#include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "bench/sim/clients.h"
-#include "services/dns/measurement/flight_board.h"
+#include "bench/sim/director.h"
 #include "services/prober/ladder.h"
 
 namespace perigee::sim {
@@ -32,13 +30,11 @@ struct Target {
 
 ProbeResult Climb(const Target& target, uint32_t probes, Random& random);
 
-class SimulatedProbers : public dns::ProberCalls {
+// What a liar says of every client and replica.
+inline constexpr Rtt kLie{200};
+
+class SimulatedProbers : public Probers {
  public:
-  struct Arrival {
-    uint64_t flight = 0;
-    dns::ReplicaId replica{};
-    dns::Sample sample;
-  };
   // Of all calls to one client with one probe.
   struct Watched {
     Rtt first_answer{}, last_answer{};  // when, counted from the call
@@ -52,12 +48,11 @@ class SimulatedProbers : public dns::ProberCalls {
   void Measure(uint64_t flight, dns::ReplicaId replica, const IpAddress& address, uint32_t probes,
                std::chrono::milliseconds deadline) override;
 
+  // From here on that replica is near to everybody, by its own word.
+  void Lie(dns::ReplicaId replica) { liar_ = replica; }
+
   // The least round trip of a connection between a client and a replica, as the kernel takes it.
   Rtt Connect(size_t client, size_t replica);
-
-  // When the next answer reaches the director; MonoTime::max() when none is under way.
-  MonoTime next() const { return arrivals_.empty() ? MonoTime::max() : arrivals_.begin()->first; }
-  Arrival Take() { return arrivals_.extract(arrivals_.begin()).mapped(); }
 
   uint64_t packets() const { return packets_; }
   // What was measured first, by client.
@@ -72,8 +67,8 @@ class SimulatedProbers : public dns::ProberCalls {
   const double loss_;
   const Clock& clock_;
   Random& random_;
+  std::optional<dns::ReplicaId> liar_;
   absl::flat_hash_map<IpAddress, size_t> by_address_;
-  std::multimap<MonoTime, Arrival> arrivals_;
   std::vector<Watched> watched_;
   uint64_t packets_ = 0;
 };

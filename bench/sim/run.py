@@ -8,7 +8,8 @@ was given. The same seed tells the same
 story.
 
 The Earth of the emulated world (tests/world/earth.world) is the default matrix; --cities takes WonderNetwork's figures
-(cities.csv and city_rtt_ms.csv), --synthetic makes one up. "Within" counts answers that cost at most 5 ms or 10 % more
+(cities.csv and city_rtt_ms.csv), --synthetic makes one up. --replay takes a measurement log of a real dnsserver instead of
+all that: the clients ask when they did, and are measured as they were, but the choices are of today's core and these flags. "Within" counts answers that cost at most 5 ms or 10 % more
 than the nearest replica; regret is what an answer costs more than it.
 """
 
@@ -116,12 +117,17 @@ def write_geography(places, rtts, file):
 
 
 def simulate(geography, director, replicas, arguments):
-    command = [SIM, "--geography", geography, "--last-miles", LAST_MILES, "--director", director,
-               *(word for name in arguments.access for word in ("--access", name)),
-               *(word for name in replicas for word in ("--replica", name)), "--seed", arguments.seed,
-               "--clients", arguments.clients, "--strays", arguments.strays,
-               "--rounds", arguments.rounds, "--refinement-probes", arguments.refinement_probes, "--hold-ms", arguments.hold_ms]
-    done = subprocess.run([str(word) for word in command], check=False, text=True, stdout=subprocess.PIPE)
+    return tell(["--geography", geography, "--last-miles", LAST_MILES, "--director", director,
+                 *(word for name in arguments.access for word in ("--access", name)),
+                 *(word for name in replicas for word in ("--replica", name)), "--seed", arguments.seed,
+                 *(("--lying", arguments.lying) if arguments.lying else ()),
+                 "--clients", arguments.clients, "--strays", arguments.strays, "--rounds", arguments.rounds], arguments)
+
+
+def tell(command, arguments):
+    """What the simulator says of it all, and of each client."""
+    policy = ["--refinement-probes", arguments.refinement_probes, "--hold-ms", arguments.hold_ms]
+    done = subprocess.run([str(word) for word in (SIM, *command, *policy)], check=False, text=True, stdout=subprocess.PIPE)
     if done.returncode:
         sys.exit(done.returncode)
     totals, *clients = map(json.loads, done.stdout.splitlines())
@@ -157,12 +163,15 @@ def figures(clients):
     """By strategy, over these clients."""
     regrets, times, far = (collections.defaultdict(list) for _ in range(3))
     for number, client in enumerate(clients):
-        best, worst = min(client["truth"]), max(client["truth"])
+        known = [rtt for rtt in client["truth"] if rtt is not None]
+        if not known:
+            continue
+        best, worst = min(known), max(known)
         for name, (replica, took) in choices(client, number).items():
             if took is not None:
                 times[name].append(took)
-            if replica is not None:
-                rtt = client["truth"][replica]
+            rtt = None if replica is None else client["truth"][replica]
+            if rtt is not None:
                 regrets[name].append((rtt - best, rtt - best <= max(WITHIN_MS, WITHIN_SHARE * best)))
                 far[name].append(worst - best > FAR_MS and rtt == worst)
     table = {}
@@ -180,7 +189,8 @@ def worse_than_waiting(clients):
     """The share of strangers' answers that are farther by more than WITHIN_MS than waiting for all would have given."""
     pairs = [(c["truth"][c["first"][0]], c["truth"][nearest(c["samples"])]) for c in clients
              if c["first"] and nearest(c["samples"]) is not None]
-    return 100 * sum(early > late + WITHIN_MS for early, late in pairs) / len(pairs)
+    pairs = [pair for pair in pairs if None not in pair]
+    return 100 * sum(early > late + WITHIN_MS for early, late in pairs) / len(pairs) if pairs else math.nan
 
 
 def show(table):
@@ -233,8 +243,8 @@ def plot(clients, path):
     for share in 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1:
         parts.append(f'<text x="{x(share):.1f}" y="{height - 20}" text-anchor="middle">{100 * share:g} %</text>')
     for number, (name, colour) in enumerate(colours.items()):
-        costs = sorted(c["truth"][choice[0]] - min(c["truth"]) for i, c in enumerate(clients)
-                       if (choice := choices(c, i).get(name)) and choice[0] is not None)
+        costs = sorted(c["truth"][choice[0]] - min(filter(None, c["truth"])) for i, c in enumerate(clients)
+                       if (choice := choices(c, i).get(name)) and choice[0] is not None and c["truth"][choice[0]])
         if not costs:
             continue
         shares = [i / 200 for i in range(100, 200)] + [0.999]
@@ -259,6 +269,7 @@ def parse_arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     matrix = parser.add_mutually_exclusive_group()
     matrix.add_argument("--cities", nargs=2, metavar=("CITIES", "RTTS"), help="WonderNetwork's two files")
+    matrix.add_argument("--replay", metavar="LOG", help="a measurement log (docs/measurement-log.md)")
     matrix.add_argument("--synthetic", type=int, metavar="PLACES", help="make up so many places, 9 with a replica")
     parser.add_argument("--clients", type=int, default=20, help="at each place [%(default)s]")
     parser.add_argument("--access", nargs="+", default=["mixed"], choices=["mixed", "home", "wifi", "lte", "starlink"],
@@ -267,7 +278,8 @@ def parse_arguments():
                         help="share of clients with the network numbers of another place [%(default)s]")
     parser.add_argument("--rounds", type=int, default=12, help="how often each client asks [%(default)s]")
     parser.add_argument("--refinement-probes", type=int, default=5, help="1: no refinement [%(default)s]")
-    parser.add_argument("--hold-ms", type=int, default=400, help="how long a query is held [%(default)s]")
+    parser.add_argument("--hold-ms", type=int, default=500, help="how long a query is held [%(default)s]")
+    parser.add_argument("--lying", metavar="REPLICA", help="one that says it is near to everybody, such as Dublin or dublin on Earth")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--svg", type=pathlib.Path, help="plot it into this file")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a bar is missed")
@@ -277,6 +289,9 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    if arguments.replay:
+        totals, clients = tell(["--replay", arguments.replay], arguments)
+        return conclude("replay", totals, clients, arguments)
     matrix, places, rtts = read_geography(arguments)
     known = {name.lower(): name for name in places}
     replicas = [known[name.lower()] for name in REPLICAS] if not arguments.synthetic else list(places)[:len(REPLICAS)]
@@ -284,11 +299,19 @@ def main():
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         names = write_geography(places, rtts, file)
         totals, clients = simulate(file.name, director, replicas, arguments)
-    print(f"{len(clients)} clients at {len(names)} places, {len(replicas)} replicas, "
+    print(f"{len(names)} places, ", end="")
+    return conclude(matrix, totals, clients, arguments)
+
+
+def conclude(matrix, totals, clients, arguments):
+    """Prints it all; returns the exit status."""
+    print(f"{len(clients)} clients, {len(clients[0]['truth'])} replicas, "
           f"{totals['packets'] / len(clients):.1f} probe packets a client, {totals['map_rows']} rows")
     tables = {}
     for group, answers in GROUPS.items():
         members = [c for c in clients if c["answers"] in answers]
+        if not members:
+            continue
         print(f"\n{len(members)} clients {group}; milliseconds")
         tables[group] = figures(members)
         show(tables[group])

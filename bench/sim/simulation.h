@@ -1,4 +1,4 @@
-// The director's core on a fake clock: the real board, map and choice, with simulated probers and clients.
+// A director among simulated probers and clients: everybody asks, connects, and asks again.
 #pragma once
 
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/sim/clients.h"
+#include "bench/sim/director.h"
 #include "bench/sim/geography.h"
 #include "bench/sim/probers.h"
 #include "services/dns/director/steering_options.h"
@@ -21,6 +22,8 @@ struct Setting {
   std::vector<size_t> replicas;  // places
   Population population;
   double loss = 0.01;
+  // Of `replicas`, the one whose prober says that it is near to everybody.
+  std::optional<size_t> liar;
   // From one stranger's query to the next one's.
   std::chrono::milliseconds between_queries{20};
   // From a client's query to its next.
@@ -28,12 +31,6 @@ struct Setting {
   // How often each client asks; with each answer it connects, and the replica's kernel takes the time.
   int rounds = 12;
   dns::FlightOptions flights;
-};
-
-struct Answer {
-  size_t replica = 0;
-  dns::Reason reason{};
-  Rtt took{};  // from the query on
 };
 
 struct ClientStory {

@@ -38,7 +38,7 @@ void FillDefaults(v1::FleetConfig* fleet) {
     FillDefault(r.weight(), 100, [&](uint32_t v) { r.set_weight(v); });
   }
   auto& s = *fleet->mutable_steering();
-  FillDefault(s.hold_ms(), 400, [&](uint32_t v) { s.set_hold_ms(v); });
+  FillDefault(s.hold_ms(), 500, [&](uint32_t v) { s.set_hold_ms(v); });
   FillDefault(s.measure_deadline_ms(), 3000, [&](uint32_t v) { s.set_measure_deadline_ms(v); });
   FillDefault(s.ttl_seconds(), 60, [&](uint32_t v) { s.set_ttl_seconds(v); });
   FillDefault(s.fallback_ttl_seconds(), 5, [&](uint32_t v) { s.set_fallback_ttl_seconds(v); });

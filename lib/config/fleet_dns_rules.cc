@@ -79,6 +79,10 @@ void CheckHttp(const v1::HttpConfig& http, const Located& at) {
   }
 }
 
+void CheckProber(const v1::ProberConfig& prober, const Located& at) {
+  CheckListen("metrics_listen", prober.metrics_listen(), at);
+}
+
 void CheckOverrides(const v1::SteeringConfig& steering, const std::set<std::string>& replicas,
                     const Located& steering_at) {
   std::set<IpPrefix> seen;

@@ -105,6 +105,11 @@ TEST(FleetHttp, EndpointAndFormatParse) {
             "f:1:8: access_log_format: \"xml\" is none of combined, json");
 }
 
+TEST(FleetProber, EndpointParses) {
+  EXPECT_EQ(ErrorOf("prober { metrics_listen: \"localhost\" }"),
+            "f:1:10: metrics_listen: " + std::string(IpEndpoint::Parse("localhost").status().message()));
+}
+
 TEST(FleetDns, AnOverrideNamesAPrefixOnceAndAReplicaOfTheFile) {
   const std::string fleet = std::string(kDublin) + "steering {\n";
   EXPECT_EQ(ErrorOf(fleet + "override { replica: \"dublin\" } }"), "f:3:1: prefix: every override needs one");

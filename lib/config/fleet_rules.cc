@@ -106,6 +106,7 @@ void CheckFleet(const v1::FleetConfig& fleet, const Located& root) {
   CheckZones(fleet, root);
   CheckDns(fleet.dns(), root.Child("dns", fleet.dns()));
   CheckHttp(fleet.http(), root.Child("http", fleet.http()));
+  CheckProber(fleet.prober(), root.Child("prober", fleet.prober()));
   root.Child("cache", fleet.cache())
       .RequireAtMost("negative_ttl_seconds", fleet.cache().negative_ttl_seconds(), kMaxNegativeTtlSeconds);
   const Located policy = root.Child("probe_policy", fleet.probe_policy());

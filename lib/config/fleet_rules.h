@@ -21,6 +21,7 @@ void CheckFleet(const v1::FleetConfig& fleet, const Located& root);
 void CheckZones(const v1::FleetConfig& fleet, const Located& root);
 void CheckDns(const v1::DnsConfig& dns, const Located& at);
 void CheckHttp(const v1::HttpConfig& http, const Located& at);
+void CheckProber(const v1::ProberConfig& prober, const Located& at);
 // `replicas`: the names that an override may have.
 void CheckOverrides(const v1::SteeringConfig& steering, const std::set<std::string>& replicas,
                     const Located& at);

@@ -16,7 +16,7 @@
 
 #include "fmt/format.h"
 #include "lib/base/clock.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -123,8 +123,9 @@ class LogFile::Writer {
     const MonoTime now = std::chrono::steady_clock::now();
     if (complained_ && now - *complained_ < kComplaintInterval) return;
     complained_ = now;
-    spdlog::error("cannot write the {} {}: {}; {} lines are lost so far", options_.what, options_.path,
-                  std::strerror(error), unwritten_);
+    LogError(LogModule::kLogFile, {{"path", options_.path}, {"lost", unwritten_}},
+             "cannot write the {} {}: {}; {} lines are lost so far", options_.what, options_.path,
+             std::strerror(error), unwritten_);
   }
 
   const LogFileOptions options_;

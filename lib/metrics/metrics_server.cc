@@ -36,26 +36,44 @@ constexpr int kSingleThreaded = 1;
 using Parser = http::request_parser<http::empty_body>;
 using Response = http::response<http::string_body>;
 
-Response MakeResponse(http::status status, std::string body) {
+constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+constexpr std::string_view kTextType = "text/plain; charset=utf-8";
+
+Response MakeResponse(http::status status, std::string body, std::string_view type = kTextType) {
   Response response(status, 11);
-  response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
+  response.set(http::field::content_type, {type.data(), type.size()});
+  response.set(http::field::cache_control, "no-store");
   response.keep_alive(false);
   response.body() = std::move(body);
   response.prepare_payload();
   return response;
 }
 
-Response Answer(const http::request<http::empty_body>& request, const MetricsServer::Collect& collect) {
-  const std::string_view target(request.target().data(), request.target().size());
-  if (target.substr(0, target.find('?')) != "/metrics") {
-    return MakeResponse(http::status::not_found, "metrics are at /metrics\n");
+Response ToResponse(const HealthVerdict& verdict) {
+  return MakeResponse(verdict.ok() ? http::status::ok : http::status::service_unavailable, Text(verdict));
+}
+
+Response Page(std::string_view path, const MetricsPages& pages) {
+  if (path == "/metrics") {
+    return MakeResponse(http::status::ok, prometheus::TextSerializer().Serialize(pages.metrics()),
+                        kMetricsType);
   }
-  if (request.method() != http::verb::get) {
-    Response response = MakeResponse(http::status::method_not_allowed, "only GET\n");
-    response.set(http::field::allow, "GET");
+  if (path == "/healthz") return ToResponse(pages.alive());
+  if (path == "/readyz") return ToResponse(pages.ready());
+  return MakeResponse(http::status::not_found, "there are /metrics, /healthz and /readyz\n");
+}
+
+Response Answer(const http::request<http::empty_body>& request, const MetricsPages& pages) {
+  const bool head = request.method() == http::verb::head;
+  if (!head && request.method() != http::verb::get) {
+    Response response = MakeResponse(http::status::method_not_allowed, "only GET and HEAD\n");
+    response.set(http::field::allow, "GET, HEAD");
     return response;
   }
-  return MakeResponse(http::status::ok, prometheus::TextSerializer().Serialize(collect()));
+  const std::string_view target(request.target().data(), request.target().size());
+  Response response = Page(target.substr(0, target.find('?')), pages);
+  if (head) response.body().clear();  // Content-Length stays what GET's would be
+  return response;
 }
 
 tcp::endpoint ToAsio(const IpEndpoint& endpoint) {
@@ -80,8 +98,8 @@ absl::Status ListenError(const IpEndpoint& endpoint, const boost::system::error_
 
 class MetricsServer::Impl {
  public:
-  Impl(Collect collect, MetricsLimits limits)
-      : collect_(std::move(collect)), limits_(limits), context_(kSingleThreaded), acceptor_(context_) {}
+  Impl(MetricsPages pages, MetricsLimits limits)
+      : pages_(std::move(pages)), limits_(limits), context_(kSingleThreaded), acceptor_(context_) {}
 
   ~Impl() {
     context_.stop();
@@ -141,13 +159,13 @@ class MetricsServer::Impl {
     auto [read_error, read] = co_await http::async_read_header(stream, buffer, parser, kAwait);
     if (read_error == beast::error::timeout || read_error == http::error::end_of_stream) co_return;
     const Response response = read_error ? MakeResponse(http::status::bad_request, "not a request\n")
-                                         : Answer(parser.get(), collect_);
+                                         : Answer(parser.get(), pages_);
     auto [write_error, written] = co_await http::async_write(stream, response, kAwait);
     boost::system::error_code ignored;
     if (!write_error) stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
   }
 
-  const Collect collect_;
+  const MetricsPages pages_;
   const MetricsLimits limits_;
   uint16_t port_ = 0;
   size_t connections_ = 0;
@@ -156,9 +174,9 @@ class MetricsServer::Impl {
   std::thread thread_;
 };
 
-absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(IpEndpoint endpoint, Collect collect,
+absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(IpEndpoint endpoint, MetricsPages pages,
                                                                     MetricsLimits limits) {
-  auto impl = std::make_unique<Impl>(std::move(collect), limits);
+  auto impl = std::make_unique<Impl>(std::move(pages), limits);
   if (const auto error = impl->Listen(ToAsio(endpoint))) return ListenError(endpoint, error);
   impl->Run();
   return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(impl)));

@@ -1,5 +1,5 @@
-// Serves metrics over HTTP in Prometheus' text format 0.0.4: GET /metrics, and nothing else. One thread,
-// plain HTTP, one request a connection.
+// What a program tells of itself over HTTP: GET and HEAD of /metrics in Prometheus' text format 0.0.4, and of
+// /healthz and /readyz, 200 or 503 with the reasons. One thread, plain HTTP, one request a connection.
 #pragma once
 
 #include <prometheus/metric_family.h>
@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/health/health_verdict.h"
 
 namespace perigee {
 
@@ -22,15 +23,19 @@ struct MetricsLimits {
   uint32_t max_header_size = 8192;           // octets of a request's head
 };
 
+// Each is called on the server's thread, once a request, and must not block.
+struct MetricsPages {
+  std::function<std::vector<prometheus::MetricFamily>()> metrics;
+  std::function<HealthVerdict()> alive;  // /healthz: does the process make progress? If not, end it
+  std::function<HealthVerdict()> ready;  // /readyz: can it do its job now? If not, send nobody
+};
+
 class MetricsServer {
  public:
-  using Collect = std::function<std::vector<prometheus::MetricFamily>()>;
-
-  // Listens; port 0 takes a free one. `collect` is called on the server's thread, once a scrape, and must not
-  // block. An error names the address.
-  static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(IpEndpoint endpoint, Collect collect,
+  // Listens; port 0 takes a free one. An error names the address.
+  static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(IpEndpoint endpoint, MetricsPages pages,
                                                               MetricsLimits limits = {});
-  // Closes every connection; `collect` is not called any more.
+  // Closes every connection; no page is asked for any more.
   ~MetricsServer();
 
   uint16_t port() const;

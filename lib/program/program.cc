@@ -8,8 +8,7 @@
 
 #include "CLI/CLI.hpp"
 #include "fmt/format.h"
-#include "spdlog/sinks/stdout_color_sinks.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -38,9 +37,20 @@ std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv) {
   return std::nullopt;
 }
 
-void AddLogLevelFlag(CLI::App& app, std::string& level) {
-  app.add_option("--log-level", level, "What to log: debug, info, warning, error or off")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+void AddLogFlags(CLI::App& app, LogFlags& flags) {
+  const auto check = [](const std::string& text) {
+    return std::string(ParseLogLevels(text).status().message());
+  };
+  app.add_option(
+         "--log-level", flags.levels,
+         fmt::format(
+             "From which level on to log: for all, or by module, such as warning,dns.measurement=debug "
+             "or replica=debug. Modules: {}",
+             LogModuleWords()))
+      ->check(CLI::Validator(check, "{debug,info,warning,error,off}"))
+      ->capture_default_str();
+  app.add_option("--log-format", flags.format, "text or json, a line each on standard error")
+      ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
 }
 
@@ -49,11 +59,10 @@ void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::str
   app.add_option("--group", group, "With this group [the user's own]")->needs(option);
 }
 
-void InitLogging(std::string_view program, std::string_view level) {
-  auto logger = spdlog::stderr_color_mt(std::string(program));
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%-7l%$ %n: %v");
-  spdlog::set_default_logger(std::move(logger));
-  spdlog::set_level(spdlog::level::from_str(std::string(level)));
+void StartLogging(const LogFlags& flags) {
+  StartLogging(LogOptions{.levels = ParseLogLevels(flags.levels).value_or(LogLevels()),
+                          .format = flags.format == "json" ? LogFormat::kJson : LogFormat::kText,
+                          .sink = nullptr});
 }
 
 void RaiseDescriptorLimit() {

@@ -23,15 +23,18 @@ std::string_view Version();
 // after --help or --version, 2 after a wrong flag, with what is wrong on standard error.
 std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv);
 
-// Declares --log-level, for InitLogging.
-void AddLogLevelFlag(CLI::App& app, std::string& level);
+// Of --log-level and --log-format; see lib/log/log.h.
+struct LogFlags {
+  std::string levels = "info";
+  std::string format = "text";
+};
+// Declares them, and checks what they are given.
+void AddLogFlags(CLI::App& app, LogFlags& flags);
+void StartLogging(const LogFlags& flags);
 
 // Declares --user and --group, for BecomeUser (lib/service/privileges.h). `when_and_what` ends the sentence
 // "Become this user, for good, ".
 void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what);
-
-// Logs go to standard error, one line each: time, level, program, text. `level` is a spdlog level name.
-void InitLogging(std::string_view program, std::string_view level = "info");
 
 // Takes as many file descriptors as the system gives: every connection needs one.
 void RaiseDescriptorLimit();

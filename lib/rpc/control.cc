@@ -8,7 +8,7 @@
 
 #include "fmt/format.h"
 #include "grpc/health/v1/health.pb.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -22,7 +22,7 @@ constexpr int kReconnectMs = 1000;
 constexpr int kConnectTimeoutMs = 3000;
 
 // gRPC's own lines repeat, at length, what our errors say in one: they are for those who debug gRPC.
-void LogFromGrpc(gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); }
+void LogFromGrpc(gpr_log_func_args* line) { LogDebug(LogModule::kRpc, {}, "grpc: {}", line->message); }
 
 }  // namespace
 

@@ -9,8 +9,8 @@
 
 #include "fmt/format.h"
 #include "lib/base/read_file.h"
+#include "lib/log/log.h"
 #include "lib/pki/certificate.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee {
 namespace {
@@ -39,7 +39,7 @@ class RoleCheck final : public grpc::AuthMetadataProcessor {
     const absl::Status allowed = MayCall(role, path == metadata.end() ? "/" : View(path->second));
     if (allowed.ok()) return grpc::Status::OK;
     const std::string why(allowed.message());
-    spdlog::debug("refused: {}", why);
+    LogDebug(LogModule::kRpc, {}, "refused: {}", why);
     if (refused_ != nullptr) (*refused_)[static_cast<size_t>(role)].Add();
     return {grpc::StatusCode::PERMISSION_DENIED, why};
   }

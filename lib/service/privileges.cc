@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -149,7 +149,7 @@ absl::Status BecomeUser(const std::string& user, const std::string& group) {
   const auto as = FindUser(user, group);
   if (!as.ok()) return as.status();
   if (absl::Status status = DropPrivileges(*as); !status.ok()) return status;
-  spdlog::info("running as user {}", user);
+  LogInfo(LogModule::kService, {{"user", user}}, "running as user {}", user);
   return absl::OkStatus();
 }
 

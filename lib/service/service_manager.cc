@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -26,6 +26,13 @@ std::chrono::microseconds MonotonicNow() {
   clock_gettime(CLOCK_MONOTONIC, &now);
   return std::chrono::seconds(now.tv_sec) +
          std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::nanoseconds(now.tv_nsec));
+}
+
+// Silence makes the service manager end this process, and start it anew.
+void TellWhetherAlive(const HealthVerdict& verdict) {
+  if (verdict.ok()) return TellServiceManager(AliveMessage());
+  for (const std::string& failure : verdict.failures)
+    LogError(LogModule::kService, {{"error", failure}}, "the watchdog hears nothing, for {}", failure);
 }
 
 std::string Reloaded(const absl::Status& status, const std::string& ready) {
@@ -51,7 +58,8 @@ std::string AliveMessage() { return "WATCHDOG=1\n"; }
 
 void TellServiceManager(const std::string& message) {
   const int result = sd_notify(/*unset_environment=*/0, message.c_str());
-  if (result < 0) spdlog::warn("can't tell the service manager: {}", std::strerror(-result));
+  if (result < 0)
+    LogWarning(LogModule::kService, {}, "can't tell the service manager: {}", std::strerror(-result));
 }
 
 std::chrono::microseconds WatchdogInterval() {
@@ -61,6 +69,7 @@ std::chrono::microseconds WatchdogInterval() {
 }
 
 int ServeUntilStopped(StopSignal& stop, const std::string& status,
+                      const std::function<HealthVerdict()>& alive,
                       const std::function<absl::Status()>& reload) {
   TellServiceManager(ReadyMessage(status));
   std::function<void()> on_reload;
@@ -71,7 +80,7 @@ int ServeUntilStopped(StopSignal& stop, const std::string& status,
       TellServiceManager(ReadyMessage(Reloaded(result, status)));
     };
   }
-  const int signal = stop.Wait(on_reload, {WatchdogInterval(), [] { TellServiceManager(AliveMessage()); }});
+  const int signal = stop.Wait(on_reload, {WatchdogInterval(), [&] { TellWhetherAlive(alive()); }});
   TellServiceManager(StoppingMessage(fmt::format("stopping on signal {}", signal)));
   return signal;
 }

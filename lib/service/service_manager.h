@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "lib/health/health_verdict.h"
 #include "lib/program/program.h"
 
 namespace perigee {
@@ -26,9 +27,11 @@ void TellServiceManager(const std::string& message);
 std::chrono::microseconds WatchdogInterval();
 
 // The life of a server after its start, as the service manager sees it: ready, with `status`; reloading and
-// ready again at each SIGHUP, with what `reload` said; alive as long as this thread is not stuck in a reload;
-// stopping. Returns the number of the signal that ends the program.
+// ready again at each SIGHUP, with what `reload` said; alive as long as this thread is not stuck in a reload
+// and `alive` finds no loop that is (what is stuck is logged); stopping. Returns the number of the signal
+// that ends the program.
 int ServeUntilStopped(StopSignal& stop, const std::string& status,
+                      const std::function<HealthVerdict()>& alive,
                       const std::function<absl::Status()>& reload = nullptr);
 
 }  // namespace perigee

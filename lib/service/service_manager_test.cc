@@ -58,6 +58,8 @@ class ServiceManagerTest : public ::testing::Test {
   sigset_t mask_{};
 };
 
+HealthVerdict Alive() { return {}; }
+
 // Stands there before anybody waits for it.
 void Raise(int signal) { pthread_kill(pthread_self(), signal); }
 
@@ -77,7 +79,7 @@ TEST_F(ServiceManagerTest, HearsOfALife) {
   StopSignal stop(/*takes_reloads=*/true);
   Raise(SIGHUP);
   Raise(SIGTERM);
-  EXPECT_EQ(ServeUntilStopped(stop, "answering", [] { return absl::OkStatus(); }), SIGTERM);
+  EXPECT_EQ(ServeUntilStopped(stop, "answering", Alive, [] { return absl::OkStatus(); }), SIGTERM);
   EXPECT_THAT(ReceiveAll(),
               ElementsAre("READY=1\nSTATUS=answering\n",
                           MatchesRegex("RELOADING=1\nMONOTONIC_USEC=[0-9]+\nSTATUS=reloading\n"),
@@ -88,7 +90,8 @@ TEST_F(ServiceManagerTest, HearsWhyAReloadWasRefused) {
   StopSignal stop(/*takes_reloads=*/true);
   Raise(SIGHUP);
   Raise(SIGTERM);
-  ServeUntilStopped(stop, "answering", [] { return absl::InvalidArgumentError("cdn.textproto:3:1: no"); });
+  ServeUntilStopped(stop, "answering", Alive,
+                    [] { return absl::InvalidArgumentError("cdn.textproto:3:1: no"); });
   EXPECT_EQ(ReceiveAll().at(2),
             "READY=1\nSTATUS=answering; the last reload was refused: cdn.textproto:3:1: no\n");
 }
@@ -101,15 +104,27 @@ TEST_F(ServiceManagerTest, HearsAgainAndAgainThatAllIsAlive) {
     for (int beats = 0; beats < 3;) beats += Receive() == AliveMessage() ? 1 : 0;
     pthread_kill(waiting, SIGTERM);
   });
-  EXPECT_EQ(ServeUntilStopped(stop, "answering"), SIGTERM);
+  EXPECT_EQ(ServeUntilStopped(stop, "answering", Alive), SIGTERM);
   manager.join();
+}
+
+TEST_F(ServiceManagerTest, HearsNothingWhileALoopIsStuck) {
+  setenv("WATCHDOG_USEC", "2000", 1);
+  StopSignal stop;
+  int asked = 0;
+  ServeUntilStopped(stop, "answering", [&asked]() -> HealthVerdict {
+    if (++asked == 3) Raise(SIGTERM);
+    return {.failures = {"worker 1 has been stuck for 6 s"}};
+  });
+  EXPECT_THAT(ReceiveAll(),
+              ElementsAre("READY=1\nSTATUS=answering\n", "STOPPING=1\nSTATUS=stopping on signal 15\n"));
 }
 
 TEST_F(ServiceManagerTest, WithoutAWatchdogThereIsNoBeat) {
   EXPECT_EQ(WatchdogInterval(), microseconds(0));
   StopSignal stop;
   Raise(SIGINT);
-  ServeUntilStopped(stop, "answering");
+  ServeUntilStopped(stop, "answering", Alive);
   EXPECT_EQ(ReceiveAll().size(), 2u);
 }
 

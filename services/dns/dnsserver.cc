@@ -1,5 +1,6 @@
 #include "services/dns/dnsserver.h"
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/config/fleet_parts.h"
+#include "lib/log/log.h"
 #include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"
@@ -17,7 +19,7 @@
 #include "services/dns/generation/generations.h"
 #include "services/dns/listener/udp_listener.h"
 #include "services/dns/telemetry/dns_metrics.h"
-#include "spdlog/spdlog.h"
+#include "services/dns/telemetry/readiness.h"
 
 namespace perigee::dns {
 namespace {
@@ -39,7 +41,8 @@ absl::StatusOr<DnsPorts> OpenPorts(const DnsServerOptions& options) {
 
 void SayWhetherRealtime() {
   if (const absl::Status status = RunRealtime(); !status.ok()) {
-    spdlog::info("known clients do not go before other programs: {}", std::string(status.message()));
+    LogInfo(LogModule::kMain, {}, "known clients do not go before other programs: {}",
+            std::string(status.message()));
   }
 }
 
@@ -51,17 +54,34 @@ uint64_t QueriesOf(const QueryCounterRegistry& counters) {
   return queries;
 }
 
+// The log of that name in the folder; null when it has none.
+template <typename Log>
+absl::StatusOr<std::unique_ptr<Log>> OpenLog(const std::string& folder, const std::string& name) {
+  if (name.empty()) return std::unique_ptr<Log>();
+  return Log::Open(std::filesystem::path(folder) / name);
+}
+
+template <typename Log>
+void ReopenLog(Log* log) {
+  if (log == nullptr) return;
+  if (absl::Status status = log->Reopen(); !status.ok())
+    LogWarning(LogModule::kMain, {}, "{}", status.ToString());
+}
+
 }  // namespace
 
 // Built from top to bottom and taken down from bottom to top: what listens goes before what answers.
 struct DnsServer::Rooms {
   SystemClock clock;
   const MonoTime start_time = clock.Now();
+  std::atomic<Phase> phase = Phase::kStarting;
+  LifeSigns life;
   QueryCounterRegistry counters;
   ServerCounters server_counters;
   RefusedCalls refused_calls;
   size_t max_tcp_connections = 0;
   std::unique_ptr<DecisionLog> decisions;
+  std::unique_ptr<MeasurementLog> measurements;
   std::unique_ptr<Generations> generations;
   std::shared_ptr<SharedRecorder> parked;
   std::unique_ptr<DirectorService> director_service;
@@ -75,6 +95,7 @@ struct DnsServer::Rooms {
   absl::Status StartDeciding(const DnsServerOptions& options, v1::FleetConfig fleet);
   absl::Status StartMetrics(const std::string& listen);
   DnsGauges Gauges() const;
+  HealthVerdict Readiness() const;
   absl::Status StartControl(const DnsServerOptions& options, const v1::ControlConfig& config);
   void StartListening(const DnsServerOptions& options, DnsPorts ports);
 };
@@ -82,11 +103,12 @@ struct DnsServer::Rooms {
 absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1::FleetConfig fleet) {
   auto own = OwnAddresses();
   if (!own.ok()) return own.status();
-  if (const std::string& log = fleet.dns().decision_log(); !log.empty()) {
-    auto opened = DecisionLog::Open(std::filesystem::path(options.folder) / log);
-    if (!opened.ok()) return opened.status();
-    decisions = *std::move(opened);
-  }
+  auto decision_log = OpenLog<DecisionLog>(options.folder, fleet.dns().decision_log());
+  if (!decision_log.ok()) return decision_log.status();
+  decisions = *std::move(decision_log);
+  auto measurement_log = OpenLog<MeasurementLog>(options.folder, fleet.dns().measurement_log());
+  if (!measurement_log.ok()) return measurement_log.status();
+  measurements = *std::move(measurement_log);
   auto started = Generations::Start({.load_fleet = options.load_fleet,
                                      .zones = {.folder = options.folder,
                                                .name_server = options.name_server,
@@ -95,7 +117,9 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
                                      .insecure_control = options.insecure_control,
                                      .own_addresses = *std::move(own),
                                      .tcp_idle_timeout = options.tcp.idle_timeout,
-                                     .counters = &server_counters},
+                                     .counters = &server_counters,
+                                     .measurements = measurements.get(),
+                                     .life = &life},
                                     std::move(fleet), clock);
   if (!started.ok()) return started.status();
   generations = *std::move(started);
@@ -118,12 +142,14 @@ DnsGauges DnsServer::Rooms::Gauges() const {
     gauges.decisions_written = decisions->written();
     gauges.decisions_lost = decisions->lost();
   }
+  if (measurements != nullptr) gauges.measurements_unwritten = measurements->lost();
   const FleetState& fleet = now->fleet();
   for (size_t i = 0; i < fleet.size(); ++i) {
     const ReplicaId id = ToReplicaId(i);
     gauges.replicas.push_back({.name = fleet.info(id).name,
                                .healthy = fleet.healthy().Contains(id),
                                .overloaded = fleet.overloaded().Contains(id),
+                               .distrusted = fleet.distrusted().Contains(id),
                                .drained = fleet.operator_state(id) == OperatorState::kDrain,
                                .forced_up = fleet.operator_state(id) == OperatorState::kForceUp,
                                .prober_up = fleet.up(Part::kProber).Contains(id),
@@ -134,12 +160,25 @@ DnsGauges DnsServer::Rooms::Gauges() const {
   return gauges;
 }
 
+HealthVerdict DnsServer::Rooms::Readiness() const {
+  const std::shared_ptr<Generation> now = generations->current();
+  const FleetState& fleet = now->fleet();
+  return DnsReadiness({.phase = phase,
+                       .zones = now->authority().zones.zones().size(),
+                       .replicas = fleet.size(),
+                       .usable_replicas = fleet.healthy().size(),
+                       .probers_up = fleet.up(Part::kProber).size(),
+                       .fails_when_all_down = now->options().all_down == AllDownPolicy::kServfail});
+}
+
 absl::Status DnsServer::Rooms::StartMetrics(const std::string& listen) {
   if (listen.empty()) return absl::OkStatus();
   const auto endpoint = IpEndpoint::Parse(listen);
   if (!endpoint.ok()) return endpoint.status();
-  auto server =
-      MetricsServer::Start(*endpoint, [this] { return DnsMetrics(counters, server_counters, Gauges()); });
+  auto server = MetricsServer::Start(
+      *endpoint, {.metrics = [this] { return DnsMetrics(counters, server_counters, Gauges()); },
+                  .alive = [this] { return life.Verdict(clock.Now()); },
+                  .ready = [this] { return Readiness(); }});
   if (!server.ok()) return server.status();
   metrics = *std::move(server);
   return absl::OkStatus();
@@ -162,16 +201,25 @@ void DnsServer::Rooms::StartListening(const DnsServerOptions& options, DnsPorts 
   const ResponderFactory responders = [this] {
     return std::make_unique<Responder>(generations->authority(), telemetry(), parked);
   };
-  udp = UdpListener::Serve(std::move(ports.udp), options.threads_per_address, options.realtime, responders);
+  udp = UdpListener::Serve(std::move(ports.udp),
+                           {.addresses = {},
+                            .threads_per_address = options.threads_per_address,
+                            .realtime = options.realtime,
+                            .life = &life},
+                           responders);
   TcpOptions tcp_options = options.tcp;
   tcp_options.counters = &server_counters.tcp;
+  tcp_options.life = &life;
   tcp = TcpListener::Serve(std::move(ports.tcp), tcp_options, responders);
+  phase = Phase::kServing;
 }
 
 DnsServer::DnsServer(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
-DnsServer::~DnsServer() = default;
+DnsServer::~DnsServer() { rooms_->phase = Phase::kStopping; }
 
 int DnsServer::control_port() const { return rooms_->control->port(); }
+
+HealthVerdict DnsServer::Alive() const { return rooms_->life.Verdict(rooms_->clock.Now()); }
 
 absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptions& options) {
   auto ports = OpenPorts(options);
@@ -201,16 +249,15 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
 }
 
 absl::Status DnsServer::Reload() {
-  if (rooms_->decisions != nullptr) {
-    if (absl::Status status = rooms_->decisions->Reopen(); !status.ok())
-      spdlog::warn("{}", status.ToString());
-  }
+  ReopenLog(rooms_->decisions.get());
+  ReopenLog(rooms_->measurements.get());
   std::promise<absl::StatusOr<v1::ReloadResponse>> reloaded;
   rooms_->generations->Reload(
       [&](absl::StatusOr<v1::ReloadResponse> result) { reloaded.set_value(std::move(result)); });
   const auto result = reloaded.get_future().get();
   if (!result.ok()) return result.status();
-  for (const std::string& name : result->needs_restart()) spdlog::warn("{} holds only after a restart", name);
+  for (const std::string& name : result->needs_restart())
+    LogWarning(LogModule::kMain, {{"field", name}}, "{} holds only after a restart", name);
   return absl::OkStatus();
 }
 

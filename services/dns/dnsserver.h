@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/health/health_verdict.h"
 #include "lib/service/passed_sockets.h"
 #include "perigee/v1/config.pb.h"
 #include "services/dns/listener/tcp_listener.h"
@@ -47,6 +48,9 @@ class DnsServer {
   ~DnsServer();
 
   int control_port() const;
+
+  // Whether its loops go round. Any thread.
+  HealthVerdict Alive() const;
 
   // Reads the fleet file and the zones again and opens the decision log anew; returns when that is done. On
   // an error, which it logs too, all goes on as before. Not on a thread of gRPC's.

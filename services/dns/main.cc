@@ -8,13 +8,13 @@
 
 #include "CLI/CLI.hpp"
 #include "lib/config/fleet.h"
+#include "lib/log/log.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/service/passed_sockets.h"
 #include "lib/service/privileges.h"
 #include "lib/service/service_manager.h"
 #include "services/dns/dnsserver.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee {
 namespace {
@@ -36,7 +36,7 @@ constexpr char kExamples[] =
 
 struct Flags {
   uint16_t port = 53;
-  std::string domain, config = "cdn.textproto", control = "127.0.0.1:4303", name_server, log_level = "info";
+  std::string domain, config = "cdn.textproto", control = "127.0.0.1:4303", name_server;
   std::vector<std::string> listen, server_addresses;
   uint64_t hold_ms = 0;
   int threads = 0;
@@ -44,9 +44,10 @@ struct Flags {
   dns::TcpOptions tcp;
   bool insecure_control = false;
   std::string user, group;
+  LogFlags log;
 };
 
-// Of a duration such as 400ms or 3s, in milliseconds.
+// Of a duration such as 500ms or 3s, in milliseconds.
 CLI::AsNumberWithUnit InMilliseconds() {
   return CLI::AsNumberWithUnit(std::map<std::string, uint64_t>{{"ms", 1}, {"s", 1000}},
                                CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME");
@@ -85,7 +86,7 @@ void Declare(CLI::App& app, Flags& flags) {
                "Allow the control port, and calls to the replicas', in plain text beyond loopback");
   app.add_option(
          "--hold", flags.hold_ms,
-         "The longest that a query waits for a measurement, such as 400ms or 3s [the fleet file's, 400ms]")
+         "The longest that a query waits for a measurement, such as 500ms or 3s [the fleet file's, 500ms]")
       ->transform(InMilliseconds())
       ->check(CLI::Range(1, 60'000));
   app.add_option("--ns", flags.name_server,
@@ -104,7 +105,7 @@ void Declare(CLI::App& app, Flags& flags) {
       "once the DNS ports are open. It must be able to read the fleet file and all that it names, and to "
       "write the state file's folder");
   DeclareTcpLimits(app, flags.tcp);
-  AddLogLevelFlag(app, flags.log_level);
+  AddLogFlags(app, flags.log);
 }
 
 absl::StatusOr<v1::FleetConfig> LoadFleet(const Flags& flags) {
@@ -125,7 +126,7 @@ absl::StatusOr<std::vector<PortPlan>> PortsFrom(const Flags& flags) {
   }
   const auto passed = TakePassedSockets();
   if (!passed.ok()) return passed.status();
-  for (const PassedSocket& socket : *passed) spdlog::info("passed: {}", Describe(socket));
+  for (const PassedSocket& socket : *passed) LogInfo(LogModule::kMain, {}, "passed: {}", Describe(socket));
   return PlanPorts(listen, flags.port, everywhere, *passed);
 }
 
@@ -158,25 +159,28 @@ int Run(int argc, char** argv) {
   CLI::App app(kAbout, kName);
   Declare(app, flags);
   if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
-  InitLogging(kName, flags.log_level);
+  StartLogging(flags.log);
   RaiseDescriptorLimit();
   StopSignal stop(/*takes_reloads=*/true);
   auto options = OptionsFrom(flags);
   if (!options.ok()) return Fail(kName, options.status());
   const auto server = dns::DnsServer::Start(*std::move(options));
   if (!server.ok()) return Fail(kName, server.status());
-  spdlog::info("answering on port {}, control port {}", flags.port, (*server)->control_port());
+  LogInfo(LogModule::kMain, {{"port", flags.port}, {"control_port", (*server)->control_port()}},
+          "answering on port {}, control port {}", flags.port, (*server)->control_port());
   const auto reload = [&] {
     absl::Status status = (*server)->Reload();
     if (status.ok()) {
-      spdlog::info("reloaded {}", flags.config);
+      LogInfo(LogModule::kMain, {}, "reloaded {}", flags.config);
     } else {
-      spdlog::error("reload refused, all goes on as before: {}", std::string(status.message()));
+      const std::string why(status.message());
+      LogError(LogModule::kMain, {{"error", why}}, "reload refused, all goes on as before: {}", why);
     }
     return status;
   };
-  const int signal = ServeUntilStopped(stop, fmt::format("answering on port {}", flags.port), reload);
-  spdlog::info("stopping on signal {}", signal);
+  const int signal = ServeUntilStopped(
+      stop, fmt::format("answering on port {}", flags.port), [&] { return (*server)->Alive(); }, reload);
+  LogInfo(LogModule::kMain, {{"signal", signal}}, "stopping on signal {}", signal);
   return 0;
 }
 

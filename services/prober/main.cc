@@ -1,5 +1,6 @@
 // prober: measures the round-trip time from this host to a client. This file only wires; see
 // measure_engine.h.
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -7,13 +8,15 @@
 #include "fmt/format.h"
 #include "lib/config/fleet.h"
 #include "lib/config/fleet_parts.h"
+#include "lib/log/log.h"
+#include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "lib/service/service_manager.h"
 #include "services/prober/measure_engine.h"
+#include "services/prober/prober_metrics.h"
 #include "services/prober/prober_service.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee {
 namespace {
@@ -25,20 +28,23 @@ struct Flags {
   std::string listen = "127.0.0.1:4301";
   std::string config;
   bool insecure_control = false;
+  std::string metrics_listen;
   std::string scamper = "scamper";
   uint32_t tcp_stagger_ms = 60;
   uint32_t silent_after_ms = 1500;
   uint32_t max_flights = 1024;
-  std::string log_level = "info";
+  LogFlags log;
 };
 
 void AddFlags(CLI::App& app, Flags& f) {
   app.add_option("--listen", f.listen, "Control port (gRPC): address and port")->capture_default_str();
   app.add_option("--config", f.config,
-                 "Fleet file, cdn.textproto: its probe_policy and control sections apply");
+                 "Fleet file, cdn.textproto: its probe_policy, prober and control sections apply");
   app.add_flag(
       "--insecure-control", f.insecure_control,
       "Serve beyond loopback without certificates: whoever reaches the port can make this host probe");
+  app.add_option("--metrics", f.metrics_listen,
+                 "Address and port to serve Prometheus metrics, /healthz and /readyz on [nowhere]");
   app.add_option("--scamper", f.scamper, "The scamper program: a name on PATH, or a path")
       ->capture_default_str();
   app.add_option("--tcp-stagger-ms", f.tcp_stagger_ms,
@@ -52,7 +58,7 @@ void AddFlags(CLI::App& app, Flags& f) {
   app.add_option("--max-flights", f.max_flights, "The most measurements under way at once")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  AddLogLevelFlag(app, f.log_level);
+  AddLogFlags(app, f.log);
   app.footer(
       "Measures with ICMP echo (by scamper, which needs to be installed) and, when a client ignores pings, "
       "with\n"
@@ -79,6 +85,37 @@ absl::StatusOr<std::unique_ptr<MeasureEngine>> MakeEngine(const Flags& flags, co
                                          BudgetFrom(fleet.probe_policy()), *std::move(folder));
 }
 
+HealthVerdict Alive(const MeasureEngine& engine) {
+  return engine.life().Verdict(std::chrono::steady_clock::now());
+}
+
+// What it shows must outlive it.
+absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Flags& flags, const v1::FleetConfig& fleet,
+                                                            const MeasureEngine& engine,
+                                                            const RefusedCalls& refused_calls,
+                                                            const std::atomic<Phase>& phase) {
+  const std::string& text =
+      flags.metrics_listen.empty() ? fleet.prober().metrics_listen() : flags.metrics_listen;
+  if (text.empty()) return std::unique_ptr<MetricsServer>();
+  const auto listen = IpEndpoint::Parse(text);
+  if (!listen.ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("--metrics {}: give an IP address and a port, such as 127.0.0.1:9355", text));
+  }
+  const auto metrics = [&engine, &refused_calls, max_flights = flags.max_flights,
+                        start = std::chrono::steady_clock::now()] {
+    const auto up = std::chrono::steady_clock::now() - start;
+    return ProberMetrics(engine.counters(), {.max_flights = max_flights,
+                                             .scamper_up = engine.scamper_up(),
+                                             .uptime = std::chrono::duration_cast<std::chrono::seconds>(up),
+                                             .refused_calls = &refused_calls});
+  };
+  return MetricsServer::Start(
+      *listen, {.metrics = metrics,
+                .alive = [&engine] { return Alive(engine); },
+                .ready = [&engine, &phase] { return ProberReadiness(phase, engine.scamper_up()); }});
+}
+
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
   const auto listen = IpEndpoint::Parse(flags.listen);
   if (!listen.ok()) {
@@ -88,9 +125,13 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   if (!fleet.ok()) return fleet.status();
   auto engine = MakeEngine(flags, *fleet);
   if (!engine.ok()) return engine.status();
+  RefusedCalls refused_calls;
+  std::atomic<Phase> phase = Phase::kStarting;
+  const auto metrics = StartMetrics(flags, *fleet, **engine, refused_calls, phase);
+  if (!metrics.ok()) return metrics.status();
   ProberService service(**engine);
-  auto server =
-      ControlServer::Start(*listen, SecurityFrom(fleet->control(), flags.insecure_control), {&service});
+  auto server = ControlServer::Start(*listen, SecurityFrom(fleet->control(), flags.insecure_control),
+                                     {&service}, &refused_calls);
   if (!server.ok()) return server.status();
   const auto set_serving = [&server](bool serving) {
     (*server)->SetServing("", serving);
@@ -100,9 +141,11 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   (*engine)->Start(set_serving);
   const std::string address =
       IpEndpoint{listen->address, static_cast<uint16_t>((*server)->port())}.ToString();
-  spdlog::info("listening on {}", address);
-  ServeUntilStopped(stop, "listening on " + address);
-  spdlog::info("stopping");
+  phase = Phase::kServing;
+  LogInfo(LogModule::kMain, {{"address", address}}, "listening on {}", address);
+  ServeUntilStopped(stop, "listening on " + address, [&] { return Alive(**engine); });
+  phase = Phase::kStopping;
+  LogInfo(LogModule::kMain, {}, "stopping");
   (*engine)->Stop();
   return absl::OkStatus();
 }
@@ -112,7 +155,7 @@ int Run(int argc, char** argv) {
   CLI::App app("Measures the round-trip time from this host to a client, for dnsserver", kProgram);
   AddFlags(app, flags);
   if (const auto exit_code = ParseCommandLine(app, argc, argv)) return *exit_code;
-  InitLogging(kProgram, flags.log_level);
+  StartLogging(flags.log);
   RaiseDescriptorLimit();
   StopSignal stop;
   const absl::Status status = Serve(flags, stop);

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee {
 namespace {
@@ -16,6 +15,19 @@ MonoTime Now() { return std::chrono::steady_clock::now(); }
 
 absl::Status Stopping() { return absl::UnavailableError("the prober is stopping"); }
 
+MeasureEnd EndOf(const absl::StatusOr<Measurement>& result) {
+  if (!result.ok()) return MeasureEnd::kFailed;
+  switch (result->method) {
+    case ProbeMethod::kIcmpEcho:
+      return MeasureEnd::kIcmpEcho;
+    case ProbeMethod::kTcpSyn:
+      return MeasureEnd::kTcpSyn;
+    case ProbeMethod::kSilent:
+      return MeasureEnd::kSilent;
+  }
+  return MeasureEnd::kFailed;
+}
+
 }  // namespace
 
 MeasureEngine::MeasureEngine(const MeasureOptions& options, AddressPolicy policy,
@@ -24,16 +36,24 @@ MeasureEngine::MeasureEngine(const MeasureOptions& options, AddressPolicy policy
       policy_(std::move(policy)),
       budget_(budget),
       io_(1),
+      loop_sign_(io_, life_.Add("the measuring loop", Now())),
       work_(io_.get_executor()),
-      scamper_(io_, options.scamper, std::move(folder), [this](bool serving) { on_serving_(serving); }) {}
+      scamper_(io_, options.scamper, std::move(folder), [this](bool up) { OnScamper(up); }) {}
 
 // NOLINTNEXTLINE(bugprone-exception-escape): what Asio and std::thread throw here means that memory ran out
 MeasureEngine::~MeasureEngine() { Stop(); }
 
 void MeasureEngine::Start(OnServing on_serving) {
   on_serving_ = std::move(on_serving);
+  loop_sign_.Start();
   asio::post(io_, [this] { scamper_.Start(); });
   thread_ = std::thread([this] { io_.run(); });
+}
+
+void MeasureEngine::OnScamper(bool up) {
+  scamper_up_ = up;
+  if (up) counters_.scamper_starts.Add();
+  on_serving_(up);
 }
 
 void MeasureEngine::Stop() {
@@ -50,6 +70,7 @@ void MeasureEngine::Stop() {
 }
 
 void MeasureEngine::Shutdown() {
+  loop_sign_.Stop();
   scamper_.Stop();
   while (!calls_.empty()) Leave(calls_.begin()->first, Stopping());
   work_.reset();
@@ -89,8 +110,14 @@ void MeasureEngine::Begin(CallId id, MeasureTarget target, MonoTime deadline, Do
   calls_.emplace(id, Call{std::move(target), std::move(done), std::move(timer)});
 }
 
+absl::Status MeasureEngine::Refuse(MeasureRefusal why, absl::Status status) {
+  counters_.refused[why].Add();
+  return status;
+}
+
 absl::Status MeasureEngine::Join(CallId id, const MeasureTarget& target, MonoTime deadline) {
-  if (absl::Status status = policy_.Check(target.address); !status.ok()) return status;
+  if (absl::Status status = policy_.Check(target.address); !status.ok())
+    return Refuse(MeasureRefusal::kPolicy, std::move(status));
   const MonoTime silent_at = SilentAt(target, deadline);
   auto flight = flights_.find(target);
   if (flight == flights_.end()) {
@@ -98,8 +125,10 @@ absl::Status MeasureEngine::Join(CallId id, const MeasureTarget& target, MonoTim
     if (!launched.ok()) return launched.status();
     flight = *launched;
   } else if (flight->second.calls.size() >= options_.max_callers_per_flight) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "{} calls wait for {} already", options_.max_callers_per_flight, target.address.ToString()));
+    return Refuse(
+        MeasureRefusal::kCallerLimit,
+        absl::ResourceExhaustedError(fmt::format(
+            "{} calls wait for {} already", options_.max_callers_per_flight, target.address.ToString())));
   } else {
     flight->second.flight->Extend(silent_at);
   }
@@ -110,28 +139,33 @@ absl::Status MeasureEngine::Join(CallId id, const MeasureTarget& target, MonoTim
 absl::StatusOr<MeasureEngine::Flights::iterator> MeasureEngine::Launch(const MeasureTarget& target,
                                                                        MonoTime silent_at) {
   if (flights_.size() >= options_.max_flights) {
-    return absl::ResourceExhaustedError(
-        fmt::format("{} measurements are under way already", options_.max_flights));
+    return Refuse(MeasureRefusal::kFlightLimit,
+                  absl::ResourceExhaustedError(
+                      fmt::format("{} measurements are under way already", options_.max_flights)));
   }
   if (absl::Status status = budget_.Take(target.address, target.packets(), Now()); !status.ok())
-    return status;
+    return Refuse(MeasureRefusal::kBudget, std::move(status));
   auto flight = std::make_unique<Flight>(
       io_, scamper_, target, options_.tcp_stagger, silent_at,
       [this, target](const absl::StatusOr<Measurement>& result) { OnFlightOver(target, result); });
   if (absl::Status status = flight->Start(); !status.ok()) {
     budget_.Return(target.address, target.packets());
-    return status;
+    return Refuse(MeasureRefusal::kNotStarted, std::move(status));
   }
+  counters_.started.Add();
   return flights_.emplace(target, SharedFlight{std::move(flight), {}}).first;
 }
 
 // The flight is dropped in a turn of the loop of its own, for it may be what called us.
-MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found) {
+MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found, MeasureEnd end) {
+  counters_.ended[end].Add();
   SharedFlight shared = std::move(found->second);
   flights_.erase(found);
   shared.flight->Stop();
   const MeasureTarget& target = shared.flight->target();
-  budget_.Return(target.address, target.packets() - shared.flight->ladder().packets_sent());
+  const uint32_t sent = shared.flight->ladder().packets_sent();
+  counters_.packets.Add(sent);
+  budget_.Return(target.address, target.packets() - sent);
   asio::post(io_, [flight = std::move(shared.flight)] {});
   return shared;
 }
@@ -139,7 +173,7 @@ MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found) {
 void MeasureEngine::OnFlightOver(const MeasureTarget& target, const absl::StatusOr<Measurement>& result) {
   const auto found = flights_.find(target);
   if (found == flights_.end()) return;
-  const SharedFlight ended = TakeFlight(found);
+  const SharedFlight ended = TakeFlight(found, EndOf(result));
   for (const CallId id : ended.calls) Finish(id, result);
 }
 
@@ -156,7 +190,7 @@ void MeasureEngine::Leave(CallId id, absl::StatusOr<Measurement> result) {
   const auto flight = flights_.find(call->second.target);
   if (flight != flights_.end()) {
     std::erase(flight->second.calls, id);
-    if (flight->second.calls.empty()) TakeFlight(flight);
+    if (flight->second.calls.empty()) TakeFlight(flight, MeasureEnd::kAbandoned);
   }
   Finish(id, std::move(result));
 }

@@ -17,10 +17,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "lib/health/loop_sign.h"
 #include "lib/probe_policy/address_policy.h"
 #include "lib/probe_policy/probe_budget.h"
 #include "services/prober/flight.h"
 #include "services/prober/ladder.h"
+#include "services/prober/prober_counters.h"
 #include "services/prober/scamper_daemon.h"
 
 namespace perigee {
@@ -43,7 +45,7 @@ class MeasureEngine {
  public:
   using CallId = uint64_t;
   using Done = std::function<void(absl::StatusOr<Measurement>)>;
-  using OnServing = ScamperDaemon::OnServing;
+  using OnServing = std::function<void(bool)>;
 
   MeasureEngine(const MeasureOptions& options, AddressPolicy policy, const ProbeBudgetOptions& budget,
                 RunFolder folder);
@@ -63,6 +65,12 @@ class MeasureEngine {
   // Thread-safe. Ends the call with Cancelled, and the probing when nobody else waits for it.
   void Cancel(CallId call);
 
+  // Thread-safe, and as long as the engine: what it has counted, whether its loop goes round, and whether
+  // scamper takes commands.
+  const ProberCounters& counters() const { return counters_; }
+  const LifeSigns& life() const { return life_; }
+  bool scamper_up() const { return scamper_up_; }
+
  private:
   struct Call {
     MeasureTarget target;
@@ -79,10 +87,12 @@ class MeasureEngine {
   absl::Status Join(CallId id, const MeasureTarget& target, MonoTime deadline);
   absl::StatusOr<Flights::iterator> Launch(const MeasureTarget& target, MonoTime silent_at);
   void OnDeadline(CallId id);
+  void OnScamper(bool up);
   void OnFlightOver(const MeasureTarget& target, const absl::StatusOr<Measurement>& result);
   void Leave(CallId id, absl::StatusOr<Measurement> result);
   void Finish(CallId id, absl::StatusOr<Measurement> result);
-  SharedFlight TakeFlight(Flights::iterator flight);
+  SharedFlight TakeFlight(Flights::iterator flight, MeasureEnd end);
+  absl::Status Refuse(MeasureRefusal why, absl::Status status);
   MonoTime SilentAt(const MeasureTarget& target, MonoTime deadline) const;
   void Shutdown();
 
@@ -94,7 +104,12 @@ class MeasureEngine {
   std::mutex stop_mutex_;
   bool stopped_ = false;  // under stop_mutex_: nothing is posted after it is set
 
+  ProberCounters counters_;
+  LifeSigns life_;
+  std::atomic<bool> scamper_up_{false};
+
   boost::asio::io_context io_;
+  LoopSign loop_sign_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   OnServing on_serving_;
   ScamperDaemon scamper_;

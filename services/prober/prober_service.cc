@@ -5,7 +5,6 @@
 
 #include "fmt/format.h"
 #include "lib/rpc/control.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -95,7 +95,7 @@ void ScamperDaemon::OnBytes(size_t length) {
   if (run != run_) return;
   if (!status.ok()) return Fail(status);
   if (session_->attached() && !std::exchange(told_serving_, true)) {
-    spdlog::info("scamper is ready");
+    LogInfo(LogModule::kProberScamper, {}, "scamper is ready");
     on_serving_(true);
   }
   Flush();
@@ -123,6 +123,8 @@ void ScamperDaemon::WatchForHang(uint64_t acknowledged, int idle_checks) {
     if (error) return;
     const bool idle = session_->unacknowledged() > 0 && session_->acknowledged() == acknowledged;
     if (!idle && session_->attached()) backoff_.Reset();
+    session_->Ask();
+    Flush();
     WatchForHang(session_->acknowledged(), idle ? idle_checks + 1 : 0);
   }));
 }
@@ -130,7 +132,8 @@ void ScamperDaemon::WatchForHang(uint64_t acknowledged, int idle_checks) {
 void ScamperDaemon::Fail(const absl::Status& why) {
   if (std::exchange(failed_, true)) return;
   ++run_;
-  spdlog::error("{}; restarting it", std::string(why.message()));
+  const std::string reason(why.message());
+  LogError(LogModule::kProberScamper, {{"error", reason}}, "{}; restarting it", reason);
   Disconnect(absl::UnavailableError("scamper is not running; it is being restarted"));
   if (process_) {
     process_->RequestEnd();  // OnExit goes on
@@ -159,7 +162,8 @@ void ScamperDaemon::OnExit() {
 
 void ScamperDaemon::Restart() {
   const milliseconds delay = backoff_.Next();
-  spdlog::debug("scamper starts again in {} ms", delay.count());
+  LogDebug(LogModule::kProberScamper, {{"delay_ms", delay.count()}}, "scamper starts again in {} ms",
+           delay.count());
   timer_.expires_after(delay);
   timer_.async_wait(InThisRun([this](const error_code& error) {
     if (!error) StartProcess();

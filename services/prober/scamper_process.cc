@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee {
 namespace {
@@ -191,7 +191,8 @@ ScamperProcess::~ScamperProcess() {
   while ((ended = poll(&event, 1, kStopPatienceMs)) < 0 && errno == EINTR) {
   }
   if (ended == 0) {
-    spdlog::warn("scamper runs on: it has become another user, whom this process may end with CAP_KILL only");
+    LogWarning(LogModule::kProberScamper, {},
+               "scamper runs on: it has become another user, whom this process may end with CAP_KILL only");
     kill(watchdog_, SIGKILL);
   }
   Reap();

@@ -5,6 +5,7 @@
 //   > ping -U 4711 -c 1 -o 1 ADDR    < OK id-1 / MORE ... DATA 573 + {"type":"ping",...,"userid":4711,...}
 //   > halt 1                         < OK halted 1, then DATA with what was seen so far
 //   > ping ADDR-without-a-route      < ERR command not accepted
+//   > halt 4294967295                < ERR no task id--1
 //
 // OK and ERR come in the order of the commands. DATA comes when it comes, even before its OK, and carries no
 // task id: results are matched by `userid`. The count after DATA includes the newline.
@@ -39,6 +40,8 @@ struct PingCommand {
 inline constexpr std::string_view kAttachCommand = "attach format json\n";
 std::string FormatPing(const PingCommand& command);
 std::string FormatHalt(uint32_t task_id);
+// Has no effect and is rejected at once: only an answer is wanted.
+inline constexpr std::string_view kAskCommand = "halt 4294967295\n";
 
 // "OK", "OK id-7" (then with the task's id) or "OK halted 7".
 struct CommandAccepted {

@@ -37,6 +37,10 @@ void ScamperSession::Abandon(uint32_t user_id) {
   if (found != pings_.end()) found->second.done = [](const absl::StatusOr<PingResult>&) {};
 }
 
+void ScamperSession::Ask() {
+  if (commands_.empty()) Send(kAskCommand, {Kind::kHalt});
+}
+
 void ScamperSession::Finish(uint32_t user_id, absl::StatusOr<PingResult> result) {
   const auto found = pings_.find(user_id);
   if (found == pings_.end()) return;

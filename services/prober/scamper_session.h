@@ -37,6 +37,9 @@ class ScamperSession {
   // The same, and the callback will not come.
   void Abandon(uint32_t user_id);
 
+  // Sends a command that does nothing if none awaits its acknowledgement: whether scamper lives shows then.
+  void Ask();
+
   // Bytes from scamper. After an error the connection is of no use.
   absl::Status Receive(std::string_view bytes);
 

@@ -104,6 +104,19 @@ TEST_F(ScamperSessionTest, AnAbandonedPingIsHaltedAndSaysNothing) {
   EXPECT_EQ(session_.pending(), 0u);
 }
 
+TEST_F(ScamperSessionTest, WhoHasNothingToDoIsAskedForASignOfLife) {
+  session_.Ask();
+  session_.Ask();
+  EXPECT_EQ(session_.TakeOutput(), "halt 4294967295\n") << "once, until it has answered";
+  EXPECT_EQ(session_.unacknowledged(), 1u);
+  ASSERT_TRUE(session_.Receive("ERR no task id--1\n").ok());
+  EXPECT_EQ(session_.unacknowledged(), 0u);
+  Ping();
+  session_.TakeOutput();
+  session_.Ask();
+  EXPECT_EQ(session_.TakeOutput(), "") << "the ping's own answer will do";
+}
+
 TEST_F(ScamperSessionTest, FailEndsEveryPing) {
   Ping();
   Ping();

@@ -138,7 +138,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--serve-name", flags->served_names,
                   "A name to serve, or *.example.org; others are answered 421 [all names]");
   app->add_option("--metrics", flags->metrics_listen,
-                  "Address and port to serve Prometheus metrics on [nowhere]");
+                  "Address and port to serve Prometheus metrics, /healthz and /readyz on [nowhere]");
   app->add_option("--access-log", flags->access_log,
                   "A file for a line per request; SIGHUP reopens it [none]");
   app->add_option("--access-log-format", flags->access_log_format, "combined or json [combined]");
@@ -151,7 +151,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
          "The process of a running httpserver to take over from: its port is shared, it finishes what it "
          "has begun, and new connections wait for that")
       ->check(CLI::PositiveNumber);
-  AddLogLevelFlag(*app, flags->log_level);
+  AddLogFlags(*app, flags->log);
   AddLimitFlags(app, flags);
 }
 

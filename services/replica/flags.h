@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/program/program.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/limits.h"
 
@@ -39,7 +40,7 @@ struct Flags {
   std::vector<std::string> served_names;
   std::string user, group;
   int replace = 0;  // a process
-  std::string log_level = "info";
+  LogFlags log;
   std::chrono::milliseconds grace{10'000};
   Limits limits;
 };

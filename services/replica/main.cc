@@ -1,10 +1,10 @@
 // httpserver: wires flags, cache, server and control port together.
-#include <spdlog/spdlog.h>
-
+#include <atomic>
 #include <thread>
 
 #include "CLI/CLI.hpp"
 #include "lib/config/fleet.h"
+#include "lib/log/log.h"
 #include "lib/metrics/metrics_server.h"
 #include "lib/net/host.h"
 #include "lib/program/program.h"
@@ -18,6 +18,7 @@
 #include "services/replica/session/listener.h"
 #include "services/replica/settings.h"
 #include "services/replica/telemetry/http_metrics.h"
+#include "services/replica/telemetry/readiness.h"
 
 namespace perigee::replica {
 namespace {
@@ -42,27 +43,47 @@ absl::StatusOr<std::unique_ptr<TlsClient>> MakeTls(const Settings& settings) {
   return TlsClient::Create(settings.server.origin.host, settings.origin_ca);
 }
 
-// What it shows must outlive it.
-absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& settings, const Server& server,
-                                                            const Cache& cache, const AccessLog* log,
-                                                            const RefusedCalls& refused_calls) {
+// What the metrics port shows. All outlive it.
+struct Shown {
+  const Server& server;
+  const Cache& cache;
+  const ReplicaService& service;
+  const AccessLog* access_log;  // null: none is kept
+  const RefusedCalls& refused_calls;
+  const std::atomic<Phase>& phase;
+};
+
+HealthVerdict Alive(const Server& server) { return server.life().Verdict(std::chrono::steady_clock::now()); }
+
+HealthVerdict ReadinessOf(const Shown& shown) {
+  return ReplicaReadiness({.phase = shown.phase,
+                           .drained = shown.service.drained(),
+                           .connections = shown.server.Stats().connections,
+                           .disk_ok = shown.cache.Stats().disk_ok,
+                           .circuit_open = shown.server.circuit().state() != CircuitState::kClosed});
+}
+
+absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& settings, const Shown& shown) {
   if (!settings.metrics) return std::unique_ptr<MetricsServer>();
-  const auto collect = [&server, &cache, log, &refused_calls, limits = settings.server.limits,
-                        start = std::chrono::steady_clock::now()] {
+  const auto collect = [shown, limits = settings.server.limits, start = std::chrono::steady_clock::now()] {
     Counters sum;
-    server.AddUp(&sum);
+    shown.server.AddUp(&sum);
+    const CircuitBreaker& circuit = shown.server.circuit();
+    const AccessLog* log = shown.access_log;
     const auto up = std::chrono::steady_clock::now() - start;
-    return HttpMetrics(sum, {.cache = cache.Stats(),
+    return HttpMetrics(sum, {.cache = shown.cache.Stats(),
                              .max_connections = limits.max_connections,
                              .max_tunnels = limits.max_tunnels,
-                             .circuit_open = server.circuit().state() != CircuitState::kClosed,
-                             .circuit_openings = server.circuit().openings(),
+                             .circuit_open = circuit.state() != CircuitState::kClosed,
+                             .circuit_openings = circuit.openings(),
                              .log_lines_written = log == nullptr ? 0 : log->written(),
                              .log_lines_lost = log == nullptr ? 0 : log->lost(),
                              .uptime = std::chrono::duration_cast<std::chrono::seconds>(up),
-                             .refused_calls = &refused_calls});
+                             .refused_calls = &shown.refused_calls});
   };
-  return MetricsServer::Start(*settings.metrics, collect);
+  return MetricsServer::Start(*settings.metrics, {.metrics = collect,
+                                                  .alive = [shown] { return Alive(shown.server); },
+                                                  .ready = [shown] { return ReadinessOf(shown); }});
 }
 
 absl::StatusOr<Settings> ReadSettings(const Flags& flags) {
@@ -83,7 +104,7 @@ absl::StatusOr<Listening> OpenPorts(const Flags& flags, Settings* settings) {
 // From here on new connections wait here; when it returns, nothing else is the other server's any more.
 absl::Status Replace(const Flags& flags) {
   if (flags.replace == 0) return absl::OkStatus();
-  spdlog::info("taking the place of process {}", flags.replace);
+  LogInfo(LogModule::kMain, {{"pid", flags.replace}}, "taking the place of process {}", flags.replace);
   return EndAndAwait(flags.replace, kProgram, flags.grace + kReplaceSlack);
 }
 
@@ -91,12 +112,13 @@ absl::Status Replace(const Flags& flags) {
 absl::Status Reload(const Flags& flags, const Settings& running, Server& server) {
   auto next = ReadSettings(flags);
   if (!next.ok()) {
-    spdlog::error("reload refused, going on as before: {}", std::string(next.status().message()));
+    const std::string why(next.status().message());
+    LogError(LogModule::kMain, {{"error", why}}, "reload refused, going on as before: {}", why);
     return next.status();
   }
   server.SetServedNames(std::move(next->server.served_names));
   for (const std::string_view what : NeedsRestart(running, *next))
-    spdlog::warn("{} has changed: that takes a restart", what);
+    LogWarning(LogModule::kMain, {{"field", what}}, "{} has changed: that takes a restart", what);
   return absl::OkStatus();
 }
 
@@ -121,24 +143,32 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   settings->server.access_log = access_log->get();
   const auto server = Server::Serve(settings->server, *std::move(listening), **cache, clock);
   RefusedCalls refused_calls;
-  const auto metrics = StartMetrics(*settings, *server, **cache, access_log->get(), refused_calls);
-  if (!metrics.ok()) return metrics.status();
+  std::atomic<Phase> phase = Phase::kStarting;
   ReplicaService service(*server, **cache, clock);
+  const auto metrics =
+      StartMetrics(*settings, {*server, **cache, service, access_log->get(), refused_calls, phase});
+  if (!metrics.ok()) return metrics.status();
   auto control = ControlServer::Start(settings->control, settings->security, {&service}, &refused_calls);
   if (!control.ok()) return control.status();
   service.TellHealth([&control = **control](bool serving) {
     control.SetServing(kServiceName, serving);
     control.SetServing("", serving);
   });
-  spdlog::info("serving {} on port {}, control port {}", settings->server.origin.base, server->port(),
-               (*control)->port());
+  phase = Phase::kServing;
+  LogInfo(LogModule::kMain, {{"port", server->port()}, {"control_port", (*control)->port()}},
+          "serving {} on port {}, control port {}", settings->server.origin.base, server->port(),
+          (*control)->port());
 
-  const int signal = ServeUntilStopped(stop, "serving on port " + std::to_string(server->port()), [&] {
+  const auto reload = [&] {
     absl::Status reopened = *access_log == nullptr ? absl::OkStatus() : (*access_log)->Reopen();
     reopened.Update(Reload(flags, *settings, *server));
     return reopened;
-  });
-  spdlog::info("signal {}: finishing requests under way", signal);
+  };
+  const std::string status = "serving on port " + std::to_string(server->port());
+  const int signal = ServeUntilStopped(
+      stop, status, [&] { return Alive(*server); }, reload);
+  phase = Phase::kStopping;
+  LogInfo(LogModule::kMain, {{"signal", signal}}, "signal {}: finishing requests under way", signal);
   service.TellHealth(nullptr);
   (*control)->SetServing(kServiceName, false);
   (*control)->SetServing("", false);
@@ -152,7 +182,7 @@ int Main(int argc, char** argv) {
   Flags flags;
   AddFlags(&app, &flags);
   if (const auto code = ParseCommandLine(app, argc, argv)) return *code;
-  InitLogging(kProgram, flags.log_level);
+  StartLogging(flags.log);
   StopSignal stop(/*takes_reloads=*/true);
   const absl::Status status = Serve(flags, stop);
   return status.ok() ? 0 : Fail(kProgram, status);

@@ -1,12 +1,12 @@
 #include "services/replica/server.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <random>
 #include <thread>
 
+#include "lib/log/log.h"
 #include "services/replica/session/worker.h"
 
 namespace perigee::replica {
@@ -25,10 +25,11 @@ Limits ShareOf(Limits limits, size_t workers) {
 
 void LogCircuit(const CircuitBreaker::Change& change) {
   if (change.open) {
-    spdlog::warn("the origin fails ({}): it is not asked for {} ms", Name(change.why),
-                 change.hold_off.count());
+    LogWarning(LogModule::kReplicaFetch,
+               {{"error", Name(change.why)}, {"hold_off_ms", change.hold_off.count()}},
+               "the origin fails ({}): it is not asked for {} ms", Name(change.why), change.hold_off.count());
   } else {
-    spdlog::info("the origin answers again");
+    LogInfo(LogModule::kReplicaFetch, {}, "the origin answers again");
   }
 }
 
@@ -83,7 +84,8 @@ std::unique_ptr<Server> Server::Serve(ServerOptions options, Listening listening
   for (auto& sockets : listening.of_workers) {
     std::vector<int> taken;
     for (perigee::Socket& socket : sockets) taken.push_back(socket.Release());
-    server->workers_.push_back(std::make_unique<Worker>(*server->shared_, taken));
+    std::string name = fmt::format("worker {}", server->workers_.size() + 1);
+    server->workers_.push_back(std::make_unique<Worker>(*server->shared_, taken, std::move(name)));
   }
   for (const auto& worker : server->workers_) worker->Start();
   return server;
@@ -106,6 +108,8 @@ void Server::AddUp(Counters* sum) const {
 }
 
 const ClientRtts& Server::client_rtts() const { return shared_->client_rtts; }
+
+const LifeSigns& Server::life() const { return shared_->life; }
 
 const CircuitBreaker& Server::circuit() const { return shared_->origin.breaker; }
 

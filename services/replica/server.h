@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "lib/health/life_signs.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/fetch/circuit_breaker.h"
 #include "services/replica/fetch/origin_address.h"
@@ -81,6 +82,8 @@ class Server {
   void AddUp(Counters* sum) const;
   // Of the connections that have ended. As long as the server.
   const ClientRtts& client_rtts() const;
+  // Of its Workers. As long as the server.
+  const LifeSigns& life() const;
   // Whether the origin is asked at present. As long as the server.
   const CircuitBreaker& circuit() const;
 

@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <algorithm>
 
 #include "absl/cleanup/cleanup.h"
+#include "lib/log/log.h"
 #include "services/replica/fetch/origin_pool.h"
 #include "services/replica/testing/name_server.h"
 #include "services/replica/testing/server_fixture.h"
@@ -271,8 +271,7 @@ rlim_t DescriptorsInUse() {
 
 TEST_F(ServerTest, WithoutDescriptorsAcceptingPausesAndServesAgainAfterwards) {
   const auto failures = std::make_shared<LineCounter>("cannot accept a connection");
-  const auto log = spdlog::default_logger();
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", failures));
+  StartLogging(LogOptions{.sink = failures});
   Start(Answer(Ok("hello")));
   // Stored: a hit needs no descriptor but the client's. The connection stays, so that none becomes free.
   TestSocket earlier = TestSocket::ConnectTo(port());
@@ -294,7 +293,7 @@ TEST_F(ServerTest, WithoutDescriptorsAcceptingPausesAndServesAgainAfterwards) {
   }
   EXPECT_EQ(ReadResponse(client).body, "hello");
   server_.reset();
-  spdlog::set_default_logger(log);
+  StartLogging(LogOptions{});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 """docker/README.md, run as printed: nine replicas, an origin and a director under docker-compose."""
 
 import os
+import shutil
 import time
 
 import commands
@@ -34,6 +35,7 @@ def composition():
             yield
         finally:
             compose("down -v --remove-orphans", check=False)
+            shutil.rmtree(FOLDER / "me", ignore_errors=True)
 
 
 def test_all_are_healthy_soon(capsys):
@@ -68,6 +70,13 @@ def test_the_image_has_nothing_that_builds():
     assert found == "none\n"
     missing = "ldd /usr/bin/dnsserver /usr/bin/httpserver /usr/bin/prober /usr/bin/cdnctl | grep 'not found' || echo none"
     assert compose(f'exec -T dublin sh -c "{missing}"').stdout == "none\n"
+
+
+def test_control_ports_speak_tls_and_no_host_holds_the_authority():
+    plain = shell("grpcurl -plaintext 127.0.0.1:4303 list", cwd=FOLDER, check=False)
+    assert plain.returncode != 0 and "Director" not in plain.stdout
+    held = compose("exec -T dublin find /etc/perigee/keys -type f").stdout.split()
+    assert sorted(name.rpartition("/")[2] for name in held) == ["ca.pem", "cert.pem", "key.pem"]
 
 
 def of_asia():

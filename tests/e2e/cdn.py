@@ -14,12 +14,14 @@ import subprocess
 import time
 
 from in_host import python_in
+from world_lock import WorldLock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "release" / "bin"
 EARTH = ROOT / "tests" / "world" / "earth.world"
 DOMAIN = "cdn.perigee.test"
 PROBER_PORT, REPLICA_PORT, DIRECTOR_PORT = 4301, 4302, 4303
+MEASUREMENT_LOG = "measurements.log"
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 5
 
@@ -60,9 +62,12 @@ def wait_until(what, condition, timeout_s=START_TIMEOUT_S):
 
 
 class World:
-    """The emulator as a process; `select` names hosts or roles, all by default."""
+    """The emulator as a process; `select` names hosts or roles, all by default. `lock`: that the machine's one world is this
+    run's, until stop()."""
 
-    def __init__(self, select=()):
+    def __init__(self, select=(), lock=None):
+        self._lock = lock or WorldLock()
+        subprocess.run([BIN / "world", "down"], capture_output=True)  # what a run that was killed has left
         self.hosts = {
             h.name: h for h in read_hosts().values() if not select or h.name in select or h.role in select
         }
@@ -112,6 +117,7 @@ class World:
             self._process.kill()
             self._process.wait()
         subprocess.run([BIN / "world", "down"], capture_output=True)
+        self._lock.release()
 
     def use_resolver(self, host, address):
         folder = pathlib.Path(f"/etc/netns/pg-{host}")
@@ -161,6 +167,7 @@ class Cdn:
             lines.append(f'replica {{ name: "{r.name}" ipv4: "{r.ipv4}"{ipv6} location: "{r.city}" }}')
         lines.append('probe_policy { allow_special: "198.18.0.0/15" allow_special: "fd00::/8" }')
         lines.append('control { ca_file: "ca.pem" certificate_file: "cert.pem" key_file: "key.pem" }')
+        lines.append(f'dns {{ measurement_log: "{MEASUREMENT_LOG}" }}')
         if self._steering:
             lines.append(f"steering {{ {self._steering} }}")
         return "\n".join(lines) + "\n"

@@ -2,13 +2,13 @@
 
 import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import cdn as perigee  # noqa: E402
+from world_lock import WorldLock  # noqa: E402
 
 
 def _unable():
@@ -21,13 +21,15 @@ def _unable():
 
 
 @pytest.fixture(scope="session")
-def world():
+def world(request):
     if reason := _unable():
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    subprocess.run([perigee.BIN / "world", "down"], capture_output=True)
-    up = perigee.World()
+    manager = request.config.pluginmanager.getplugin("capturemanager")
+    with manager.global_and_fixture_disabled():
+        lock = WorldLock()
+    up = perigee.World(lock=lock)
     yield up
     up.stop()
 

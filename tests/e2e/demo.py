@@ -7,7 +7,6 @@ import dataclasses
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -199,7 +198,6 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the world up, and say how to look around in it")
     arguments = parser.parse_args()
-    subprocess.run([perigee.BIN / "world", "down"], capture_output=True)
     if arguments.keep:
         shutil.rmtree(KEEP_FOLDER, ignore_errors=True)
         KEEP_FOLDER.mkdir(mode=0o755)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""A prober that says SERVING and answers Measure with nonsense, a different one each time.
+"""A prober that says SERVING and answers Measure with nonsense, a different one each time; or, with an RTT, always with that.
 
-usage: lying_prober.py ADDRESS:PORT   (certificates from the working directory)
+usage: lying_prober.py ADDRESS:PORT [RTT_MICROSECONDS]   (certificates from the working directory)
 """
 
 import concurrent.futures
@@ -22,26 +22,30 @@ def field(number, value):
     return bytes(out + bytes([value]))
 
 
-LIES = itertools.cycle([
+NONSENSE = [
     b"\xff\xff\xff not a protobuf",
     field(1, 1) + field(3, 4_000_000_000),  # an RTT longer than the call
     field(1, 1),                            # measured in no time at all
     field(1, 99) + field(3, 1000),          # by no method that exists
     b"",
-])
+]
 
 
 class Liar(grpc.GenericRpcHandler):
+    def __init__(self, lies):
+        self._lies = itertools.cycle(lies)
+
     def service(self, call):
         if call.method.endswith("/Check"):
             return grpc.unary_unary_rpc_method_handler(lambda request, context: b"\x08\x01")
-        return grpc.unary_unary_rpc_method_handler(lambda request, context: next(LIES))
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: next(self._lies))
 
 
 def main():
     ca, certificate, key = (pathlib.Path(name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem"))
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-    server.add_generic_rpc_handlers([Liar()])
+    lies = [field(1, 1) + field(3, int(sys.argv[2])) + field(4, 1)] if len(sys.argv) > 2 else NONSENSE
+    server.add_generic_rpc_handlers([Liar(lies)])
     credentials = grpc.ssl_server_credentials([(key, certificate)], ca, require_client_auth=True)
     if server.add_secure_port(sys.argv[1], credentials) == 0:
         sys.exit(f"{sys.argv[1]} is not to be had")

@@ -76,7 +76,8 @@ def make_ssh_key(path):
 
 
 class Machine:
-    """`folder`: its own, on this machine; `login`: the public key that may log in, as root and as admin, who has sudo."""
+    """`folder`: its own, on this machine; `login`: the public key that may log in, as root and as admin, who has sudo. Its
+    cgroup is named after its host, which is this run's alone (world_lock.py)."""
 
     def __init__(self, world, name, folder, login, systemd=False):
         self.name, self.address, self._world = name, world.hosts[name].ipv4, world

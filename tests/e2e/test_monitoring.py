@@ -17,7 +17,7 @@ def test_each_metric_is_documented():
     documented = set(re.findall(r"^\| `(perigee_\w+)` \|", METRICS, re.M))
     assert documented
     for text in (RULES, RUNBOOK):
-        used = {re.sub(r"_bucket$", "", name) for name in re.findall(r"\bperigee_(?:dns|http)_\w+", text)}
+        used = {re.sub(r"_bucket$", "", name) for name in re.findall(r"\bperigee_(?:dns|http|prober)_\w+", text)}
         assert used <= documented
 
 

@@ -11,10 +11,12 @@ from in_host import python_in
 
 # Two replicas this close to each other are equally near: measurement itself is no finer.
 TIE_MS = 1.0
-HOLD_MS = 400
+HOLD_MS = 500
 # Scheduling and dig itself, on a busy two-core machine.
 SLACK_MS = 60
 FAILOVER_S = 3
+# What the lying prober says of every client, in microseconds.
+LIE_US = 200
 
 # Clients that other tests need as strangers to the director.
 STRANGERS = {"client-" + city for city in (
@@ -115,6 +117,42 @@ def test_a_prober_that_answers_nonsense_breaks_nothing(cdn, world):
         cdn.kill("prober", "washington", signal.SIGTERM)
         cdn.start_prober(washington)
         cdn.wait_ready()
+
+
+def test_a_prober_that_is_near_to_everybody_is_found_out(cdn, world, report):
+    washington = world.hosts["washington"]
+    cdn.kill("prober", "washington", signal.SIGTERM)
+    cdn.start("prober", "washington", sys.executable, perigee.ROOT / "tests" / "e2e" / "lying_prober.py",
+              f"{washington.ipv4}:{perigee.PROBER_PORT}", LIE_US)
+    try:
+        all_become_strangers(cdn)
+        clients = [h.name for h in world.with_role("client") if h.name not in STRANGERS]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            first = list(pool.map(lambda client: cold_at_director(cdn, client)[0], clients))
+        perigee.wait_until("it is found out", lambda: distrusted(cdn) == ["washington"])
+        far = []
+        for client in clients:
+            _, rtts = world.nearest(client)
+            best_of_others = min(rtt for name, rtt in rtts.items() if name != "washington")
+            chosen, _ = cold_at_director(cdn, client)
+            if chosen == "washington" or rtts[chosen] > best_of_others + TIE_MS:
+                far.append((client, chosen))
+        report(f"{first.count('washington')} of {len(clients)} clients were sent to the liar before it was found out")
+        assert far == [], "known clients leave it too, to the nearest of the others"
+    finally:
+        cdn.kill("prober", "washington", signal.SIGTERM)
+        cdn.start_prober(washington)
+        all_become_strangers(cdn)
+
+
+def distrusted(cdn):
+    return [row["REPLICA"] for row in cdn.status() if row["PROBER"] == "distrusted"]
+
+
+def all_become_strangers(cdn):
+    cdn.kill("dnsserver", cdn.director.name, signal.SIGTERM)
+    cdn.start_dnsserver()
+    cdn.wait_ready()
 
 
 def test_a_dead_replica_gets_no_clients_and_gets_them_back(cdn, world, report):

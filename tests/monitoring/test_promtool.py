@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 from local_dns import LocalDns  # noqa: E402
 from local_http import LocalHttp  # noqa: E402
+from local_prober import LocalProber  # noqa: E402
 
 
 def promtool(*arguments, page=None):
@@ -30,6 +31,11 @@ def test_the_page_of_dnsserver(tmp_path):
     with LocalDns(tmp_path, 'dns { metrics_listen: "METRICS" state_file: "state.sqlite" }', probers=True) as server:
         server.wait_known()
         assert promtool("check", "metrics", page=server.metrics_page()) == ""
+
+
+def test_the_page_of_the_prober(tmp_path):
+    with LocalProber(tmp_path) as prober:
+        assert promtool("check", "metrics", page=prober.metrics_page()) == ""
 
 
 def test_the_page_of_httpserver(tmp_path):

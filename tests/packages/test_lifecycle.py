@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from commands import ROOT, run
+from commands import ROOT, run, spans
 from machine import ADDRESS, CLIENT, NETWORK, Machine, at_client
 
 DEBS = ROOT / "build/release/packages"
@@ -108,6 +108,12 @@ def test_what_is_enabled_serves(machine, origin):
         assert active(machine, service) == "active", machine.sh(f"journalctl -u {service}").stdout
     machine.sh("timeout 20 sh -c 'until cdnctl status | grep -qw healthy; do sleep 0.2; done'")
     assert serves()
+
+
+@pytest.mark.parametrize("command", [span for span in spans("docs/runbook.md") if re.match("(systemctl|journalctl) ", span)])
+def test_the_runbook_looks_and_mends(machine, origin, command):
+    assert machine.sh(command).returncode == 0
+    machine.sh("timeout 20 sh -c 'until cdnctl status | grep -qw healthy; do sleep 0.2; done'")
 
 
 def test_a_client_is_measured_by_scamper_within_the_sandbox(machine):

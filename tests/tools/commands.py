@@ -32,6 +32,12 @@ def examples(page, begins=r""):
                 yield pytest.param(command, [line for line in printed.splitlines() if line != "…"], id=command)
 
 
+def spans(page):
+    """What the page's text shows as code, between ` and `, each once."""
+    text = re.sub(r"^```\n.*?^```$", "", (ROOT / page).read_text(), flags=re.M | re.S)
+    return list(dict.fromkeys(" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)))
+
+
 def replace(text, here):
     """With what `here` puts in place of a page's words; in its order."""
     for printed, ours in here.items():

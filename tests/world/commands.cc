@@ -13,8 +13,8 @@
 
 #include "fmt/format.h"
 #include "lib/base/clock.h"
+#include "lib/log/log.h"
 #include "lib/program/program.h"
-#include "spdlog/spdlog.h"
 #include "tests/world/control_protocol.h"
 #include "tests/world/control_server.h"
 #include "tests/world/emulator.h"
@@ -55,7 +55,7 @@ absl::StatusOr<World> LoadSelected(const UpOptions& options) {
 // From here to RemoveWorld whatever happens to this process, the guardian knows what to remove.
 absl::StatusOr<pid_t> Prepare(StateLock& lock, const World& world) {
   if (!StateHosts().empty()) {
-    spdlog::info("removing what an earlier world has left");
+    LogInfo(LogModule::kMain, {}, "removing what an earlier world has left");
     if (auto status = RemoveRemains(); !status.ok()) return status;
   }
   if (auto status = CheckNoNamespaces(Names(world)); !status.ok()) return status;
@@ -87,7 +87,7 @@ absl::Status BringUpAndRun(const UpOptions& options, World world, MonoTime start
   auto emulator = Emulator::BringUp(std::move(world), options.seed, *std::move(control));
   if (!emulator.ok()) return emulator.status();
   if (auto status = EnterRealTime(kRealTimePriority); !status.ok()) {
-    spdlog::warn("RTTs will be less exact: {}", std::string(status.message()));
+    LogWarning(LogModule::kMain, {}, "RTTs will be less exact: {}", std::string(status.message()));
   }
   if (auto status = SayReady(options, hosts, SystemClock().Now() - start); !status.ok()) return status;
   return emulator->Run();

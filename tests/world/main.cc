@@ -88,6 +88,5 @@ int main(int argc, char** argv) {
   AddQueries(app, options);
   AddControl(app, options);
   if (const auto exit_code = perigee::ParseCommandLine(app, argc, argv)) return *exit_code;
-  perigee::InitLogging("world");
   return Run(app, options);
 }

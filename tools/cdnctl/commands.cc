@@ -52,7 +52,7 @@ std::string_view Word(v1::Reason reason) {
     case v1::REASON_BAND:
       return "band: one of those that are as good as the nearest";
     case v1::REASON_SHED:
-      return "shed: the nearest bears no more, so the next best";
+      return "shed: the nearest bears no more or is not believed, so the next best";
     case v1::REASON_OVERRIDE:
       return "override: set for this network in the fleet file";
     default:
@@ -103,6 +103,7 @@ absl::StatusOr<Response> Call(v1::Director::StubInterface& director,
 std::string HealthOf(const v1::ReplicaRtt& row) {
   std::string health = row.healthy() ? "healthy" : "unhealthy";
   if (row.overloaded()) health += ", overloaded";
+  if (row.distrusted()) health += ", distrusted";
   return health;
 }
 
@@ -143,13 +144,13 @@ std::string StatusTable(const v1::StatusReport& report) {
   const auto& replicas = report.director().replicas();
   for (const auto& r : replicas) {
     const v1::StatsResponse* stats = StatsOf(report.replicas(), r.name());
-    rows.push_back({r.name(), r.ipv4().empty() ? "-" : r.ipv4(), r.ipv6().empty() ? "-" : r.ipv6(),
-                    r.healthy() ? "healthy" : "unhealthy", up(r.prober_healthy()), up(r.server_healthy()),
-                    std::string(Word(r.operator_state())), Ms(r.control_rtt_us()),
-                    fmt::format("{}/{}", r.distances_known(), replicas.size() - 1),
-                    fmt::to_string(r.weight()), Load(r),
-                    stats == nullptr ? "-" : Percent(stats->hits(), stats->requests()),
-                    stats == nullptr || stats->version().empty() ? "-" : stats->version()});
+    rows.push_back(
+        {r.name(), r.ipv4().empty() ? "-" : r.ipv4(), r.ipv6().empty() ? "-" : r.ipv6(),
+         r.healthy() ? "healthy" : "unhealthy", r.distrusted() ? "distrusted" : up(r.prober_healthy()),
+         up(r.server_healthy()), std::string(Word(r.operator_state())), Ms(r.control_rtt_us()),
+         fmt::format("{}/{}", r.distances_known(), replicas.size() - 1), fmt::to_string(r.weight()), Load(r),
+         stats == nullptr ? "-" : Percent(stats->hits(), stats->requests()),
+         stats == nullptr || stats->version().empty() ? "-" : stats->version()});
   }
   return FormatTable(
       {Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
@@ -265,10 +266,10 @@ Report Measure(const std::vector<Prober>& probers, const std::string& client, Fo
                                       });
   }
   answered.wait();
-  const bool all_well = AllWell(measurements);
+  const Obeyed obeyed = WhoObeyed(measurements);
   if (format == Format::kJson)
-    return {ToJson(ToMessage(measurements, &v1::ReplicaOutcome::mutable_measure)), all_well};
-  return {MeasureTable(std::move(measurements)), all_well};
+    return {ToJson(ToMessage(measurements, &v1::ReplicaOutcome::mutable_measure)), obeyed};
+  return {MeasureTable(std::move(measurements)), obeyed};
 }
 
 }  // namespace perigee::cdnctl

@@ -110,7 +110,7 @@ TEST(ExplainTable, SaysWhatIsStaleAndWhoIsOverloaded) {
   }
   EXPECT_EQ(ExplainTable("198.18.7.7", response),
             "198.18.7.7 is in 198.18.7.0/24, measured 4000 s ago and due to be measured again, and gets a\n"
-            "shed: the nearest bears no more, so the next best\n"
+            "shed: the nearest bears no more or is not believed, so the next best\n"
             "for 5 s, and for all of its /24\n"
             "\n"
             "   REPLICA  RTT ms  METHOD     HEALTH\n"

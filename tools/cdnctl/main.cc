@@ -43,9 +43,9 @@ constexpr char kExamples[] =
     "  cdnctl --director 192.0.2.1:4303 status       a director on another host\n"
     "  cdnctl config check --config cdn.textproto    is the fleet file right?\n"
     "  cdnctl status --json | jq .director.replicas  for programs: proto/perigee/v1/cdnctl.proto\n"
-    "Exit status: 0; 1 when somebody did not do as told, or was not reached; 2 when the command line or a "
-    "file "
-    "is wrong.";
+    "Exit status: 0; 1 when it was not done; 2 when the command line or a file is wrong; 3 when some "
+    "replicas "
+    "did as told and others did not, or were not reached.";
 
 // The one in the working directory, else the one that the package installs.
 std::string DefaultFleetFile() {
@@ -242,7 +242,7 @@ int Run(int argc, char** argv) {
   const auto report = RunCommand(commands, flags);
   if (!report.ok()) return Fail(kName, report.status());
   std::fputs(report->text.c_str(), stdout);
-  return report->all_well ? 0 : 1;
+  return static_cast<int>(report->obeyed);
 }
 
 }  // namespace

@@ -168,35 +168,35 @@ std::string StatsTable(const std::vector<Outcome<v1::StatsResponse>>& outcomes) 
 }  // namespace
 
 Report PurgeReport(const std::vector<Outcome<v1::PurgeResponse>>& outcomes, Format format) {
-  const bool all_well = AllWell(outcomes);
+  const Obeyed obeyed = WhoObeyed(outcomes);
   if (format == Format::kJson)
-    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_purge)), all_well};
+    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_purge)), obeyed};
   return {TableOf(outcomes, {"OBJECTS"}, [](const auto& r) { return Row{fmt::to_string(r.objects())}; }),
-          all_well};
+          obeyed};
 }
 
 Report WarmReport(const std::vector<Outcome<v1::WarmResults>>& outcomes, size_t urls, Format format) {
   const auto has_all = [](const auto& o) { return o.status.ok() && Failed(o.response) == 0; };
-  const bool all_well = std::all_of(outcomes.begin(), outcomes.end(), has_all);
-  return {format == Format::kJson ? ToJson(WarmMessage(outcomes)) : WarmTable(outcomes, urls), all_well};
+  const Obeyed obeyed = WhoObeyed(outcomes, has_all);
+  return {format == Format::kJson ? ToJson(WarmMessage(outcomes)) : WarmTable(outcomes, urls), obeyed};
 }
 
 Report StatsReport(const std::vector<Outcome<v1::StatsResponse>>& outcomes, Format format) {
-  const bool all_well = AllWell(outcomes);
+  const Obeyed obeyed = WhoObeyed(outcomes);
   if (format == Format::kJson)
-    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_stats)), all_well};
-  return {StatsTable(outcomes), all_well};
+    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_stats)), obeyed};
+  return {StatsTable(outcomes), obeyed};
 }
 
 Report DrainReport(const std::vector<Outcome<v1::DrainResponse>>& outcomes, bool resume, Format format) {
-  const bool all_well = AllWell(outcomes);
+  const Obeyed obeyed = WhoObeyed(outcomes);
   if (format == Format::kJson)
-    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_drain)), all_well};
+    return {ToJson(ToMessage(outcomes, &v1::ReplicaOutcome::mutable_drain)), obeyed};
   const auto cells = [resume](const v1::DrainResponse& r) {
     return Row{resume ? "serving" : "drained", r.was_drained() ? "drained" : "serving",
                fmt::to_string(r.connections())};
   };
-  return {TableOf(outcomes, {"NOW", "WAS", "CLIENTS"}, cells), all_well};
+  return {TableOf(outcomes, {"NOW", "WAS", "CLIENTS"}, cells), obeyed};
 }
 
 Report Purge(const std::vector<Replica>& replicas, const v1::PurgeRequest& request, const Ask& ask) {

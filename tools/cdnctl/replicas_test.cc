@@ -5,7 +5,7 @@
 namespace perigee::cdnctl {
 namespace {
 
-TEST(PurgeReport, EachReplicaHasItsLineAndOneFailureIsAFailure) {
+TEST(PurgeReport, EachReplicaHasItsLineAndOneFailureIsNotAll) {
   std::vector<Outcome<v1::PurgeResponse>> outcomes(3);
   outcomes[0].replica = "dublin";
   outcomes[0].response.set_objects(12);
@@ -17,9 +17,11 @@ TEST(PurgeReport, EachReplicaHasItsLineAndOneFailureIsAFailure) {
             "dublin        12  ok\n"
             "tokyo          -  the disk is out\n"
             "rio            -  no answer in time (--timeout)\n");
-  EXPECT_FALSE(report.all_well);
+  EXPECT_EQ(report.obeyed, Obeyed::kSome);
+  const std::vector<Outcome<v1::PurgeResponse>> failures(outcomes.begin() + 1, outcomes.end());
+  EXPECT_EQ(PurgeReport(failures, Format::kTable).obeyed, Obeyed::kNone);
   outcomes.resize(1);
-  EXPECT_TRUE(PurgeReport(outcomes, Format::kTable).all_well);
+  EXPECT_EQ(PurgeReport(outcomes, Format::kTable).obeyed, Obeyed::kAll);
 }
 
 v1::WarmResult Warmed(const char* url, v1::WarmOutcome outcome, uint32_t status, const char* detail) {
@@ -46,9 +48,9 @@ TEST(WarmReport, CountsOutcomesAndNamesWhatIsNotStored) {
             "\n"
             "REPLICA  URL  OUTCOME     STATUS  DETAIL\n"
             "dublin   /c   not-stored     200  private\n");
-  EXPECT_TRUE(report.all_well) << "what may not be stored is no failure";
+  EXPECT_EQ(report.obeyed, Obeyed::kAll) << "what may not be stored is no failure";
   *results.Add() = Warmed("/d", v1::WARM_OUTCOME_FAILED, 0, "connect");
-  EXPECT_FALSE(WarmReport(outcomes, 4, Format::kTable).all_well);
+  EXPECT_EQ(WarmReport(outcomes, 4, Format::kTable).obeyed, Obeyed::kNone);
 }
 
 TEST(WarmReport, WhatEndsEarlySaysHowFarItCame) {
@@ -58,7 +60,7 @@ TEST(WarmReport, WhatEndsEarlySaysHowFarItCame) {
   const Report report = WarmReport(outcomes, 3, Format::kTable);
   EXPECT_NE(report.text.find("1 of 3 URLs, 0 failed: no answer in time (--timeout)"), std::string::npos)
       << report.text;
-  EXPECT_FALSE(report.all_well);
+  EXPECT_EQ(report.obeyed, Obeyed::kNone);
 }
 
 TEST(WarmReport, ListsSoManyUrlsAndCountsTheRest) {
@@ -112,7 +114,7 @@ TEST(PurgeReport, AsJsonHasEveryReplicaAndEveryField) {
  ]
 }
 )");
-  EXPECT_FALSE(report.all_well);
+  EXPECT_EQ(report.obeyed, Obeyed::kSome);
 }
 
 TEST(WarmReport, AsJsonSaysWhatWasDoneBeforeAnError) {

@@ -14,10 +14,12 @@ namespace perigee::cdnctl {
 
 enum class Format { kTable, kJson };
 
-// `all_well`: everybody who was asked did as told.
+// Who of those that were asked did as told; the exit status says it.
+enum class Obeyed { kAll = 0, kNone = 1, kSome = 3 };
+
 struct Report {
   std::string text;
-  bool all_well = true;
+  Obeyed obeyed = Obeyed::kAll;
 };
 
 // What became of one replica's call. `response` counts when `status` is OK; what Warm gave before it failed
@@ -36,9 +38,16 @@ std::string ToJsonLine(const google::protobuf::Message& message);
 // Why a replica failed, in one line.
 std::string ErrorText(const absl::Status& status);
 
+template <typename Response, typename DidAll>
+Obeyed WhoObeyed(const std::vector<Outcome<Response>>& outcomes, DidAll did_all) {
+  const auto count = static_cast<size_t>(std::count_if(outcomes.begin(), outcomes.end(), did_all));
+  if (count == outcomes.size()) return Obeyed::kAll;
+  return count == 0 ? Obeyed::kNone : Obeyed::kSome;
+}
+
 template <typename Response>
-bool AllWell(const std::vector<Outcome<Response>>& outcomes) {
-  return std::all_of(outcomes.begin(), outcomes.end(), [](const auto& o) { return o.status.ok(); });
+Obeyed WhoObeyed(const std::vector<Outcome<Response>>& outcomes) {
+  return WhoObeyed(outcomes, [](const auto& o) { return o.status.ok(); });
 }
 
 // `answer` is where the response goes, such as &v1::ReplicaOutcome::mutable_purge.

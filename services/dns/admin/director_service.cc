@@ -25,7 +25,8 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Dir
     response.set_scope_length(static_cast<uint32_t>(known.scope_length));
     response.set_stale(known.stale);
   }
-  const ReplicaSet healthy = fleet.healthy(), overloaded = fleet.overloaded();
+  const ReplicaSet healthy = fleet.healthy(), overloaded = fleet.overloaded(),
+                   distrusted = fleet.distrusted();
   for (size_t i = 0; i < fleet.size(); ++i) {
     v1::ReplicaRtt& rtt = *response.add_rtts();
     rtt.set_replica(fleet.info(ToReplicaId(i)).name);
@@ -33,6 +34,7 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Dir
     rtt.set_rtt_us(static_cast<uint32_t>(row.samples[i].rtt.count()));
     rtt.set_healthy(healthy.Contains(ToReplicaId(i)));
     rtt.set_overloaded(overloaded.Contains(ToReplicaId(i)));
+    rtt.set_distrusted(distrusted.Contains(ToReplicaId(i)));
     rtt.set_operator_state(static_cast<v1::OperatorState>(fleet.operator_state(ToReplicaId(i))));
   }
   return response;

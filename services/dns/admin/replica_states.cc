@@ -1,7 +1,7 @@
 #include "services/dns/admin/replica_states.h"
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee::dns {
 
@@ -22,8 +22,9 @@ absl::StatusOr<v1::SetReplicaStateResponse> SetReplicaState(const v1::SetReplica
   }
   const OperatorState previous = fleet.operator_state(*id);
   fleet.SetOperatorState(*id, state);
-  spdlog::warn("replica {} is set to {} by an operator, from {}", request.replica(), Word(state),
-               Word(previous));
+  LogWarning(LogModule::kDnsAdmin, {{"replica", request.replica()}, {"state", Word(state)}},
+             "replica {} is set to {} by an operator, from {}", request.replica(), Word(state),
+             Word(previous));
   v1::SetReplicaStateResponse response;
   response.set_previous(static_cast<v1::OperatorState>(previous));
   return response;
@@ -33,6 +34,7 @@ void FillLoadAndState(const FleetState& fleet, ReplicaId id, v1::ReplicaState* s
   state->set_operator_state(static_cast<v1::OperatorState>(fleet.operator_state(id)));
   state->set_requests_per_second(fleet.load(id));
   state->set_overloaded(fleet.overloaded().Contains(id));
+  state->set_distrusted(fleet.distrusted().Contains(id));
   state->set_weight(fleet.info(id).weight);
 }
 

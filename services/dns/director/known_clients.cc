@@ -42,7 +42,7 @@ bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* know
   }
   MapHit hit;
   if (!map_.Find(client.prefix, &hit)) return false;
-  if (!HomeIsUsable(hit.decision.replica, fleet_.size(), healthy, fleet_.overloaded()) ||
+  if (!HomeIsUsable(hit.decision.replica, fleet_.size(), healthy, fleet_.avoided()) ||
       !HomeHolds(hit.decision, hit.rules, options_.rules, rules_fingerprint_)) {
     return Anew(client, now, known);
   }
@@ -62,7 +62,7 @@ bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* know
 ChoiceInputs KnownClients::InputsFor(const ClientKey& client, const MapRow& row) const {
   return {.samples = {row.samples.data(), fleet_.size()},
           .healthy = fleet_.healthy(),
-          .overloaded = fleet_.overloaded(),
+          .avoided = fleet_.avoided(),
           .prefix = client.prefix};
 }
 

@@ -75,10 +75,8 @@ void SteeringDirector::AddAddresses(ReplicaId replica, SteeredAnswer* answer) co
 void SteeringDirector::AddFurther(const ClientKey& client, const Decision& decision,
                                   std::span<const Sample> samples, SteeredAnswer* answer) const {
   if (decision.reason == Reason::kOverride || answer->replica.empty()) return;
-  const ChoiceInputs inputs{.samples = samples,
-                            .healthy = fleet_.healthy(),
-                            .overloaded = fleet_.overloaded(),
-                            .prefix = client.prefix};
+  const ChoiceInputs inputs{
+      .samples = samples, .healthy = fleet_.healthy(), .avoided = fleet_.avoided(), .prefix = client.prefix};
   std::array<ReplicaId, kMaxAnswerAddresses> ranked;
   const std::span<ReplicaId> wanted(ranked.data(), std::min(options_.addresses_per_answer, ranked.size()));
   const size_t count = Ranked(inputs, options_.rules, decision.replica, wanted);

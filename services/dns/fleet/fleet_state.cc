@@ -33,7 +33,7 @@ bool IsOverloaded(uint32_t requests_per_second, uint32_t limit, bool was_overloa
   return was_overloaded && uint64_t{requests_per_second} * 10 >= uint64_t{limit} * 9;
 }
 
-FleetState::FleetState(std::vector<ReplicaInfo> replicas)
+FleetState::FleetState(std::vector<ReplicaInfo> replicas, const FleetState* previous)
     : replicas_(std::move(replicas)),
       load_(replicas_.size()),
       control_rtt_us_(replicas_.size()),
@@ -41,6 +41,7 @@ FleetState::FleetState(std::vector<ReplicaInfo> replicas)
       distance_us_(replicas_.size() * replicas_.size()) {
   assert(!replicas_.empty() && replicas_.size() <= kMaxReplicas);
   for (auto& up : up_) up = ReplicaSet::All(size()).bits();
+  if (previous != nullptr) Inherit(*previous);
 }
 
 void FleetState::SetBit(Bits& bits, ReplicaId id, bool to) {
@@ -80,11 +81,11 @@ void FleetState::InheritReplica(ReplicaId id, const FleetState& previous, Replic
   for (const Part part : {Part::kProber, Part::kServer}) SetUp(part, id, previous.up(part).Contains(old));
   SetControlRtt(id, previous.control_rtt(old), previous.least_control_rtt(old));
   SetOverloaded(id, previous.overloaded().Contains(old));
+  SetDistrusted(id, previous.distrusted().Contains(old));
   SetLoad(id, previous.load(old));
 }
 
 void FleetState::Inherit(const FleetState& previous) {
-  const ReplicaDistances distances = previous.distances();
   std::vector<std::optional<ReplicaId>> same(size());
   for (size_t i = 0; i < size(); ++i) {
     const ReplicaId id = ToReplicaId(i);
@@ -95,7 +96,9 @@ void FleetState::Inherit(const FleetState& previous) {
     InheritReplica(id, previous, *old);
     same[i] = old;
     for (size_t other = 0; other < i; ++other) {
-      if (same[other]) SetDistance(id, ToReplicaId(other), distances.Between(*old, *same[other]));
+      if (!same[other]) continue;
+      SetDistance(id, ToReplicaId(other), previous.Distance(Index(*old), Index(*same[other])));
+      SetDistance(ToReplicaId(other), id, previous.Distance(Index(*same[other]), Index(*old)));
     }
   }
 }
@@ -105,20 +108,19 @@ void FleetState::SetControlRtt(ReplicaId id, Rtt most, Rtt least) {
   least_control_rtt_us_[Index(id)].store(least.count(), std::memory_order_relaxed);
 }
 
-ReplicaDistances FleetState::distances() const {
+ReplicaDistances FleetState::Distances(bool longer) const {
   ReplicaDistances distances(size());
   for (size_t a = 0; a < size(); ++a) {
     for (size_t b = a + 1; b < size(); ++b) {
-      const Rtt rtt(distance_us_[a * size() + b].load(std::memory_order_relaxed));
-      distances.Set(ToReplicaId(a), ToReplicaId(b), rtt);
+      const auto [least, most] = std::minmax({Distance(a, b), Distance(b, a)});
+      distances.Set(ToReplicaId(a), ToReplicaId(b), longer || least == Rtt::zero() ? most : least);
     }
   }
   return distances;
 }
 
-void FleetState::SetDistance(ReplicaId a, ReplicaId b, Rtt rtt) {
-  const auto [low, high] = std::minmax({Index(a), Index(b)});
-  distance_us_[low * size() + high].store(rtt.count(), std::memory_order_relaxed);
+void FleetState::SetDistance(ReplicaId from, ReplicaId to, Rtt rtt) {
+  distance_us_[Index(from) * size() + Index(to)].store(rtt.count(), std::memory_order_relaxed);
 }
 
 }  // namespace perigee::dns

@@ -44,16 +44,12 @@ bool IsOverloaded(uint32_t requests_per_second, uint32_t limit, bool was_overloa
 class FleetState {
  public:
   // 1 to kMaxReplicas replicas. Until the heartbeat knows better, all are healthy and their distances
-  // unknown.
-  explicit FleetState(std::vector<ReplicaInfo> replicas);
+  // unknown; but of the replicas that `previous` has too it takes over what is known: an operator's state by
+  // name; health, control RTT, load, trust and distances only where the addresses are the same too.
+  explicit FleetState(std::vector<ReplicaInfo> replicas, const FleetState* previous = nullptr);
 
   size_t size() const { return replicas_.size(); }
   const ReplicaInfo& info(ReplicaId id) const { return replicas_[Index(id)]; }
-
-  // Takes over what `previous` knows of the replicas that both have: an operator's state by name; health,
-  // control RTT, load and distances only where the addresses are the same too. Before anyone else writes to
-  // this.
-  void Inherit(const FleetState& previous);
 
   // By name; nothing when there is none.
   std::optional<ReplicaId> Find(std::string_view name) const;
@@ -74,6 +70,13 @@ class FleetState {
   ReplicaSet overloaded() const { return Load(overloaded_); }
   void SetOverloaded(ReplicaId id, bool overloaded) { SetBit(overloaded_, id, overloaded); }
 
+  // Replicas whose prober says what cannot be (credibility.h).
+  ReplicaSet distrusted() const { return Load(distrusted_); }
+  void SetDistrusted(ReplicaId id, bool distrusted) { SetBit(distrusted_, id, distrusted); }
+
+  // Replicas that are given clients only when there is nobody else: overloaded or distrusted.
+  ReplicaSet avoided() const { return ReplicaSet::FromBits(overloaded().bits() | distrusted().bits()); }
+
   // Requests per second, as last reported; 0 while unknown. Setting it sets `overloaded` too. Set by one
   // thread.
   uint32_t load(ReplicaId id) const { return load_[Index(id)].load(std::memory_order_relaxed); }
@@ -90,9 +93,12 @@ class FleetState {
   void SetControlRtt(ReplicaId id, Rtt most, Rtt least);
   void SetControlRtt(ReplicaId id, Rtt rtt) { SetControlRtt(id, rtt, rtt); }
 
-  // Replica to replica; zero while unknown.
-  ReplicaDistances distances() const;
-  void SetDistance(ReplicaId a, ReplicaId b, Rtt rtt);
+  // Replica to replica; zero while unknown. Each of two measures the other, and the shorter time is nearer to
+  // the truth; the longer one is the one that a single liar cannot have shortened.
+  ReplicaDistances distances() const { return Distances(/*longer=*/false); }
+  ReplicaDistances longer_distances() const { return Distances(/*longer=*/true); }
+  // As `from` measured it.
+  void SetDistance(ReplicaId from, ReplicaId to, Rtt rtt);
 
  private:
   using Bits = std::atomic<uint64_t>;
@@ -100,14 +106,19 @@ class FleetState {
     return ReplicaSet::FromBits(bits.load(std::memory_order_relaxed));
   }
   static void SetBit(Bits& bits, ReplicaId id, bool to);
+  void Inherit(const FleetState& previous);
   void InheritReplica(ReplicaId id, const FleetState& previous, ReplicaId old);
+  ReplicaDistances Distances(bool longer) const;
+  Rtt Distance(size_t from, size_t to) const {
+    return Rtt(distance_us_[from * size() + to].load(std::memory_order_relaxed));
+  }
 
   const std::vector<ReplicaInfo> replicas_;
   std::array<Bits, 2> up_;  // by Part
-  Bits drained_{0}, forced_{0}, overloaded_{0};
+  Bits drained_{0}, forced_{0}, overloaded_{0}, distrusted_{0};
   std::vector<std::atomic<uint32_t>> load_;
   std::vector<std::atomic<int64_t>> control_rtt_us_, least_control_rtt_us_;
-  std::vector<std::atomic<int64_t>> distance_us_;  // [a * size + b], a < b
+  std::vector<std::atomic<int64_t>> distance_us_;  // [from * size + to]
 };
 
 }  // namespace perigee::dns

@@ -169,8 +169,8 @@ TEST(FleetState, InheritsWhatIsKnownOfReplicasThatStay) {
   FleetState fleet({{.name = "b", .ipv4 = at2},
                     {.name = "new", .ipv4 = elsewhere},
                     {.name = "moved", .ipv4 = *IpAddress::Parse("192.0.2.33")},
-                    {.name = "a", .ipv4 = at1, .max_requests_per_second = 160}});
-  fleet.Inherit(old);
+                    {.name = "a", .ipv4 = at1, .max_requests_per_second = 160}},
+                   &old);
   const ReplicaId b = ToReplicaId(0), fresh = ToReplicaId(1), moved = ToReplicaId(2), a = ToReplicaId(3);
   EXPECT_FALSE(fleet.up(Part::kServer).Contains(a));
   EXPECT_EQ(fleet.operator_state(a), OperatorState::kDrain);

@@ -2,7 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee::dns {
 
@@ -55,9 +55,11 @@ void Heartbeat::OnReport(Peer& peer, const HealthReport& report) {
   if (peer.pulse.up() == was_up) return;
   fleet_.SetUp(peer.part, peer.replica, peer.pulse.up());
   const ReplicaInfo& info = fleet_.info(peer.replica);
-  spdlog::warn("{} of replica {} ({}) is {}", peer.part == Part::kProber ? "prober" : "httpserver", info.name,
-               (peer.part == Part::kProber ? info.prober : info.control).ToString(),
-               peer.pulse.up() ? "up" : "down");
+  const std::string_view part = peer.part == Part::kProber ? "prober" : "httpserver";
+  const std::string_view now = peer.pulse.up() ? "up" : "down";
+  LogWarning(LogModule::kDnsFleet, {{"replica", info.name}, {"part", part}, {"state", now}},
+             "{} of replica {} ({}) is {}", part, info.name,
+             (peer.part == Part::kProber ? info.prober : info.control).ToString(), now);
 }
 
 }  // namespace perigee::dns

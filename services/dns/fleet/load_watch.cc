@@ -5,9 +5,9 @@
 #include <mutex>
 #include <utility>
 
+#include "lib/log/log.h"
 #include "lib/rpc/call_group.h"
 #include "perigee/v1/replica.grpc.pb.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee::dns {
 
@@ -83,7 +83,8 @@ class LoadWatch::Watcher final : public grpc::ClientReadReactor<v1::WatchReport>
       const std::lock_guard lock(peer_.mutex);
       peer_.watcher = nullptr;
     }
-    spdlog::debug("watch of replica {} ended: {}", Index(peer_.replica), status.error_message());
+    LogDebug(LogModule::kDnsFleet, {{"replica_index", Index(peer_.replica)}}, "watch of replica {} ended: {}",
+             Index(peer_.replica), status.error_message());
     owner_.Post(&LoadWatch::OnEnd, peer_);
     delete this;
   }
@@ -163,9 +164,10 @@ void LoadWatch::OnReport(Peer& peer) {
   const bool is = fleet_.overloaded().Contains(peer.replica);
   if (is == was) return;
   const ReplicaInfo& info = fleet_.info(peer.replica);
-  spdlog::warn("replica {} {}: {} requests/s, its limit is {}", info.name,
-               is ? "is overloaded" : "bears new clients again", fleet_.load(peer.replica),
-               info.max_requests_per_second);
+  const uint32_t load = fleet_.load(peer.replica);
+  LogWarning(LogModule::kDnsFleet, {{"replica", info.name}, {"requests_per_second", load}},
+             "replica {} {}: {} requests/s, its limit is {}", info.name,
+             is ? "is overloaded" : "bears new clients again", load, info.max_requests_per_second);
 }
 
 void LoadWatch::OnEnd(Peer& peer) {

@@ -28,10 +28,10 @@ ReplicaInfo InfoFrom(const v1::ReplicaConfig& config) {
   return info;
 }
 
-FleetState FleetFrom(const v1::FleetConfig& config) {
+std::vector<ReplicaInfo> InfosFrom(const v1::FleetConfig& config) {
   std::vector<ReplicaInfo> infos;
   for (const auto& replica : config.replica()) infos.push_back(InfoFrom(replica));
-  return FleetState(std::move(infos));
+  return infos;
 }
 
 FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s, const ChoiceRules& rules) {
@@ -124,6 +124,7 @@ std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::F
   };
   compare("dns.metrics_listen", before.dns().metrics_listen() == after.dns().metrics_listen());
   compare("dns.decision_log", before.dns().decision_log() == after.dns().decision_log());
+  compare("dns.measurement_log", before.dns().measurement_log() == after.dns().measurement_log());
   compare("dns.state_file", before.dns().state_file() == after.dns().state_file());
   compare("control", google::protobuf::util::MessageDifferencer::Equals(before.control(), after.control()));
   return names;
@@ -132,7 +133,7 @@ std::vector<std::string> NeedsRestart(const v1::FleetConfig& before, const v1::F
 Generation::Generation(Configuration configuration, const Surroundings& surroundings,
                        std::shared_ptr<RttMap> map, const Generation* previous)
     : configuration_(std::move(configuration)),
-      fleet_(FleetFrom(configuration_.fleet)),
+      fleet_(InfosFrom(configuration_.fleet), previous == nullptr ? nullptr : &previous->fleet_),
       map_(std::move(map)),
       permit_(PolicyFrom(configuration_.fleet.probe_policy(), surroundings.own_addresses),
               BudgetFrom(configuration_.fleet.probe_policy()), surroundings.counters),
@@ -142,13 +143,12 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
           surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules), fleet_,
           *map_, probers_, surroundings.clock,
           [this](const IpAddress& client, MonoTime now) { return permit_.Ask(client, now); },
-          surroundings.counters),
+          surroundings.counters, surroundings.measurements),
       probers_(probers_at_),
-      survey_(surroundings.loop, fleet_, probers_),
+      survey_(surroundings.loop, fleet_, probers_, surroundings.clock, surroundings.measurements),
       clients_(*map_, fleet_, options()),
       steering_(clients_, fleet_, measurement_, options()),
       authority_(MakeAuthority(surroundings)) {
-  if (previous != nullptr) fleet_.Inherit(previous->fleet_);
   heartbeat_.emplace(surroundings.loop, fleet_, probers_at_, servers_at_,
                      PulseOptionsFrom(config().steering()));
   load_watch_.emplace(surroundings.loop, fleet_, servers_at_,

@@ -35,6 +35,7 @@ struct Surroundings {
   std::vector<CookieSecret> process_secrets;  // where no secret file is given
   std::chrono::milliseconds tcp_idle_timeout{};
   MeasurementCounters* counters = nullptr;  // null: nobody counts
+  MeasurementLog* measurements = nullptr;   // null: nobody writes them down
 };
 
 // A fleet file that has been found good in every part.

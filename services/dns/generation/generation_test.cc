@@ -91,8 +91,8 @@ TEST(NeedsRestart, NamesWhatTheProcessBoundOrOpenedAtItsStart) {
   };
   EXPECT_THAT(changed("dns { identity: 'x' } zone { name: 'else.org' }"), IsEmpty());
   EXPECT_THAT(changed("dns { metrics_listen: '127.0.0.1:9353' }"), ElementsAre("dns.metrics_listen"));
-  EXPECT_THAT(changed("dns { decision_log: 'x' state_file: 'y' }"),
-              ElementsAre("dns.decision_log", "dns.state_file"));
+  EXPECT_THAT(changed("dns { decision_log: 'x' measurement_log: 'z' state_file: 'y' }"),
+              ElementsAre("dns.decision_log", "dns.measurement_log", "dns.state_file"));
   EXPECT_THAT(changed("control { ca_file: 'a' certificate_file: 'b' key_file: 'c' }"),
               ElementsAre("control"));
 }

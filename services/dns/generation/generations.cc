@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "lib/config/fleet_parts.h"
+#include "lib/log/log.h"
 #include "services/dns/admin/replica_states.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee::dns {
 namespace asio = boost::asio;
@@ -19,6 +19,8 @@ namespace {
 constexpr auto kRetireInterval = std::chrono::milliseconds(200);
 // What the loop puts into a map at a time: it measures meanwhile.
 constexpr size_t kRowsPerPut = 4096;
+
+constexpr LogModule kLog = LogModule::kDnsGeneration;
 
 void RunLoop(asio::io_context& loop) {
   const auto work = asio::make_work_guard(loop);
@@ -54,13 +56,16 @@ Generations::Generations(const GenerationsOptions& options, const Clock& clock,
     : options_(options),
       clock_(clock),
       counters_(options.counters == nullptr ? unread_ : *options.counters),
+      loop_sign_(loop_, (options.life == nullptr ? unread_life_ : *options.life)
+                            .Add("the measuring loop", std::chrono::steady_clock::now())),
       surroundings_{.clock = clock,
                     .loop = loop_,
                     .credentials = std::move(credentials),
                     .own_addresses = options.own_addresses,
                     .process_secrets = {RandomCookieSecret()},
                     .tcp_idle_timeout = options.tcp_idle_timeout,
-                    .counters = &counters_.measurement},
+                    .counters = &counters_.measurement,
+                    .measurements = options.measurements},
       authority_(std::make_shared<const Authority>()) {}
 
 Generations::~Generations() {
@@ -93,12 +98,13 @@ absl::Status Generations::Begin(Configuration configuration) {
     if (!states.ok()) return states.status();
     operator_states_ = *std::move(states);
   }
+  loop_sign_.Start();
   loop_thread_ = std::thread([this] { RunLoop(loop_); });
   operations_thread_ = std::thread([this] { RunLoop(operations_); });
   auto first = MakeOnLoop(std::move(configuration), map, nullptr);
   if (operator_states_ != nullptr) {
     if (absl::Status status = operator_states_->Load(first->fleet()); !status.ok())
-      spdlog::warn("{}", status.ToString());
+      LogWarning(kLog, {}, "{}", status.ToString());
   }
   Serve(std::move(first));
   counters_.reloads.Started(clock_.WallNow());
@@ -177,7 +183,7 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
     auto next = MakeOnLoop(*std::move(configuration), std::move(map), before.get());
     if (operator_states_ != nullptr) {
       if (absl::Status status = operator_states_->Load(next->fleet()); !status.ok())
-        spdlog::warn("{}", status.ToString());
+        LogWarning(kLog, {}, "{}", status.ToString());
     }
     Serve(std::move(next));
   }
@@ -211,7 +217,7 @@ void Generations::SaveCurrentMap() {
   counters_.saves.failures.Add();
   if (save_warnings_.Due(clock_.Now())) {
     const std::string why(status.message());
-    spdlog::warn("the new map is not saved: {}; it is tried again each second", why);
+    LogWarning(kLog, {{"error", why}}, "the new map is not saved: {}; it is tried again each second", why);
   }
   save_timer_.expires_after(kSaveRetryInterval);
   save_timer_.async_wait([this](boost::system::error_code error) {

@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/published.h"
+#include "lib/health/loop_sign.h"
 #include "services/dns/admin/director_service.h"
 #include "services/dns/generation/generation.h"
 #include "services/dns/generation/map_copy.h"
@@ -36,7 +37,9 @@ struct GenerationsOptions {
   bool insecure_control = false;
   std::vector<IpAddress> own_addresses;
   std::chrono::milliseconds tcp_idle_timeout{10'000};
-  ServerCounters* counters = nullptr;  // must outlive the generations; null: nobody counts
+  ServerCounters* counters = nullptr;      // must outlive the generations; null: nobody counts
+  MeasurementLog* measurements = nullptr;  // the same
+  LifeSigns* life = nullptr;  // where the measuring loop shows that it goes round; must outlive them
 };
 
 class Generations final : public DirectorBackend {
@@ -85,7 +88,9 @@ class Generations final : public DirectorBackend {
   const Clock& clock_;
   ServerCounters unread_;
   ServerCounters& counters_;
-  boost::asio::io_context loop_{1};        // of measuring and health
+  LifeSigns unread_life_;
+  boost::asio::io_context loop_{1};  // of measuring and health
+  LoopSign loop_sign_;
   boost::asio::io_context operations_{1};  // of reloads and retirements: may wait for the loop
   std::unique_ptr<StateFile> state_file_;
   std::unique_ptr<OperatorStates> operator_states_;

@@ -24,7 +24,9 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kAcceptPause{20};
 constexpr int kSingleThreaded = 1;
 // How often the thread lets go of what has been replaced.
-constexpr std::chrono::seconds kLookAroundInterval{1};
+constexpr std::chrono::seconds kLookAroundInterval = kLifeSignInterval;
+
+MonoTime Now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
@@ -34,6 +36,7 @@ class TcpServer {
   TcpServer(const TcpOptions& options, std::unique_ptr<Responder> responder)
       : options_(options),
         counters_(options.counters == nullptr ? unread_ : *options.counters),
+        life_((options.life == nullptr ? unread_life_ : *options.life).Add("the TCP loop", Now())),
         responder_(std::move(responder)),
         table_(options.max_connections, options.max_connections_per_client),
         scratch_(AnswerCapacity(Transport::kTcp)),
@@ -65,6 +68,7 @@ class TcpServer {
     while (!stopping_) {
       look_around_.expires_after(kLookAroundInterval);
       co_await look_around_.async_wait(kAwait);
+      life_.Give(Now());
       responder_->Refresh();
     }
   }
@@ -131,6 +135,8 @@ class TcpServer {
   const TcpOptions options_;
   TcpCounters unread_;
   TcpCounters& counters_;
+  LifeSigns unread_life_;
+  LifeSign& life_;
   const std::unique_ptr<Responder> responder_;
   std::weak_ptr<TcpServer> self_;
   ConnectionTable table_;

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/health/life_signs.h"
 #include "services/dns/listener/socket.h"
 #include "services/dns/responder/responder.h"
 #include "services/dns/telemetry/server_counters.h"
@@ -27,6 +28,7 @@ struct TcpOptions {
   size_t max_connections_per_client = 64;
   size_t max_parked_per_connection = 64;
   TcpCounters* counters = nullptr;  // must outlive the listener; null: nobody counts
+  LifeSigns* life = nullptr;        // where its loop shows that it goes round; must outlive the listener
 };
 
 class TcpServer;

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "fmt/format.h"
 #include "lib/service/urgency.h"
 #include "services/dns/listener/udp_batch.h"
 
@@ -32,8 +33,13 @@ bool SendParked(const Socket& socket, ReplyPath& path, std::span<const uint8_t> 
 
 class UdpListener::Worker {
  public:
-  Worker(std::shared_ptr<Socket> socket, bool passed, bool realtime, std::unique_ptr<Responder> responder)
-      : socket_(std::move(socket)), passed_(passed), realtime_(realtime), responder_(std::move(responder)) {}
+  Worker(std::shared_ptr<Socket> socket, bool passed, bool realtime, LifeSign& life,
+         std::unique_ptr<Responder> responder)
+      : socket_(std::move(socket)),
+        passed_(passed),
+        realtime_(realtime),
+        life_(life),
+        responder_(std::move(responder)) {}
 
   void AskToStop() {
     stopping_ = true;
@@ -59,9 +65,11 @@ class UdpListener::Worker {
       const int count = batch_.Receive(socket_->fd());
       if (count > 0) {
         const MonoTime now = std::chrono::steady_clock::now();
+        life_.Give(now);
         urgency.Review(now);
         HandleBatch(count, now);
       } else if (errno == EAGAIN) {
+        life_.Give(std::chrono::steady_clock::now());
         responder_->Refresh();
       } else if (errno != EINTR) {
         std::this_thread::sleep_for(kErrorPause);
@@ -114,6 +122,7 @@ class UdpListener::Worker {
   // Shared for as long as a parked answer is being sent, and no longer.
   const std::shared_ptr<Socket> socket_;
   const bool passed_, realtime_;
+  LifeSign& life_;
   const std::unique_ptr<Responder> responder_;
   UdpBatch batch_;
   std::array<Reading, kTogether> readings_;
@@ -139,21 +148,24 @@ absl::StatusOr<std::unique_ptr<UdpListener>> UdpListener::Start(const UdpOptions
     if (!port.ok()) return port.status();
     ports.push_back(*std::move(port));
   }
-  return Serve(std::move(ports), options.threads_per_address, false, responders);
+  return Serve(std::move(ports), options, responders);
 }
 
-std::unique_ptr<UdpListener> UdpListener::Serve(std::vector<OpenPort> ports, int threads_per_address,
-                                                bool realtime, const ResponderFactory& responders) {
+std::unique_ptr<UdpListener> UdpListener::Serve(std::vector<OpenPort> ports, const UdpOptions& options,
+                                                const ResponderFactory& responders) {
   std::unique_ptr<UdpListener> listener(new UdpListener);
+  LifeSigns& life = options.life == nullptr ? listener->unread_ : *options.life;
   for (OpenPort& port : ports) {
     listener->endpoints_.push_back(port.endpoint);
     std::vector<std::shared_ptr<Socket>> sockets;
     for (Socket& socket : port.sockets) sockets.push_back(std::make_shared<Socket>(std::move(socket)));
     const size_t threads =
-        std::max(sockets.size(), static_cast<size_t>(ThreadsPerAddress(threads_per_address)));
+        std::max(sockets.size(), static_cast<size_t>(ThreadsPerAddress(options.threads_per_address)));
     for (size_t i = 0; i < threads; ++i) {
-      listener->workers_.push_back(
-          std::make_unique<Worker>(sockets[i % sockets.size()], port.passed, realtime, responders()));
+      LifeSign& sign = life.Add(fmt::format("UDP thread {} of {}", i + 1, port.endpoint.ToString()),
+                                std::chrono::steady_clock::now());
+      listener->workers_.push_back(std::make_unique<Worker>(sockets[i % sockets.size()], port.passed,
+                                                            options.realtime, sign, responders()));
     }
   }
   for (const auto& worker : listener->workers_) worker->Start();

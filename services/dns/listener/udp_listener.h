@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
+#include "lib/health/life_signs.h"
 #include "services/dns/listener/socket.h"
 #include "services/dns/responder/responder.h"
 
@@ -23,6 +24,8 @@ int ThreadsPerAddress(int threads_per_address);
 struct UdpOptions {
   std::vector<IpEndpoint> addresses;  // port 0 takes a free one
   int threads_per_address = 0;        // 0: as many as there are cores
+  bool realtime = false;              // threads go first while they are modest (urgency.h)
+  LifeSigns* life = nullptr;          // where each thread shows that it goes round; outlives the listener
 };
 
 class UdpListener {
@@ -32,10 +35,10 @@ class UdpListener {
   static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options,
                                                             const ResponderFactory& responders);
 
-  // Serves ports that are open already, with `threads_per_address` threads each (0 as above), or one per
-  // socket where there are more. `realtime`: its threads go first while they are modest (urgency.h).
-  static std::unique_ptr<UdpListener> Serve(std::vector<OpenPort> ports, int threads_per_address,
-                                            bool realtime, const ResponderFactory& responders);
+  // Serves ports that are open already, in place of those of `options`; with one thread per socket where
+  // there are more sockets than threads_per_address.
+  static std::unique_ptr<UdpListener> Serve(std::vector<OpenPort> ports, const UdpOptions& options,
+                                            const ResponderFactory& responders);
 
   // Ends the threads and closes the sockets. Answers still parked are dropped. Threads on passed sockets take
   // up to a second to notice.
@@ -48,6 +51,7 @@ class UdpListener {
   class Worker;
   UdpListener();
 
+  LifeSigns unread_;
   std::vector<IpEndpoint> endpoints_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -130,6 +130,25 @@ TEST(UdpListener, NamesThePortThatIsInUse) {
               HasSubstr("cannot listen on UDP " + server.endpoint().ToString() + ": Address already in use"));
 }
 
+TEST(UdpListener, EachThreadShowsThatItGoesRound) {
+  LifeSigns life;
+  FakeSteering steering(AnswerV4("198.18.0.7"));
+  testing::Desk desk(&steering);
+  const auto listener = UdpListener::Start(
+      {.addresses = {At("127.0.0.1:0")}, .threads_per_address = 1, .life = &life}, desk.factory());
+  ASSERT_TRUE(listener.ok());
+  const IpEndpoint endpoint = (*listener)->endpoints().at(0);
+  const MonoTime asked = std::chrono::steady_clock::now();
+  UdpClient client(endpoint);
+  client.Send(MakeQuery({.name = "cdn.example.org"}));
+  ASSERT_TRUE(client.Receive().has_value());
+  EXPECT_TRUE(life.Verdict(asked + kLifeSignLimit).ok()) << "a sign came with the query";
+  const HealthVerdict stuck = life.Verdict(asked + std::chrono::hours(1));
+  ASSERT_EQ(stuck.failures.size(), 1u);
+  EXPECT_THAT(stuck.failures[0],
+              HasSubstr("UDP thread 1 of " + endpoint.ToString() + " has been stuck for 3"));
+}
+
 TEST(UdpListener, FreesItsPortAtItsEnd) {
   auto server = std::make_unique<Server>(std::vector{At("127.0.0.1:0")});
   const IpEndpoint endpoint = server->endpoint();
@@ -149,7 +168,7 @@ struct Parent {
   std::unique_ptr<UdpListener> Serve(const ResponderFactory& responders) const {
     std::vector<OpenPort> ports;
     ports.push_back(Pass());
-    return UdpListener::Serve(std::move(ports), 2, false, responders);
+    return UdpListener::Serve(std::move(ports), {.addresses = {}, .threads_per_address = 2}, responders);
   }
 
   Socket socket;

@@ -12,19 +12,22 @@ IpAddress AddressOf(const ReplicaInfo& info) { return info.ipv4 ? *info.ipv4 : *
 
 }  // namespace
 
-DistanceSurvey::DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers)
-    : loop_(loop), fleet_(fleet), probers_(probers), timer_(loop) {
+DistanceSurvey::DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers,
+                               const Clock& clock, MeasurementLog* log)
+    : loop_(loop), fleet_(fleet), probers_(probers), clock_(clock), log_(log), timer_(loop) {
   boost::asio::post(loop_, life_.Guard([this] { StartRound(); }));
 }
 
 void DistanceSurvey::StartRound() {
   rows_under_way_ = fleet_.size();
-  for (size_t from = 0; from < fleet_.size(); ++from) Measure(from, from + 1);
+  rows_.assign(fleet_.size(), {});
+  for (size_t from = 0; from < fleet_.size(); ++from) Measure(from, 0);
 }
 
 void DistanceSurvey::Measure(size_t from, size_t to) {
   if (stopped_.load(std::memory_order_relaxed)) return;
-  if (to == fleet_.size()) return EndRow();
+  if (to == from) ++to;
+  if (to == fleet_.size()) return EndRow(from);
   const ReplicaInfo& target = fleet_.info(ToReplicaId(to));
   const ProberClient::Request request{
       .address = AddressOf(target), .probes = kProbes, .tcp_ports = {target.http_port}};
@@ -35,11 +38,19 @@ void DistanceSurvey::Measure(size_t from, size_t to) {
 }
 
 void DistanceSurvey::OnAnswer(size_t from, size_t to, const Sample& sample) {
-  if (sample.measured()) fleet_.SetDistance(ToReplicaId(from), ToReplicaId(to), sample.rtt);
+  if (sample.measured()) {
+    fleet_.SetDistance(ToReplicaId(from), ToReplicaId(to), sample.rtt);
+    rows_[from].distances.push_back({fleet_.info(ToReplicaId(to)).name, sample.rtt});
+  }
   Measure(from, to + 1);
 }
 
-void DistanceSurvey::EndRow() {
+void DistanceSurvey::EndRow(size_t from) {
+  if (log_ != nullptr && !rows_[from].distances.empty()) {
+    rows_[from].time = clock_.WallNow();
+    rows_[from].from = fleet_.info(ToReplicaId(from)).name;
+    log_->Write(std::move(rows_[from]));
+  }
   if (--rows_under_way_ > 0) return;
   timer_.expires_after(complete() ? std::chrono::steady_clock::duration(kSurveyInterval) : kSurveyRetry);
   timer_.async_wait(life_.Guard([this](boost::system::error_code error) {

@@ -6,10 +6,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <vector>
 
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/measurement/loop_life.h"
 #include "services/dns/measurement/prober_client.h"
+#include "services/dns/telemetry/measurement_log.h"
 
 namespace perigee::dns {
 
@@ -21,7 +23,9 @@ class DistanceSurvey {
  public:
   // `loop` is run by one thread. Make this while it does not run, or on its thread; destroy it so too, the
   // latter after Stop and after ProberClient::Stop. References must outlive it.
-  DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers);
+  // `log` may be null: nobody writes it down.
+  DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers, const Clock& clock,
+                 MeasurementLog* log = nullptr);
 
   // From any thread: no round nor measurement starts from here on.
   void Stop() { stopped_.store(true, std::memory_order_relaxed); }
@@ -31,14 +35,17 @@ class DistanceSurvey {
   // Replica `from` measures `to` and then, one after the other, those that follow it.
   void Measure(size_t from, size_t to);
   void OnAnswer(size_t from, size_t to, const Sample& sample);
-  void EndRow();
+  void EndRow(size_t from);
   bool complete() const;
 
   boost::asio::io_context& loop_;
   FleetState& fleet_;
   ProberClient& probers_;
+  const Clock& clock_;
+  MeasurementLog* const log_;
   boost::asio::steady_timer timer_;
   size_t rows_under_way_ = 0;
+  std::vector<DistancesRecord> rows_;  // of this round, by the replica that measures
   std::atomic<bool> stopped_{false};
   const LoopLife life_;
 };

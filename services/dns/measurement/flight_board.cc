@@ -13,35 +13,9 @@ namespace {
 // How long after the Measure deadline the board still believes that the prober calls will report.
 constexpr auto kReportGrace = std::chrono::milliseconds(500);
 
-// A row of this age was measured while the query was on its way here. Rows count in whole seconds.
-constexpr auto kJustMeasured = std::chrono::seconds(2);
-
 // Of all flights, so many at most are refinements: in a flood the first measurement of one client goes before
 // the second of another.
 constexpr size_t kRefinementShare = 8;
-
-// Joins what a flight has learned of one replica with what was known before. A replica that failed to answer
-// keeps what was known of it; so does one whose refinement was longer or silent, and silence takes nothing
-// from what connections said.
-Sample Join(FlightCause cause, const Sample& known, const Sample& learned) {
-  if (learned.method == Method::kUnknown) return known;
-  if (learned.method == Method::kSilent && known.method == Method::kPassive) return known;
-  const bool was_less = known.measured() && (!learned.measured() || known.rtt <= learned.rtt);
-  return cause == FlightCause::kRefinement && was_less ? known : learned;
-}
-
-bool AnyProbed(std::span<const Sample> samples) {
-  return std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.probed(); });
-}
-
-// A choice by the samples of a client's surroundings, as one for the client.
-Decision AsNeighbours(Decision decision) {
-  if (decision.reason != Reason::kHashed && decision.reason != Reason::kAllDown &&
-      decision.reason != Reason::kShed) {
-    decision.reason = Reason::kNeighbour;
-  }
-  return decision;
-}
 
 }  // namespace
 
@@ -51,29 +25,33 @@ struct FlightBoard::Flight {
   FlightCause cause{};
   bool is_stranger = false;  // nothing was known of it when the flight started
   MonoTime started, due;
-  ReplicaSet outstanding;
-  std::array<Sample, kMaxReplicas> samples{};
-  std::array<Rtt, kMaxReplicas>
-      control_rtt{};  // as of the start: who is silent is judged by what was known then
+  ReplicaSet asked, outstanding;
+  std::array<Sample, kMaxReplicas> said{};      // by all who answered
+  std::array<Rtt, kMaxReplicas> said_after{};   // the start
+  std::array<Sample, kMaxReplicas> samples{};   // by those who are believed
+  std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start, for the decision shall not wander
   Rtt overhead{};
   // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
   // been given a replica, and a little is reason enough to move.
   std::optional<ReplicaId> previous;
   std::vector<Done> parked;
   bool answered = false;  // somebody waited, and was answered
+  // What the client had when all this was not known yet: the first answer of a stranger, the home of others.
+  std::optional<ReplicaId> given;
 };
 
-FlightBoard::FlightBoard(const FlightOptions& options, const FleetState& fleet, RttMap& map,
-                         ProberCalls& probers, const Clock& clock, Permit permit,
-                         MeasurementCounters* counters)
+FlightBoard::FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
+                         const Clock& clock, Permit permit, MeasurementCounters* counters,
+                         MeasurementLog* log)
     : options_(options),
       fleet_(fleet),
-      map_(map),
       probers_(probers),
       clock_(clock),
       permit_(std::move(permit)),
-      rules_fingerprint_(options_.rules.Fingerprint()),
-      counters_(counters == nullptr ? unread_ : *counters) {}
+      rows_(options_.rules, fleet, map, clock),
+      counters_(counters == nullptr ? unread_ : *counters),
+      credibility_(fleet, counters_),
+      log_(log) {}
 
 FlightBoard::~FlightBoard() {
   for (auto& [id, flight] : flights_) {
@@ -92,16 +70,17 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
   const auto under_way = by_prefix_.find(client.prefix);
   Flight* flight = under_way == by_prefix_.end() ? nullptr : flights_[under_way->second].get();
   if (flight == nullptr || flight->cause == FlightCause::kRefinement) {
-    MapHit hit;  // strangers are many, and a row is long
-    if (map_.Find(client.prefix, &hit) && clock_.Now() - hit.measured_at < kJustMeasured) {
-      MapRow row;
-      map_.Find(client.prefix, &row);
-      const FlightOutcome outcome = OutcomeOf(client, row);
+    if (const auto row = rows_.JustMeasured(client.prefix)) {
+      const FlightOutcome outcome{rows_.Given(client.prefix, *row), rows_.SamplesOf(*row)};
       return done(&outcome);
     }
   }
   if (flight == nullptr) flight = Start(client, FlightCause::kQuery, fleet_.measurable());
-  if (flight == nullptr) return AnswerFallback(client, {&done, 1});
+  if (flight == nullptr) {
+    const MapRow around = rows_.Around(client.prefix);
+    const FlightOutcome outcome{rows_.GivenByNeighbours(client.prefix, around), rows_.SamplesOf(around)};
+    return done(&outcome);
+  }
   if (flight->parked.size() >= options_.max_parked_per_flight) return Drop(done, ParkRefusal::kFlightIsFull);
   flight->parked.push_back(std::move(done));
   counters_.parked.Add();
@@ -136,14 +115,9 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   flight.client = client;
   flight.cause = cause;
   flight.started = clock_.Now();
-  flight.outstanding = askable;
-  MapRow row;
-  if (map_.Find(client.prefix, &row)) {
-    const ChoiceInputs inputs = InputsFor(client.prefix, SamplesOf(row));
-    flight.previous = HomeNow(row.decision, row.rules, inputs, options_.rules).replica;
-  } else {
-    flight.is_stranger = true;
-  }
+  flight.asked = flight.outstanding = askable;
+  flight.previous = flight.given = rows_.HomeOf(client.prefix);
+  flight.is_stranger = !flight.previous;
   for (size_t i = 0; i < fleet_.size(); ++i) flight.control_rtt[i] = fleet_.control_rtt(ToReplicaId(i));
 
   by_prefix_[client.prefix] = flight.id;
@@ -166,7 +140,9 @@ void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample)
   const auto elapsed = std::chrono::duration_cast<Rtt>(clock_.Now() - flight.started);
   // A round trip within the call can't take longer than the call, nor no time at all.
   const bool possible = !sample.measured() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
-  if (possible) flight.samples[Index(replica)] = sample;
+  flight.said_after[Index(replica)] = elapsed;
+  if (possible) flight.said[Index(replica)] = sample;
+  if (possible && !fleet_.distrusted().Contains(replica)) flight.samples[Index(replica)] = sample;
   // By the least that the call can have taken: what is thought too short makes the others look out of time.
   if (const Rtt control = fleet_.least_control_rtt(replica);
       possible && sample.measured() && control > Rtt::zero()) {
@@ -195,7 +171,8 @@ void FlightBoard::Consider(Flight& flight) {
     if (settles && flight.started + *settles <= now) {
       const MapRow row = Remember(flight);
       const bool all = flight.outstanding.empty();
-      Answer(flight, OutcomeOf(flight.client, row), all ? FlightAnswer::kComplete : FlightAnswer::kEarly);
+      const FlightOutcome outcome{rows_.Given(flight.client.prefix, row), rows_.SamplesOf(row)};
+      Answer(flight, outcome, all ? FlightAnswer::kComplete : FlightAnswer::kEarly);
     } else if (now >= hold_end) {
       AnswerBestSoFar(flight, FlightAnswer::kHoldExpired);
     }
@@ -211,98 +188,30 @@ std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
   if (flight.outstanding.empty()) return Rtt::zero();
   const size_t n = fleet_.size();
   const std::span<const Sample> samples(flight.samples.data(), n);
-  const auto best = Nearest(samples, fleet_.healthy());
+  const ReplicaSet usable = UsableNow();
+  const auto best = Nearest(samples, usable);
   if (!best) return std::nullopt;
-  const FlightProgress progress{*best, samples[Index(*best)].rtt, flight.overhead, flight.outstanding};
+  const ReplicaSet awaited = flight.outstanding.Without(ReplicaSet::All(n).Without(usable));
+  const FlightProgress progress{*best, samples[Index(*best)].rtt, flight.overhead, awaited};
   return DecidedAt(progress, {flight.control_rtt.data(), n}, fleet_.distances());
 }
 
-ChoiceInputs FlightBoard::InputsFor(const IpPrefix& client, std::span<const Sample> samples) const {
-  return {
-      .samples = samples, .healthy = fleet_.healthy(), .overloaded = fleet_.overloaded(), .prefix = client};
-}
-
-// What a client with that row is given now. It refers to the row's samples.
-FlightOutcome FlightBoard::OutcomeOf(const ClientKey& client, const MapRow& row) const {
-  const ChoiceInputs inputs = InputsFor(client.prefix, SamplesOf(row));
-  const Decision home = HomeNow(row.decision, row.rules, inputs, options_.rules);
-  return {ChooseFrom(home, inputs, options_.rules), inputs.samples};
-}
-
 void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
+  const IpPrefix& client = flight.client.prefix;
   const std::span<const Sample> samples(flight.samples.data(), fleet_.size());
-  ChoiceInputs inputs = InputsFor(flight.client.prefix, samples);
+  if (!Nearest(samples, UsableNow())) {
+    const MapRow around = rows_.Around(client);
+    return Answer(flight, {rows_.GivenByNeighbours(client, around), rows_.SamplesOf(around)}, when);
+  }
+  ChoiceInputs inputs = rows_.InputsFor(client, samples);
   if (!inputs.healthy.empty()) inputs.previous = flight.previous;
   Decision decision = Choose(inputs, options_.rules);
-  if (Nearest(samples, Usable(samples.size(), inputs.healthy, inputs.overloaded))) {
-    if (decision.reason != Reason::kAllDown) decision.reason = Reason::kHoldExpired;
-    return Answer(flight, {decision, samples}, when);
-  }
-  std::vector<Done> parked = TakeParked(flight, when);
-  AnswerFallback(flight.client, parked);
-}
-
-// By what was measured for the surroundings, or else by hashing.
-void FlightBoard::AnswerFallback(const ClientKey& client, std::span<Done> waiting) const {
-  const MapRow around = AroundOf(client.prefix);
-  FlightOutcome outcome{.samples = SamplesOf(around)};
-  outcome.decision = AsNeighbours(Choose(InputsFor(client.prefix, outcome.samples), options_.rules));
-  for (Done& done : waiting) done(&outcome);
-}
-
-MapRow FlightBoard::AroundOf(const IpPrefix& client) const {
-  MapRow around;
-  map_.Find(NeighbourhoodOf(client.address()), &around);
-  return around;
-}
-
-// The home of a client that answers no probes.
-Decision FlightBoard::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
-  std::array<Sample, kMaxReplicas> estimate;
-  Estimate(SamplesOf(row), SamplesOf(around), fleet_.distances(), estimate);
-  ChoiceInputs inputs = InputsFor(client, {estimate.data(), fleet_.size()});
-  if (row.samples[Index(row.decision.replica)].measured()) inputs.previous = row.decision.replica;
-  const Decision home = ChooseHome(inputs, options_.rules);
-  return row.samples[Index(home.replica)].measured() ? home : AsNeighbours(home);
-}
-
-// Its row in the map is marked as what it is, for a query may be told to be for all of it (RFC 7871).
-void FlightBoard::TeachSurroundings(const IpPrefix& client, std::span<const Sample> samples) {
-  const IpPrefix prefix = NeighbourhoodOf(client.address());
-  if (client.length() <= prefix.length()) return;
-  MapRow around = AroundOf(client);
-  for (size_t i = 0; i < samples.size(); ++i) Blend(samples[i], &around.samples[i]);
-  around.decision = AsNeighbours(ChooseHome(InputsFor(prefix, SamplesOf(around)), options_.rules));
-  around.rules = rules_fingerprint_;
-  around.measured_at = clock_.Now();
-  map_.Put(prefix, around);
+  if (decision.reason != Reason::kAllDown) decision.reason = Reason::kHoldExpired;
+  Answer(flight, {decision, samples}, when);
 }
 
 void FlightBoard::OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts) {
-  for (const auto& [prefix, rtt] : rtts) {
-    MapRow row;
-    const PassiveUse use = !map_.Find(prefix, &row)                         ? PassiveUse::kUnknownClient
-                           : JoinPassive(rtt, &row.samples[Index(replica)]) ? PassiveUse::kJoined
-                                                                            : PassiveUse::kNothingNew;
-    counters_.passive[use].Add();
-    if (use != PassiveUse::kJoined) continue;
-    if (AnyProbed(SamplesOf(row))) {
-      ChoiceInputs inputs = InputsFor(prefix, SamplesOf(row));
-      inputs.previous = HomeNow(row.decision, row.rules, inputs, options_.rules).replica;
-      row.decision = ChooseHome(inputs, options_.rules);
-    } else {
-      const MapRow around = AroundOf(prefix);
-      row.decision = InferHome(prefix, row, around);
-      // It speaks with every connection: one that is elsewhere would soon speak for all.
-      if (AreAlike(SamplesOf(row), SamplesOf(around))) {
-        std::array<Sample, kMaxReplicas> learned{};
-        learned[Index(replica)] = row.samples[Index(replica)];
-        TeachSurroundings(prefix, {learned.data(), fleet_.size()});
-      }
-    }
-    row.rules = rules_fingerprint_;
-    map_.Put(prefix, row);
-  }
+  for (const auto& [prefix, rtt] : rtts) counters_.passive[rows_.LearnPassive(prefix, replica, rtt)].Add();
 }
 
 // Those who wait, to be answered now.
@@ -315,6 +224,7 @@ std::vector<FlightBoard::Done> FlightBoard::TakeParked(Flight& flight, FlightAns
 }
 
 void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when) {
+  if (!flight.given) flight.given = outcome.decision.replica;
   std::vector<Done> parked = TakeParked(flight, when);
   for (Done& done : parked) done(&outcome);
 }
@@ -323,26 +233,12 @@ void FlightBoard::Answer(Flight& flight, const FlightOutcome& outcome, FlightAns
 // of a band to another.
 bool FlightBoard::MovesByALittle(bool is_stranger) const { return is_stranger && !options_.rules.band; }
 
-// A flight that measured nothing changes no choice.
+// Puts what it knows into the map.
 MapRow FlightBoard::Remember(Flight& flight) {
-  const size_t n = fleet_.size();
-  MapRow row;
-  const bool known = map_.Find(flight.client.prefix, &row);
-  for (size_t i = 0; i < n; ++i) row.samples[i] = Join(flight.cause, row.samples[i], flight.samples[i]);
-  const bool measured = Nearest({flight.samples.data(), n}, ReplicaSet::All(n)).has_value();
-  if (!AnyProbed(SamplesOf(row))) {
-    row.decision = InferHome(flight.client.prefix, row, AroundOf(flight.client.prefix));
-    row.rules = rules_fingerprint_;
-  } else if (measured || !known) {
-    ChoiceInputs inputs = InputsFor(flight.client.prefix, SamplesOf(row));
-    inputs.previous = flight.previous;
-    row.decision = ChooseHome(inputs, options_.rules);
-    row.rules = rules_fingerprint_;
-    if (measured && !MovesByALittle(flight.is_stranger)) flight.previous = row.decision.replica;
-  }
-  row.measured_at = clock_.Now();
-  map_.Put(flight.client.prefix, row);
-  if (measured) TeachSurroundings(flight.client.prefix, {flight.samples.data(), n});
+  const std::span<const Sample> samples(flight.samples.data(), fleet_.size());
+  const MapRow row = rows_.Learn(flight.client.prefix, flight.cause, samples, flight.previous);
+  const bool measured = Nearest(samples, ReplicaSet::All(samples.size())).has_value();
+  if (measured && !MovesByALittle(flight.is_stranger)) flight.previous = row.decision.replica;
   return row;
 }
 
@@ -367,7 +263,13 @@ void FlightBoard::SetDue(Flight& flight, MonoTime due) {
 
 void FlightBoard::End(Flight& flight, FlightEnd end) {
   counters_.ended[end].Add();
+  if (log_ != nullptr) WriteDown(flight);
+  if (flight.cause != FlightCause::kRefinement) {
+    credibility_.Weigh({flight.said.data(), fleet_.size()});
+    CountLost(flight);
+  }
   const MapRow row = Remember(flight);
+  rows_.TeachSurroundings(flight.client.prefix, {flight.samples.data(), fleet_.size()});
   const ClientKey client = flight.client;
   const FlightCause cause = flight.cause;
   const bool was_stranger = flight.is_stranger;
@@ -381,9 +283,33 @@ void FlightBoard::End(Flight& flight, FlightEnd end) {
   }
 }
 
+void FlightBoard::WriteDown(const Flight& flight) {
+  MeasurementRecord record{.time = clock_.WallNow(), .client = flight.client.prefix, .cause = flight.cause};
+  const ReplicaSet heard = flight.asked.Without(flight.outstanding);
+  for (size_t i = 0; i < fleet_.size(); ++i) {
+    if (!heard.Contains(ToReplicaId(i))) continue;
+    record.answers.push_back({fleet_.info(ToReplicaId(i)).name, flight.said[i], flight.said_after[i]});
+  }
+  log_->Write(std::move(record));
+}
+
+// What the client's replica has cost it, by what is known now.
+void FlightBoard::CountLost(const Flight& flight) {
+  if (!flight.given) return;
+  const auto best = Nearest({flight.samples.data(), fleet_.size()}, UsableNow());
+  const Sample& had = flight.samples[Index(*flight.given)];
+  const Judged judged = flight.is_stranger ? Judged::kFirst : Judged::kRemembered;
+  if (best && had.measured()) {
+    counters_.lost[static_cast<size_t>(judged)].Count(had.rtt - flight.samples[Index(*best)].rtt);
+  } else {
+    counters_.lost_unknown[judged].Add();
+  }
+}
+
 void FlightBoard::Refine(const ClientKey& client, const MapRow& row, bool was_stranger) {
   if (options_.refinement_probes <= 1 || refinements_ * kRefinementShare >= options_.max_flights) return;
-  const ReplicaSet askable = Contenders(SamplesOf(row), fleet_.measurable(), fleet_.distances());
+  const ReplicaSet believed = fleet_.measurable().Without(fleet_.distrusted());
+  const ReplicaSet askable = Contenders(rows_.SamplesOf(row), believed, fleet_.distances());
   if (askable.empty()) return;
   Flight* flight = Start(client, FlightCause::kRefinement, askable);
   if (flight == nullptr) return;

@@ -29,15 +29,18 @@
 #include "lib/base/clock.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
+#include "services/dns/measurement/client_rows.h"
+#include "services/dns/measurement/credibility.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
 #include "services/dns/steering/inference.h"
+#include "services/dns/telemetry/measurement_log.h"
 #include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
 struct FlightOptions {
-  std::chrono::milliseconds hold{400};
+  std::chrono::milliseconds hold{500};
   std::chrono::milliseconds measure_deadline{3000};
   // Beyond it an unknown client is answered with the fallback at once.
   size_t max_flights = 1024;
@@ -72,9 +75,10 @@ class FlightBoard {
   // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
   using Permit = std::function<absl::Status(const IpAddress& client, MonoTime now)>;
 
-  // All references must outlive the board, and `counters` too when it is given.
-  FlightBoard(const FlightOptions& options, const FleetState& fleet, RttMap& map, ProberCalls& probers,
-              const Clock& clock, Permit permit, MeasurementCounters* counters = nullptr);
+  // All references must outlive the board, and `counters` and `log` too when they are given.
+  FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
+              const Clock& clock, Permit permit, MeasurementCounters* counters = nullptr,
+              MeasurementLog* log = nullptr);
   // Drops the queries that still wait.
   ~FlightBoard();
 
@@ -113,28 +117,25 @@ class FlightBoard {
   std::vector<Done> TakeParked(Flight& flight, FlightAnswer when);
   void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
   void AnswerBestSoFar(Flight& flight, FlightAnswer when);
-  void AnswerFallback(const ClientKey& client, std::span<Done> waiting) const;
-  Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
-  MapRow AroundOf(const IpPrefix& client) const;
-  void TeachSurroundings(const IpPrefix& client, std::span<const Sample> samples);
-  ChoiceInputs InputsFor(const IpPrefix& client, std::span<const Sample> samples) const;
-  std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
-  FlightOutcome OutcomeOf(const ClientKey& client, const MapRow& row) const;
+  ReplicaSet UsableNow() const { return Usable(fleet_.size(), fleet_.healthy(), fleet_.avoided()); }
   bool MovesByALittle(bool is_stranger) const;
   MapRow Remember(Flight& flight);
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight, FlightEnd end);
+  void CountLost(const Flight& flight);
+  void WriteDown(const Flight& flight);
   void Refine(const ClientKey& client, const MapRow& row, bool was_stranger);
 
   const FlightOptions options_;
-  const FleetState& fleet_;
-  RttMap& map_;
+  FleetState& fleet_;
   ProberCalls& probers_;
   const Clock& clock_;
   const Permit permit_;
-  const uint16_t rules_fingerprint_;
+  ClientRows rows_;
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
+  Credibility credibility_;
+  MeasurementLog* const log_;  // null: nobody writes it down
 
   bool stopped_ = false;
   uint64_t next_id_ = 1;

@@ -64,7 +64,7 @@ class LoopEndTest : public testing::Test {
         : probers(t.channels_),
           measurement(t.io_, {.hold = seconds(3), .measure_deadline = seconds(60)}, t.fleet_, t.map_, probers,
                       t.clock_, [](const IpAddress&, MonoTime) { return absl::OkStatus(); }),
-          survey(t.io_, t.fleet_, probers) {}
+          survey(t.io_, t.fleet_, probers, t.clock_) {}
     ProberClient probers;
     MeasurementLoop measurement;
     DistanceSurvey survey;

@@ -6,12 +6,12 @@
 namespace perigee::dns {
 
 MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options,
-                                 const FleetState& fleet, RttMap& map, ProberClient& probers,
-                                 const Clock& clock, FlightBoard::Permit permit,
-                                 MeasurementCounters* counters)
+                                 FleetState& fleet, RttMap& map, ProberClient& probers, const Clock& clock,
+                                 FlightBoard::Permit permit, MeasurementCounters* counters,
+                                 MeasurementLog* log)
     : loop_(loop),
       probers_(probers),
-      board_(options, fleet, map, *this, clock, std::move(permit), counters),
+      board_(options, fleet, map, *this, clock, std::move(permit), counters, log),
       backlog_full_(counters == nullptr ? nullptr : &counters->backlog_full),
       timer_(loop) {}
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee::dns {
 namespace {
@@ -53,8 +53,10 @@ void ProberClient::Measure(ReplicaId replica, const Request& request, std::chron
       [call, replica, deadline, done = std::move(done)](const grpc::Status& status) {
         const std::unique_ptr<Call> owned(call);
         if (!status.ok()) {
-          spdlog::debug("measure {} by replica {}: {}", call->request.address(), Index(replica),
-                        status.error_message());
+          LogDebug(LogModule::kDnsMeasurement,
+                   {{"client", call->request.address()}, {"replica_index", Index(replica)}},
+                   "measure {} by replica {}: {}", call->request.address(), Index(replica),
+                   status.error_message());
         }
         done(status.ok() ? ReadMeasureResponse(call->response, deadline) : Sample{});
       });

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "lib/log/log.h"
 #include "services/dns/state/state_file.h"
-#include "spdlog/spdlog.h"
 
 namespace perigee::dns {
 
@@ -47,7 +47,8 @@ void MapSaver::SaveOnce() {
     saved.ok() ? counters_->Saved(*saved, clock_.WallNow()) : counters_->failures.Add();
   if (!saved.ok() && warnings_.Due(clock_.Now())) {
     const std::string why(saved.status().message());
-    spdlog::warn("the map is not saved: {}; it is tried again each second", why);
+    LogWarning(LogModule::kDnsState, {{"error", why}},
+               "the map is not saved: {}; it is tried again each second", why);
   }
 }
 
@@ -70,8 +71,9 @@ absl::StatusOr<std::unique_ptr<MapStore>> OpenAndLoad(const StateFile& file,
   const auto loaded = (*store)->Load(map, hard_age);
   if (!loaded.ok()) return loaded.status();
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock.Now() - start);
-  spdlog::info("state file {}: {} known prefixes in {} ms, {} forgotten", file.path(), loaded->rows,
-               took.count(), loaded->dropped);
+  LogInfo(LogModule::kDnsState, {{"path", file.path()}, {"rows", loaded->rows}},
+          "state file {}: {} known prefixes in {} ms, {} forgotten", file.path(), loaded->rows, took.count(),
+          loaded->dropped);
   return store;
 }
 

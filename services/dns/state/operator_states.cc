@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee::dns {
 
@@ -23,8 +23,9 @@ absl::Status OperatorStates::Load(FleetState& fleet) {
     const int64_t state = rows->Number(1);
     if (!id || state < 0 || state > static_cast<int64_t>(OperatorState::kForceUp)) continue;
     fleet.SetOperatorState(*id, static_cast<OperatorState>(state));
-    spdlog::warn("replica {} is still set to {} by an operator", fleet.info(*id).name,
-                 Word(static_cast<OperatorState>(state)));
+    const std::string& name = fleet.info(*id).name;
+    LogWarning(LogModule::kDnsState, {{"replica", name}}, "replica {} is still set to {} by an operator",
+               name, Word(static_cast<OperatorState>(state)));
   }
   return more.status();
 }

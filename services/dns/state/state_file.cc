@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "fmt/format.h"
-#include "spdlog/spdlog.h"
+#include "lib/log/log.h"
 
 namespace perigee::dns {
 namespace {
@@ -92,7 +92,8 @@ absl::Status StateFile::Prepare() const {
 
 absl::Status StateFile::SetAside(const std::string& why) {
   const std::string aside = path_ + ".corrupt";
-  spdlog::warn("state file {}: {}; set aside as {}, beginning an empty one", path_, why, aside);
+  LogWarning(LogModule::kDnsState, {{"path", path_}, {"aside", aside}},
+             "state file {}: {}; set aside as {}, beginning an empty one", path_, why, aside);
   // A log belongs to its file: it must not be played into the new one.
   for (const char* log : {"-wal", "-shm"}) std::remove((path_ + log).c_str());
   if (std::rename(path_.c_str(), aside.c_str()) != 0) {

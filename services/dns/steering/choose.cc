@@ -115,9 +115,9 @@ uint16_t ChoiceRules::Fingerprint() const {
   return static_cast<uint16_t>(h >> 48 ^ h >> 32);
 }
 
-ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet overloaded) {
+ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet avoided) {
   if (healthy.empty()) return ReplicaSet::All(count);
-  const ReplicaSet at_ease = healthy.Without(overloaded);
+  const ReplicaSet at_ease = healthy.Without(avoided);
   return at_ease.empty() ? healthy : at_ease;
 }
 
@@ -126,7 +126,7 @@ Decision Choose(const ChoiceInputs& in, const ChoiceRules& rules) {
   if (in.set_by_operator && in.healthy.Contains(*in.set_by_operator)) {
     return {*in.set_by_operator, Reason::kOverride};
   }
-  const ReplicaSet usable = Usable(in.samples.size(), in.healthy, in.overloaded);
+  const ReplicaSet usable = Usable(in.samples.size(), in.healthy, in.avoided);
   if (in.healthy.empty()) {
     return {in.previous ? *in.previous : ChooseAmong(in, rules, usable).replica, Reason::kAllDown};
   }
@@ -153,13 +153,13 @@ Decision HomeNow(const Decision& remembered, uint16_t made_by, const ChoiceInput
   return ChooseHome(anew, rules);
 }
 
-bool HomeIsUsable(ReplicaId home, size_t count, ReplicaSet healthy, ReplicaSet overloaded) {
-  return !healthy.empty() && Usable(count, healthy, overloaded).Contains(home);
+bool HomeIsUsable(ReplicaId home, size_t count, ReplicaSet healthy, ReplicaSet avoided) {
+  return !healthy.empty() && Usable(count, healthy, avoided).Contains(home);
 }
 
 Decision ChooseFrom(const Decision& home, const ChoiceInputs& in, const ChoiceRules& rules) {
   const bool by_operator = in.set_by_operator && in.healthy.Contains(*in.set_by_operator);
-  if (!by_operator && HomeIsUsable(home.replica, in.samples.size(), in.healthy, in.overloaded)) return home;
+  if (!by_operator && HomeIsUsable(home.replica, in.samples.size(), in.healthy, in.avoided)) return home;
   ChoiceInputs away = in;
   away.previous = home.replica;
   return Choose(away, rules);
@@ -169,7 +169,7 @@ size_t Ranked(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaId first,
   if (out.empty()) return 0;
   size_t count = 0;
   out[count++] = first;
-  ReplicaSet rest = Usable(in.samples.size(), in.healthy, in.overloaded);
+  ReplicaSet rest = Usable(in.samples.size(), in.healthy, in.avoided);
   rest.Remove(first);
   while (count < out.size() && !rest.empty()) {
     const auto nearest = Nearest(in.samples, rest);

@@ -75,7 +75,8 @@ struct ChoiceRules {
 struct ChoiceInputs {
   std::span<const Sample> samples;  // one per replica, 1 to kMaxReplicas
   ReplicaSet healthy;
-  ReplicaSet overloaded;
+  // Overloaded or distrusted: given to a client only when there is nobody else.
+  ReplicaSet avoided;
   // The replica that the client has now.
   std::optional<ReplicaId> previous;
   // The replica that an operator set for the client's network.
@@ -83,9 +84,9 @@ struct ChoiceInputs {
   IpPrefix prefix;
 };
 
-// Those among whom a client's replica is chosen: the healthy ones that are not overloaded; all healthy ones
-// when all are overloaded; all of the `count` replicas when none is healthy.
-ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet overloaded);
+// Those among whom a client's replica is chosen: the healthy ones that are not avoided; all healthy ones
+// when all are avoided; all of the `count` replicas when none is healthy.
+ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet avoided);
 
 // Chooses. In this order:
 // - set_by_operator, when it is healthy (kOverride);
@@ -96,7 +97,7 @@ ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet overloaded);
 // - the nearest (kMeasuredBest);
 // - with none measured, weighted rendezvous hashing among the usable (kHashed).
 // Only usable replicas are chosen; kShed stands in place of the last four when a nearer one was left out for
-// its load.
+// its load, or as it is not believed.
 Decision Choose(const ChoiceInputs& inputs, const ChoiceRules& rules);
 
 // What a client would be given if all were well: the choice to remember, for health and load change sooner
@@ -111,7 +112,7 @@ Decision HomeNow(const Decision& remembered, uint16_t made_by, const ChoiceInput
 bool HomeHolds(const Decision& remembered, uint16_t made_by, const ChoiceRules& rules, uint16_t fingerprint);
 
 // Whether a client is given its home as things stand; else Choose says what instead.
-bool HomeIsUsable(ReplicaId home, size_t count, ReplicaSet healthy, ReplicaSet overloaded);
+bool HomeIsUsable(ReplicaId home, size_t count, ReplicaSet healthy, ReplicaSet avoided);
 
 // What a client with that home is given as things stand. `inputs.previous` does not count.
 Decision ChooseFrom(const Decision& home, const ChoiceInputs& inputs, const ChoiceRules& rules);

@@ -82,7 +82,7 @@ TEST(Choose, AnOperatorsReplicaComesFirstWhileItIsHealthy) {
   const std::vector<Sample> samples = {Icmp(80), Icmp(20)};
   ChoiceInputs inputs{.samples = samples,
                       .healthy = ReplicaSet::All(2),
-                      .overloaded = Only({0}),
+                      .avoided = Only({0}),
                       .set_by_operator = ToReplicaId(0),
                       .prefix = kPrefix};
   EXPECT_EQ(Choose(inputs, {}).replica, ToReplicaId(0));
@@ -99,7 +99,7 @@ TEST(Choose, AnOverloadedReplicaShedsItsClientsToTheNextUnlessAllAreOverloaded) 
   const auto with = [&](ReplicaSet overloaded) {
     return Choose({.samples = samples,
                    .healthy = ReplicaSet::All(3),
-                   .overloaded = overloaded,
+                   .avoided = overloaded,
                    .previous = ToReplicaId(1),
                    .prefix = kPrefix},
                   {});
@@ -194,7 +194,7 @@ TEST(NegativeLog2, IsTheLogarithmToTheLastBitsAndNeverZero) {
 TEST(Ranked, IsTheFirstThenTheMeasuredByDistanceThenTheRest) {
   const std::vector<Sample> samples = {Icmp(80), Icmp(20), {}, Icmp(40), Icmp(10), Icmp(5)};
   const ChoiceInputs inputs{
-      .samples = samples, .healthy = Only({0, 1, 2, 3, 5}), .overloaded = Only({5}), .prefix = kPrefix};
+      .samples = samples, .healthy = Only({0, 1, 2, 3, 5}), .avoided = Only({5}), .prefix = kPrefix};
   std::array<ReplicaId, 8> out{};
   ASSERT_EQ(Ranked(inputs, {}, ToReplicaId(3), out), 4u);
   EXPECT_EQ(out[0], ToReplicaId(3));

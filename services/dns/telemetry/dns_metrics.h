@@ -17,7 +17,7 @@ namespace perigee::dns {
 
 struct ReplicaGauges {
   std::string name;
-  bool healthy = false, overloaded = false, drained = false, forced_up = false;
+  bool healthy = false, overloaded = false, distrusted = false, drained = false, forced_up = false;
   bool prober_up = false, server_up = false;
   double load = 0;                          // as its heartbeat told
   std::chrono::microseconds control_rtt{};  // zero while unknown
@@ -31,6 +31,7 @@ struct DnsGauges {
   uint64_t generation = 0;  // of the configuration in force
   std::chrono::seconds uptime{};
   uint64_t decisions_written = 0, decisions_lost = 0;
+  uint64_t measurements_unwritten = 0;
   std::vector<ReplicaGauges> replicas;
   const RefusedCalls* refused_calls = nullptr;  // of the control port
 };

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
-#include "lib/log_file/json_line.h"
+#include "lib/log/json_line.h"
 #include "services/dns/telemetry/decision_log.h"
 #include "services/dns/telemetry/words.h"
 

@@ -61,6 +61,13 @@ enum class PassiveUse : uint8_t {
   kCount,
 };
 
+// Which choice a measurement judges.
+enum class Judged : uint8_t {
+  kFirst,       // what a stranger was answered before all was known
+  kRemembered,  // what a client had been given until it was measured again
+  kCount,
+};
+
 // Why a query that was to wait was dropped.
 enum class ParkRefusal : uint8_t {
   kFlightIsFull,  // steering.max_parked_per_flight
@@ -76,6 +83,11 @@ struct MeasurementCounters {
   CountersBy<ProbeRefusal> probes_refused;
   std::array<Counter, kMaxSpecialRanges> special_ranges;  // refused, by AddressRefusal::special
   CountersBy<PassiveUse> passive;
+  // By how much another replica was nearer than the one chosen; and how often that one gave no answer now, so
+  // that nobody knows.
+  std::array<LatencyCounters, static_cast<size_t>(Judged::kCount)> lost;
+  CountersBy<Judged> lost_unknown;
+  Counter contradictions;    // clients for which one replica's time cannot be true (contradiction.h)
   Counter parked, unparked;  // queries that waited, and those that do no more
   CountersBy<ParkRefusal> dropped;
   SharedCounter backlog_full;  // queries and refreshes dropped before they came to the loop; any thread

@@ -41,6 +41,14 @@ MetricFamily SpecialRangesRefused(const MeasurementCounters& counters) {
   return std::move(family).Take();
 }
 
+MetricFamily Lost(const MeasurementCounters& counters) {
+  Family family(MetricType::Histogram, "perigee_dns_lost_seconds",
+                "By how much another replica turned out to be nearer than the one that the client had.");
+  for (size_t i = 0; i < counters.lost.size(); ++i)
+    family.Add({{"answer", Word(static_cast<Judged>(i))}}, counters.lost[i]);
+  return std::move(family).Take();
+}
+
 Families MeasurementFamilies(const MeasurementCounters& c, const DnsGauges& gauges) {
   return {
       UnderWay(
@@ -60,6 +68,13 @@ Families MeasurementFamilies(const MeasurementCounters& c, const DnsGauges& gaug
       SpecialRangesRefused(c),
       CounterByWord("perigee_dns_passive_rtts_total", "use",
                     "RTTs of clients' connections that replicas told, by what became of them.", c.passive),
+      Lost(c),
+      CounterByWord("perigee_dns_lost_unknown_total", "answer",
+                    "Measurements that did not reach the client from the replica that it had.",
+                    c.lost_unknown),
+      OneCounter("perigee_dns_contradictions_total",
+                 "Clients for which one replica's time cannot be true beside those of the others.",
+                 c.contradictions.value()),
       UnderWay(
           "perigee_dns_parked_queries", "Queries that wait for a measurement.",
           [&c] { return c.parked.value(); }, [&c] { return c.unparked.value(); }),
@@ -128,7 +143,9 @@ Families MemoryFamilies(const DnsGauges& gauges) {
       OneCounter("perigee_dns_decisions_logged_total", "Lines of the decision log.",
                  gauges.decisions_written),
       OneCounter("perigee_dns_decisions_lost_total", "Decisions that a full ring or disk kept from the log.",
-                 gauges.decisions_lost)};
+                 gauges.decisions_lost),
+      OneCounter("perigee_dns_measurements_unlogged_total",
+                 "Measurements that a full ring or disk kept from the log.", gauges.measurements_unwritten)};
 }
 
 template <typename Read>
@@ -157,6 +174,9 @@ Families ReplicaFamilies(const DnsGauges& gauges) {
       ByReplica(gauges, "perigee_dns_replica_overloaded",
                 "1 when the replica says that it has too much to do.",
                 [](const auto& r) { return r.overloaded; }),
+      ByReplica(gauges, "perigee_dns_replica_distrusted",
+                "1 when the replica's prober measures what cannot be: new clients go elsewhere.",
+                [](const auto& r) { return r.distrusted; }),
       ByReplica(gauges, "perigee_dns_replica_drained", "1 when the operator took the replica out.",
                 [](const auto& r) { return r.drained; }),
       ByReplica(gauges, "perigee_dns_replica_forced_up",

@@ -150,6 +150,18 @@ std::string_view Word(PassiveUse use) {
   return "invalid";
 }
 
+std::string_view Word(Judged judged) {
+  switch (judged) {
+    case Judged::kFirst:
+      return "first";
+    case Judged::kRemembered:
+      return "remembered";
+    case Judged::kCount:
+      break;
+  }
+  return "invalid";
+}
+
 std::string_view Word(FlightCause cause) {
   switch (cause) {
     case FlightCause::kQuery:

@@ -1,7 +1,6 @@
 // The part of the cache that deals with SQLite: opening, writing behind, failing and coming back.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -10,9 +9,15 @@
 #include <cstring>
 #include <utility>
 
+#include "lib/log/log.h"
 #include "services/replica/cache/cache_impl.h"
 
 namespace perigee::replica {
+namespace {
+
+constexpr LogModule kLog = LogModule::kReplicaCache;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Take(const std::string& path) {
   const std::string name = path + ".lock";
@@ -52,8 +57,8 @@ absl::Status Cache::Impl::OpenDisk() {
   if (lock.ok()) file_lock_ = *std::move(lock);
   if (absl::IsDataLoss(disk.status())) {
     const auto aside = MoveAside(options_.path, clock_.WallNow());
-    spdlog::error("cache: {}; moved aside to {}, starting empty", disk.status().ToString(),
-                  aside.ok() ? *aside : aside.status().ToString());
+    LogError(kLog, {{"path", options_.path}}, "{}; moved aside to {}, starting empty",
+             disk.status().ToString(), aside.ok() ? *aside : aside.status().ToString());
     ++disk_errors_;
     if (aside.ok()) disk = OpenAndLoad();
   }
@@ -244,13 +249,13 @@ void Cache::Impl::Failed(const WriteBatch& batch) {
 
 void Cache::Impl::DiskError(const absl::Status& status) {
   ++disk_errors_;
-  spdlog::error("cache: {}", status.ToString());
+  LogError(kLog, {{"path", options_.path}}, "{}", status.ToString());
 }
 
 void Cache::Impl::GoOnInMemory(const absl::Status& status) {
   DiskError(status);
-  spdlog::error("cache: going on in memory alone; the disk is tried again every {} ms",
-                options_.disk_retry.count());
+  LogError(kLog, {{"path", options_.path}}, "going on in memory alone; the disk is tried again every {} ms",
+           options_.disk_retry.count());
   disk_status_ = status;
   put_.clear();
   FailUploads();

@@ -1,10 +1,9 @@
 #include "services/replica/control/replica_service.h"
 
-#include <spdlog/spdlog.h>
-
 #include <utility>
 
 #include "fmt/format.h"
+#include "lib/log/log.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "services/replica/control/url_request.h"
@@ -49,8 +48,7 @@ grpc::ServerUnaryReactor* ReplicaService::Stats(grpc::CallbackServerContext* con
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.Now() - started_);
   *response = ToProto(server_.Stats(), cache_.Stats(), uptime);
   response->set_version(std::string(Version()));
-  const std::lock_guard lock(drain_mutex_);
-  response->set_drained(drained_);
+  response->set_drained(drained());
   return Answer(context, grpc::Status::OK);
 }
 
@@ -69,7 +67,8 @@ grpc::ServerUnaryReactor* ReplicaService::Purge(grpc::CallbackServerContext* con
   const auto done = [reactor, response, kind](const PurgeQueue::Result& purged) {
     if (purged.ok()) {
       response->set_objects(*purged);
-      spdlog::info("purged {} object(s), {}", *purged, kind == PurgeKind::kSoft ? "softly" : "for good");
+      LogInfo(LogModule::kReplicaControl, {{"objects", *purged}}, "purged {} object(s), {}", *purged,
+              kind == PurgeKind::kSoft ? "softly" : "for good");
     }
     reactor->Finish(ToGrpcStatus(purged.status()));
   };
@@ -83,6 +82,11 @@ grpc::ServerUnaryReactor* ReplicaService::Purge(grpc::CallbackServerContext* con
 grpc::ServerWriteReactor<v1::WarmResult>* ReplicaService::Warm(grpc::CallbackServerContext*,
                                                                const v1::WarmRequest* request) {
   return warm_calls_.Add(*request);
+}
+
+bool ReplicaService::drained() const {
+  const std::lock_guard lock(drain_mutex_);
+  return drained_;
 }
 
 void ReplicaService::TellHealth(std::function<void(bool serving)> tell) {
@@ -99,7 +103,8 @@ grpc::ServerUnaryReactor* ReplicaService::Drain(grpc::CallbackServerContext* con
   response->set_connections(server_.Stats().connections);
   server_.SendAway(drained_);
   if (tell_health_) tell_health_(!drained_);
-  if (drained_ != response->was_drained()) spdlog::info(drained_ ? "drained" : "clients may come again");
+  if (drained_ != response->was_drained())
+    LogInfo(LogModule::kReplicaControl, {}, "{}", drained_ ? "drained" : "clients may come again");
   return Answer(context, grpc::Status::OK);
 }
 

@@ -42,6 +42,9 @@ class ReplicaService final : public v1::Replica::CallbackService {
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest* request,
                                   v1::DrainResponse* response) override;
 
+  // Whether an operator sends clients elsewhere. Thread-safe.
+  bool drained() const;
+
   // Ends the calls that stay open, so that the control server need not wait for them. Before that stops.
   void EndStreams();
 
@@ -53,7 +56,7 @@ class ReplicaService final : public v1::Replica::CallbackService {
   LoadWatchers watchers_;
   WarmCalls warm_calls_;
 
-  std::mutex drain_mutex_;
+  mutable std::mutex drain_mutex_;
   bool drained_ = false;                           // guarded by drain_mutex_
   std::function<void(bool serving)> tell_health_;  // guarded by drain_mutex_
 

@@ -1,11 +1,11 @@
 #include "services/replica/fetch/origin_pool.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <functional>
+
+#include "lib/log/log.h"
 
 namespace perigee::replica {
 namespace {
@@ -123,8 +123,9 @@ Task<> OriginPool::Attempt(std::shared_ptr<Race> race, std::unique_ptr<OriginCon
     race->winner = std::move(connection);
     race->over = true;
   } else {
-    spdlog::log(why.empty() ? spdlog::level::debug : spdlog::level::warn, "origin {}: {}{}",
-                address.ToString(origin_.address.port), Name(error), why);
+    const std::string at = address.ToString(origin_.address.port);
+    Log(LogModule::kReplicaFetch, why.empty() ? LogLevel::kDebug : LogLevel::kWarning,
+        {{"address", at}, {"error", Name(error)}}, "origin {}: {}{}", at, Name(error), why);
     order_.Failed(address, Now());
     race->error = error;
   }
@@ -135,7 +136,7 @@ Task<> OriginPool::Attempt(std::shared_ptr<Race> race, std::unique_ptr<OriginCon
 Task<Fetched> OriginPool::Connect() {
   const auto addresses = co_await resolver_.Addresses();
   if (!addresses.ok()) {
-    spdlog::warn("{}", std::string(addresses.status().message()));
+    LogWarning(LogModule::kReplicaFetch, {}, "{}", std::string(addresses.status().message()));
     co_return Fetched{.error = FetchError::kResolve};
   }
   const std::vector<IpAddress> order = order_.Of(*addresses, Now());

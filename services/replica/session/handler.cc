@@ -1,11 +1,11 @@
 #include "services/replica/session/handler.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <random>
 
 #include "lib/http_semantics/validation.h"
+#include "lib/log/log.h"
 
 namespace perigee::replica {
 namespace {
@@ -62,7 +62,8 @@ Task<> Handler::Reject(Rejection rejection) {
   const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = kRejectedDetail};
   AppendOwnAnswer(rejection.status, rejection.why, false, status, {.keep_alive = false},
                   context_.clock.WallNow(), &out_);
-  spdlog::debug("{} refused: {} {}", client_.client().ToString(), rejection.status, rejection.why);
+  LogDebug(LogModule::kReplicaSession, {{"status", rejection.status}}, "{} refused: {} {}",
+           client_.client().ToString(), rejection.status, rejection.why);
   recorder_.Answer(rejection.status, status, out_, client_.sent());
   co_await client_.Write(Gather(out_));
   Finish();
@@ -222,9 +223,10 @@ Task<bool> Handler::EndBody(Framing framing) {
 
 void Handler::Log(int status, const http::CacheStatus& cache_status) {
   recorder_.Answer(status, cache_status, out_, client_.sent());
-  if (!spdlog::should_log(spdlog::level::debug)) return;
-  spdlog::debug("{} {} {} {} {}", client_.client().ToString(), request().method, request().target, status,
-                http::FormatCacheStatus(cache_status));
+  if (!LogEnabled(LogModule::kReplicaSession, LogLevel::kDebug)) return;
+  LogDebug(LogModule::kReplicaSession, {{"target", request().target}, {"status", status}}, "{} {} {} {} {}",
+           client_.client().ToString(), request().method, request().target, status,
+           http::FormatCacheStatus(cache_status));
 }
 
 }  // namespace perigee::replica

@@ -1,9 +1,9 @@
 // The part of Handler that answers with large bodies from SQLite, chunk by chunk.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "lib/log/log.h"
 #include "services/replica/cache/large_body.h"
 #include "services/replica/session/handler.h"
 
@@ -64,7 +64,8 @@ Task<bool> Handler::WriteFromDisk(const DiskBody& body, uint64_t begin, uint64_t
     const size_t size = std::min<uint64_t>(end - begin, kChunkBytes - offset);
     const absl::Status read = chunk.empty() ? body.ReadChunk(number, &chunk) : absl::OkStatus();
     if (!read.ok() || chunk.size() < offset + size) {
-      spdlog::warn("{}: the stored body ended early: {}", request().target, read.ToString());
+      LogWarning(LogModule::kReplicaCache, {{"target", request().target}},
+                 "{}: the stored body ended early: {}", request().target, read.ToString());
       client_.Abort();
       co_return false;
     }

@@ -1,7 +1,4 @@
 // The part of Handler that fetches through the cache.
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 

@@ -1,11 +1,11 @@
 // The part of Handler that passes requests and responses through, one client to one origin connection.
-#include <spdlog/spdlog.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "lib/http_semantics/invalidation.h"
 #include "lib/http_semantics/range.h"
 #include "lib/http_semantics/validation.h"
+#include "lib/log/log.h"
 #include "services/replica/fetch/origin_request.h"
 #include "services/replica/session/handler.h"
 #include "services/replica/session/storing.h"
@@ -86,7 +86,8 @@ Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status
     std::string piece;
     const FetchError error = co_await connection.ReadBody(&piece);
     if (error != FetchError::kNone) {
-      spdlog::warn("{}: the origin's answer ended early: {}", request().target, Name(error));
+      LogWarning(LogModule::kReplicaFetch, {{"target", request().target}, {"error", Name(error)}},
+                 "{}: the origin's answer ended early: {}", request().target, Name(error));
       context_.counters.CountOriginFailure(error);
       client_.Abort();
       co_return false;

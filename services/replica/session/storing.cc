@@ -1,9 +1,9 @@
 #include "services/replica/session/storing.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "lib/http_semantics/validation.h"
+#include "lib/log/log.h"
 
 namespace perigee::replica {
 namespace {
@@ -13,7 +13,9 @@ void SetLength(uint64_t body_bytes, http::ResponseHead* head) {
 }
 
 void LogInsert(const std::string& key, InsertResult result) {
-  if (result != InsertResult::kStored) spdlog::debug("{} not stored: {}", key, Name(result));
+  if (result == InsertResult::kStored) return;
+  LogDebug(LogModule::kReplicaCache, {{"key", key}, {"reason", Name(result)}}, "{} not stored: {}", key,
+           Name(result));
 }
 
 void Store(Cache& cache, Storing storing, Chunk body) {
@@ -92,7 +94,8 @@ Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, Flig
     std::string piece;
     const FetchError error = co_await connection->ReadBody(&piece);
     if (error != FetchError::kNone) {
-      spdlog::warn("{}: the origin's answer ended early: {}", storing.key, Name(error));
+      LogWarning(LogModule::kReplicaFetch, {{"key", storing.key}, {"error", Name(error)}},
+                 "{}: the origin's answer ended early: {}", storing.key, Name(error));
       context.counters.CountOriginFailure(error);
       flight.Fail(error);
       co_return;

@@ -1,11 +1,11 @@
 #include "services/replica/session/worker.h"
 
 #include <netinet/in.h>
-#include <spdlog/spdlog.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "lib/log/log.h"
 #include "services/replica/session/answer.h"
 #include "services/replica/session/listener.h"
 
@@ -19,9 +19,10 @@ constexpr int kMaxQueued = 65'536;
 
 }  // namespace
 
-Worker::Worker(Shared& shared, const std::vector<int>& listening)
+Worker::Worker(Shared& shared, const std::vector<int>& listening, std::string name)
     : limits_(shared.worker_limits),
       addresses_(shared.addresses),
+      loop_sign_(io_, shared.life.Add(std::move(name), std::chrono::steady_clock::now())),
       sweeper_(io_.get_executor()),
       pool_(io_.get_executor(), sweeper_, shared.worker_limits, shared.clock, shared.origin, shared.resolver),
       context_{.executor = io_.get_executor(),
@@ -50,6 +51,7 @@ Worker::Worker(Shared& shared, const std::vector<int>& listening)
 Worker::~Worker() = default;
 
 void Worker::Start() {
+  loop_sign_.Start();
   sweeper_.Start();
   for (Acceptor& acceptor : acceptors_) asio::co_spawn(io_, Accept(acceptor), asio::detached);
   thread_ = std::thread([this] { io_.run(); });
@@ -64,7 +66,7 @@ Task<> Worker::Accept(Acceptor& acceptor) {
     if (!error) {
       Admit(std::move(socket), from);
     } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
-      spdlog::warn("cannot accept a connection: {}", error.message());
+      LogWarning(LogModule::kReplicaSession, {}, "cannot accept a connection: {}", error.message());
       pause.expires_after(kAcceptBackoff);
       co_await pause.async_wait(kAwait);
     }
@@ -135,6 +137,7 @@ void Worker::Stop() {
     for (Acceptor& acceptor : acceptors_) acceptor.close();
     for (Connection& connection : connections_) connection.Close();
     pool_.Stop();
+    loop_sign_.Stop();
     sweeper_.Stop();
     sweeper_.Sweep(MonoTime::max());  // ends what still waits for the origin
   });

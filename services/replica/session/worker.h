@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "lib/health/loop_sign.h"
 #include "services/replica/counters.h"
 #include "services/replica/session/address_limit.h"
 #include "services/replica/session/connection.h"
@@ -26,12 +28,13 @@ struct Shared {
   AccessLog* access_log;  // null: none is kept
   AddressLimit addresses;
   ClientRtts client_rtts = {};
+  LifeSigns life = {};
 };
 
 class Worker {
  public:
-  // Takes the listening descriptors over.
-  Worker(Shared& shared, const std::vector<int>& listening);
+  // Takes the listening descriptors over. `name` is for its life sign.
+  Worker(Shared& shared, const std::vector<int>& listening, std::string name);
   // Stop and Join must have been called on all Workers, if Start was: they wake each other.
   ~Worker();
 
@@ -60,6 +63,7 @@ class Worker {
   const Limits& limits_;
   AddressLimit& addresses_;
   asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};  // sockets are touched by its thread alone
+  LoopSign loop_sign_;
   DeadlineSweeper sweeper_;
   OriginPool pool_;
   Counters counters_;

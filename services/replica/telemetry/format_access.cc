@@ -3,7 +3,7 @@
 #include <array>
 #include <iterator>
 
-#include "lib/log_file/json_line.h"
+#include "lib/log/json_line.h"
 #include "services/replica/telemetry/access_log.h"
 
 namespace perigee::replica {

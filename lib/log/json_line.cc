@@ -1,4 +1,4 @@
-#include "lib/log_file/json_line.h"
+#include "lib/log/json_line.h"
 
 #include <chrono>
 

@@ -1,0 +1,141 @@
+#include "services/dns/measurement/client_rows.h"
+
+#include <algorithm>
+#include <array>
+
+namespace perigee::dns {
+namespace {
+
+// Rows count in whole seconds.
+constexpr auto kJustMeasured = std::chrono::seconds(2);
+
+// Joins what a flight has learned of one replica with what was known before. A replica that failed to answer
+// keeps what was known of it; so does one whose refinement was longer or silent, and silence takes nothing
+// from what connections said.
+Sample Join(FlightCause cause, const Sample& known, const Sample& learned) {
+  if (learned.method == Method::kUnknown) return known;
+  if (learned.method == Method::kSilent && known.method == Method::kPassive) return known;
+  const bool was_less = known.measured() && (!learned.measured() || known.rtt <= learned.rtt);
+  return cause == FlightCause::kRefinement && was_less ? known : learned;
+}
+
+bool AnyProbed(std::span<const Sample> samples) {
+  return std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.probed(); });
+}
+
+// A choice by the samples of a client's surroundings, as one for the client.
+Decision AsNeighbours(Decision decision) {
+  if (decision.reason != Reason::kHashed && decision.reason != Reason::kAllDown &&
+      decision.reason != Reason::kShed) {
+    decision.reason = Reason::kNeighbour;
+  }
+  return decision;
+}
+
+}  // namespace
+
+ClientRows::ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map, const Clock& clock)
+    : rules_(rules), rules_fingerprint_(rules.Fingerprint()), fleet_(fleet), map_(map), clock_(clock) {}
+
+ChoiceInputs ClientRows::InputsFor(const IpPrefix& client, std::span<const Sample> samples) const {
+  return {.samples = samples, .healthy = fleet_.healthy(), .avoided = fleet_.avoided(), .prefix = client};
+}
+
+std::optional<ReplicaId> ClientRows::HomeOf(const IpPrefix& client) const {
+  MapRow row;
+  if (!map_.Find(client, &row)) return std::nullopt;
+  return HomeNow(row.decision, row.rules, InputsFor(client, SamplesOf(row)), rules_).replica;
+}
+
+std::optional<MapRow> ClientRows::JustMeasured(const IpPrefix& client) const {
+  MapHit hit;  // strangers are many, and a row is long
+  if (!map_.Find(client, &hit) || clock_.Now() - hit.measured_at >= kJustMeasured) return std::nullopt;
+  MapRow row;
+  map_.Find(client, &row);
+  return row;
+}
+
+Decision ClientRows::Given(const IpPrefix& client, const MapRow& row) const {
+  const ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
+  return ChooseFrom(HomeNow(row.decision, row.rules, inputs, rules_), inputs, rules_);
+}
+
+MapRow ClientRows::Around(const IpPrefix& client) const {
+  MapRow around;
+  map_.Find(NeighbourhoodOf(client.address()), &around);
+  return around;
+}
+
+Decision ClientRows::GivenByNeighbours(const IpPrefix& client, const MapRow& around) const {
+  return AsNeighbours(Choose(InputsFor(client, SamplesOf(around)), rules_));
+}
+
+// The home of a client that answers no probes.
+Decision ClientRows::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
+  std::array<Sample, kMaxReplicas> estimate;
+  Estimate(SamplesOf(row), SamplesOf(around), fleet_.distances(), estimate);
+  ChoiceInputs inputs = InputsFor(client, {estimate.data(), fleet_.size()});
+  if (row.samples[Index(row.decision.replica)].measured()) inputs.previous = row.decision.replica;
+  const Decision home = ChooseHome(inputs, rules_);
+  return row.samples[Index(home.replica)].measured() ? home : AsNeighbours(home);
+}
+
+void ClientRows::Put(const IpPrefix& prefix, MapRow* row) {
+  row->rules = rules_fingerprint_;
+  map_.Put(prefix, *row);
+}
+
+MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<const Sample> learned,
+                         std::optional<ReplicaId> previous) {
+  MapRow row;
+  const bool known = map_.Find(client, &row);
+  for (size_t i = 0; i < learned.size(); ++i) row.samples[i] = Join(cause, row.samples[i], learned[i]);
+  row.measured_at = clock_.Now();
+  if (!AnyProbed(SamplesOf(row))) {
+    row.decision = InferHome(client, row, Around(client));
+  } else if (AnyProbed(learned) || !known) {
+    ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
+    inputs.previous = previous;
+    row.decision = ChooseHome(inputs, rules_);
+  } else {
+    map_.Put(client, row);
+    return row;
+  }
+  Put(client, &row);
+  return row;
+}
+
+// Their row in the map is marked as what it is, for a query may be told to be for all of it (RFC 7871).
+void ClientRows::TeachSurroundings(const IpPrefix& client, std::span<const Sample> learned) {
+  const IpPrefix prefix = NeighbourhoodOf(client.address());
+  if (client.length() <= prefix.length() || !Nearest(learned, ReplicaSet::All(learned.size()))) return;
+  MapRow around = Around(client);
+  for (size_t i = 0; i < learned.size(); ++i) Blend(learned[i], &around.samples[i]);
+  around.decision = AsNeighbours(ChooseHome(InputsFor(prefix, SamplesOf(around)), rules_));
+  around.measured_at = clock_.Now();
+  Put(prefix, &around);
+}
+
+PassiveUse ClientRows::LearnPassive(const IpPrefix& client, ReplicaId replica, Rtt rtt) {
+  MapRow row;
+  if (!map_.Find(client, &row)) return PassiveUse::kUnknownClient;
+  if (!JoinPassive(rtt, &row.samples[Index(replica)])) return PassiveUse::kNothingNew;
+  if (AnyProbed(SamplesOf(row))) {
+    ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
+    inputs.previous = HomeNow(row.decision, row.rules, inputs, rules_).replica;
+    row.decision = ChooseHome(inputs, rules_);
+  } else {
+    const MapRow around = Around(client);
+    row.decision = InferHome(client, row, around);
+    // It speaks with every connection: one that is elsewhere would soon speak for all.
+    if (AreAlike(SamplesOf(row), SamplesOf(around))) {
+      std::array<Sample, kMaxReplicas> learned{};
+      learned[Index(replica)] = row.samples[Index(replica)];
+      TeachSurroundings(client, {learned.data(), fleet_.size()});
+    }
+  }
+  Put(client, &row);
+  return PassiveUse::kJoined;
+}
+
+}  // namespace perigee::dns

@@ -1,0 +1,63 @@
+// What is known of clients, and what they are given for it: the map's rows, and the only one who writes them.
+//
+// A row joins what measurements and connections said of one prefix. Beside it stands the row of its
+// surroundings (inference.h), for clients of which nothing else is known.
+//
+// Threads: one, that of the flight board.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "lib/base/address.h"
+#include "lib/base/clock.h"
+#include "services/dns/fleet/fleet_state.h"
+#include "services/dns/map/rtt_map.h"
+#include "services/dns/steering/choose.h"
+#include "services/dns/steering/inference.h"
+#include "services/dns/telemetry/server_counters.h"
+
+namespace perigee::dns {
+
+class ClientRows {
+ public:
+  // References must outlive it.
+  ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map, const Clock& clock);
+
+  // The replica that the client has when all are well; nothing for a stranger.
+  std::optional<ReplicaId> HomeOf(const IpPrefix& client) const;
+  // Its row, when it was measured within the last two seconds: while the query was on its way here.
+  std::optional<MapRow> JustMeasured(const IpPrefix& client) const;
+  // What a client with that row is given now.
+  Decision Given(const IpPrefix& client, const MapRow& row) const;
+
+  // The row of a client's surroundings; an empty one when nothing is known of them.
+  MapRow Around(const IpPrefix& client) const;
+  // What a client is given of which nothing is known but its surroundings; by hashing, when not even they.
+  Decision GivenByNeighbours(const IpPrefix& client, const MapRow& around) const;
+
+  // Joins what a flight has learned, and returns the row as it is now. A replica of which nothing was heard
+  // keeps what was known of it, and a flight that measured nothing changes no choice but that of a stranger.
+  // The choice leaves `previous` only for one that is nearer by enough (choose.h).
+  MapRow Learn(const IpPrefix& client, FlightCause cause, std::span<const Sample> learned,
+               std::optional<ReplicaId> previous);
+  // What the surroundings learn from it: once for each client and flight.
+  void TeachSurroundings(const IpPrefix& client, std::span<const Sample> learned);
+  // What a replica's connections with a client said.
+  PassiveUse LearnPassive(const IpPrefix& client, ReplicaId replica, Rtt rtt);
+
+  ChoiceInputs InputsFor(const IpPrefix& client, std::span<const Sample> samples) const;
+  std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
+
+ private:
+  Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
+  void Put(const IpPrefix& prefix, MapRow* row);
+
+  const ChoiceRules& rules_;
+  const uint16_t rules_fingerprint_;
+  const FleetState& fleet_;
+  RttMap& map_;
+  const Clock& clock_;
+};
+
+}  // namespace perigee::dns

@@ -1,0 +1,41 @@
+"""The measurement log of a real dnsserver, and yesterday's traffic judged again by it."""
+
+import json
+import subprocess
+
+import cdn as perigee
+
+CLIENTS = ["client-london", "client-tokyo", "client-accra", "client-dallas", "client-panama", "client-kazan"]
+TIE_MS = 1.0
+
+
+def test_what_was_measured_is_written_down_and_replayed(cdn, world):
+    log = cdn.folder / cdn.director.name / perigee.MEASUREMENT_LOG
+    for client in CLIENTS:
+        cdn.dig(client)
+    networks = {client: world.hosts[client].ipv4.rsplit(".", 1)[0] + ".0/24" for client in CLIENTS}
+
+    def causes():
+        words = [line.split() for line in log.read_text().splitlines()]
+        return {(word[1], word[2]) for word in words}
+
+    perigee.wait_until("all are measured", lambda: all((network, "query") in causes() for network in networks.values()))
+    perigee.wait_until("some again", lambda: any((network, "refinement") in causes() for network in networks.values()))
+    replay = subprocess.run([perigee.BIN / "sim", "--replay", log, "--refinement-probes", "5"], capture_output=True, text=True,
+                            check=True, timeout=60)
+    _, *stories = map(json.loads, replay.stdout.splitlines())
+    stories = {story["place"]: story for story in stories}
+    for client, network in networks.items():
+        truth = stories[network]["truth"]
+        nearest, rtts = world.nearest(client)
+        assert min(filter(None, truth)) <= rtts[nearest] + TIE_MS, network
+        chosen, reason, _ = stories[network]["again"]
+        assert truth[chosen] <= min(filter(None, truth)) + TIE_MS, (client, reason, truth)
+
+
+def test_a_damaged_log_is_refused_with_the_line(tmp_path):
+    log = tmp_path / "measurements.log"
+    log.write_text("1732948800123 198.18.7.0/24 query a=silent@5\n1732948800123 198.18.7.0/24 query a=\n")
+    replay = subprocess.run([perigee.BIN / "sim", "--replay", log], capture_output=True, text=True, timeout=60)
+    assert replay.returncode == 2
+    assert replay.stderr == f"sim: {log}:2: 'a=' is no answer of a replica\n"
