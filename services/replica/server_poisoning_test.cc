@@ -52,6 +52,22 @@ TEST_F(ServerTest, WhatConnectionHidesFromTheOriginMakesNoVariant) {
   EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\n").body, "bonjour");
 }
 
+// Nor when the origin is asked behind an answer.
+TEST_F(ServerTest, WhatConnectionHidesMakesNoVariantBehindAStaleAnswer) {
+  Start([](const std::string& head, TestSocket& socket) {
+    const bool french = head.find("Accept-Language: fr") != std::string::npos;
+    return socket.Send(Ok(french ? "bonjour" : "hello",
+                          "Cache-Control: max-age=0, stale-while-revalidate=60\r\nETag: \"1\"\r\n"
+                          "Vary: Accept-Language\r\n"));
+  });
+  EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\n").body, "bonjour");
+  EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\nConnection: Accept-Language\r\n").body, "bonjour");
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (cache_->Stats().objects < 2 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  EXPECT_EQ(cache_->Stats().objects, 2u) << "what came is for those who name no language";
+  EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\n").body, "bonjour");
+}
+
 // What it is asked with is too much for such an origin, and it says so in a cacheable way.
 TEST_F(ServerTest, AnAnswerToOversizedFieldsIsNobodyElses) {
   Start([](const std::string& head, TestSocket& socket) {

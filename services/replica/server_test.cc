@@ -32,6 +32,24 @@ TEST_F(ServerTest, MissThenHitWithTheOriginsBytes) {
   EXPECT_THAT(origin_->last_head(), HasSubstr("X-Forwarded-For: 127.0.0.1\r\n"));
 }
 
+TEST_F(ServerTest, AConnectionThatWaitsForItsNextRequestHoldsNoBody) {
+  Start(Answer(Ok("hello")));
+  const std::string key = fmt::format("http://127.0.0.1:{}/a", origin_->port());
+  TestSocket client = TestSocket::ConnectTo(port());
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  TestResponse answer;
+  do {  // the first answers come before it is stored
+    client.Send(Get("/a"));
+    answer = ReadResponse(client);
+  } while (answer.Field("Cache-Status").find("hit") == std::string::npos &&
+           std::chrono::steady_clock::now() < give_up);
+  const std::weak_ptr<const StoredResponse> stored = cache_->Find(key, {}).response;
+  ASSERT_FALSE(stored.expired());
+  cache_->Erase(key);
+  while (!stored.expired() && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  EXPECT_TRUE(stored.expired());
+}
+
 TEST_F(ServerTest, HeadIsAnsweredFromAStoredGet) {
   Start(Answer(Ok("hello")));
   Fetch("/a");

@@ -50,6 +50,7 @@ Cache::Impl::Impl(CacheOptions options, const Clock& clock)
 uint64_t Cache::Impl::OnRemoved(Entry& entry, uint64_t may_stay) {
   catalogue_.Remove(entry);
   memory_.Remove(entry.id);
+  known_heads_.Remove(entry.id);
   ClearPending(entry);
   if (entry.body_bytes <= may_stay && KeepForReaders(entry.id, entry.body_bytes)) {
     loosen_.push_back(entry.id);
@@ -101,7 +102,7 @@ void Cache::Impl::PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse
 }
 
 FindResult Cache::Impl::Find(std::string_view key, const http::HeaderList& request) {
-  DiskRead read{};
+  DiskRead read;
   {
     const std::lock_guard lock(mutex_);
     Entry* entry = index_.Find(key, request);
@@ -110,9 +111,10 @@ FindResult Cache::Impl::Find(std::string_view key, const http::HeaderList& reque
     if (auto response = memory_.Get(entry->id)) return {Lookup::kMemory, std::move(response)};
     if (entry->pending && entry->pending->body) return {Lookup::kMemory, entry->pending};
     if (entry->pending) return {Lookup::kDisk, WithDiskBody(*entry->pending)};
-    read = {disk_.get(), entry->id, entry->version};
+    known_heads_.Hit(entry->id);
+    read = {disk_.get(), entry->id, entry->version, known_heads_.Get(entry->id)};
   }
-  return FindOnDisk(read);
+  return FindOnDisk(std::move(read));
 }
 
 std::shared_ptr<const StoredResponse> Cache::Impl::WithDiskBody(const StoredResponse& head) {
@@ -121,15 +123,26 @@ std::shared_ptr<const StoredResponse> Cache::Impl::WithDiskBody(const StoredResp
   return response;
 }
 
-FindResult Cache::Impl::FindOnDisk(const DiskRead& read) {
-  auto loaded = read.disk->Read(read.id, options_.large_object_bytes);
-  if (loaded.ok()) (*loaded)->freshness = http::FreshnessOf((*loaded)->head, options_.policy);
+absl::StatusOr<std::shared_ptr<StoredResponse>> Cache::Impl::Read(DiskRead* read) const {
+  if (!read->head) {
+    auto head = read->disk->ReadHead(read->id);
+    if (!head.ok()) return head.status();
+    head->freshness = http::FreshnessOf(head->head, options_.policy);
+    read->head = std::make_shared<const StoredResponse>(*std::move(head));
+  }
+  auto response = std::make_shared<StoredResponse>(*read->head);
+  if (IsLarge(response->body_bytes)) return response;
+  auto body = read->disk->ReadBody(read->id, response->body_bytes);
+  if (!body.ok()) return body.status();
+  response->body = *std::move(body);
+  return response;
+}
+
+FindResult Cache::Impl::FindOnDisk(DiskRead read) {
+  const bool known = read.head != nullptr;
+  auto loaded = Read(&read);
   const std::lock_guard lock(mutex_);
   Entry* entry = index_.FindId(read.id);
-  if (loaded.ok()) {
-    if (entry) (*loaded)->soft_purged_at = entry->soft_purged_at;  // SQLite may not know of it yet
-    ApplySoftPurge((*loaded)->soft_purged_at, &(*loaded)->freshness);
-  }
   if (!loaded.ok()) {
     if (entry) {  // else it was removed meanwhile, which is no error
       DiskError(loaded.status());
@@ -137,13 +150,23 @@ FindResult Cache::Impl::FindOnDisk(const DiskRead& read) {
     }
     return {};
   }
-  if (!(*loaded)->body) {
+  StoredResponse& response = **loaded;
+  if (entry) response.soft_purged_at = entry->soft_purged_at;  // SQLite may not know of it yet
+  ApplySoftPurge(response.soft_purged_at, &response.freshness);
+  if (!response.body) {
     if (!entry) return {};
-    (*loaded)->disk_body = Pin(read.id);
+    response.disk_body = Pin(read.id);
   }
-  std::shared_ptr<const StoredResponse> response = *std::move(loaded);
-  if (entry && entry->version == read.version) PutInMemory(*entry, response);
-  return {Lookup::kDisk, std::move(response)};
+  if (entry && entry->version == read.version) {
+    if (!known) KeepHead(*entry, std::move(read.head));
+    PutInMemory(*entry, *loaded);
+  }
+  return {Lookup::kDisk, *std::move(loaded)};
+}
+
+void Cache::Impl::KeepHead(const Entry& entry, std::shared_ptr<const StoredResponse> head) {
+  const uint64_t bytes = entry.bytes - entry.body_bytes + sizeof(StoredResponse);
+  known_heads_.Put(entry.id, std::move(head), bytes, entry.hits);
 }
 
 InsertResult Cache::Impl::Admit(uint64_t bytes) const {
@@ -247,6 +270,7 @@ void Cache::Impl::Replace(Entry& entry, const std::shared_ptr<const StoredRespon
   if (!keep) return index_.Remove(entry);
   ClearPending(entry);
   memory_.Remove(entry.id);
+  known_heads_.Remove(entry.id);
   index_.Resize(entry, bytes);
   ++entry.version;
   catalogue_.Remove(entry);

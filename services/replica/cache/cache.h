@@ -54,6 +54,9 @@ struct CacheOptions {
 
 // Variants kept under one key; beyond it the one stored first goes.
 inline constexpr size_t kMaxVariantsPerKey = 64;
+// Of heads that are known from their last reading, beside the memory budget: what has one needs but its body
+// read.
+inline constexpr uint64_t kKnownHeadsBytes = 1'000'000;
 // Purged keys, prefixes and tags that are remembered, for the fetches that began before them (purge.h).
 inline constexpr size_t kMaxRememberedPurges = 4096;
 

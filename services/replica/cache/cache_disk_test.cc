@@ -43,6 +43,60 @@ TEST_F(CacheTest, ReopensWithTheSameObjectsAndTheirHits) {
   EXPECT_EQ(found.response->head.response_time, head.response_time);
 }
 
+// --- Heads that are known from their last reading ---
+
+TEST_F(CacheTest, AKnownHeadNeedsNoRow) {
+  options_.memory_budget_bytes = 1;
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 1'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kDisk);
+  ASSERT_TRUE(sqlite::Database::Open(options_.path, sqlite::Database::Mode::kReadWriteCreate)
+                  ->Execute("UPDATE object SET headers = 'no fields'")
+                  .ok());
+  cache->Insert("b", kAny, MakeResponse(2, 10));
+  ASSERT_TRUE(cache->Flush().ok());  // so that what is read from now on is read anew
+  const FindResult found = cache->Find("a", kAny);
+  ASSERT_EQ(found.lookup, Lookup::kDisk);
+  EXPECT_TRUE(IsIntact(*found.response));
+  EXPECT_EQ(cache->Stats().memory_objects, 0u);
+}
+
+TEST_F(CacheTest, AKnownHeadIsForgottenWithEveryChange) {
+  options_.memory_budget_bytes = 1;
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 1'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const auto old = cache->Find("a", kAny).response;
+  http::ResponseHead merged = old->head;
+  merged.headers.Set("X-New", "1");
+  cache->Refresh("a", kAny, old, merged);
+  ASSERT_TRUE(cache->Flush().ok());
+  EXPECT_TRUE(cache->Find("a", kAny).response->head.headers.Has("X-New"));
+
+  cache->Insert("a", kAny, MakeResponse(2, 1'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const FindResult replaced = cache->Find("a", kAny);
+  ASSERT_EQ(replaced.lookup, Lookup::kDisk);
+  EXPECT_EQ(replaced.response->head.headers.Get("X-Seed"), "2");
+  EXPECT_TRUE(IsIntact(*replaced.response));
+}
+
+TEST_F(CacheTest, AKnownHeadHeedsASoftPurgeUntilItIsValidated) {
+  options_.memory_budget_bytes = 1;
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 1'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const auto lifetime = [&] { return cache->Find("a", kAny).response->freshness.lifetime; };
+  const auto whole = lifetime();
+  cache->Purge({.keys = {"a"}}, PurgeKind::kSoft);
+  EXPECT_LT(lifetime(), whole);
+  const auto stale = cache->Find("a", kAny).response;
+  cache->Refresh("a", kAny, stale, stale->head, cache->PurgeGeneration());
+  ASSERT_TRUE(cache->Flush().ok());
+  EXPECT_EQ(lifetime(), whole);
+}
+
 TEST_F(CacheTest, ASmallerBudgetEvictsTheFewestHitsAtOpen) {
   {
     const auto cache = OpenCache();

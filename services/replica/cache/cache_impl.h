@@ -92,8 +92,10 @@ class Cache::Impl {
     DiskTier* disk;
     ObjectId id;
     uint64_t version;
+    std::shared_ptr<const StoredResponse> head;  // null: not known
   };
   void Hit(Entry& entry);
+  void KeepHead(const Entry& entry, std::shared_ptr<const StoredResponse> head);
   void PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse> response);
   void SetPending(Entry& entry, std::shared_ptr<const StoredResponse> response);
   void ClearPending(Entry& entry);
@@ -114,7 +116,8 @@ class Cache::Impl {
   bool KeepForReaders(ObjectId id, uint64_t body_bytes);
 
   // Without the mutex, which it takes.
-  FindResult FindOnDisk(const DiskRead& read);
+  FindResult FindOnDisk(DiskRead read);
+  absl::StatusOr<std::shared_ptr<StoredResponse>> Read(DiskRead* read) const;
 
   // The writer's part (cache_writer.cc).
   absl::Status OpenDisk();
@@ -148,6 +151,8 @@ class Cache::Impl {
 
   mutable std::mutex mutex_;
   MemoryTier memory_;
+  // Of what was read from SQLite last, without bodies: as SQLite has them, soft purges not applied.
+  MemoryTier known_heads_{kKnownHeadsBytes, MakeEvictionPolicy(Eviction::kLru)};
   Index index_;
   Catalogue catalogue_;  // of exactly the entries of index_
   PurgeLog purges_{kMaxRememberedPurges};

@@ -1,7 +1,12 @@
 // How values stand in the rows of DiskTier. Pure.
 #pragma once
 
+// The widest vector instructions that the processor has: a third of the time.
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>
+#else
 #include <xxhash.h>
+#endif
 
 #include <array>
 #include <chrono>

@@ -3,8 +3,8 @@
 // A body may be there without its object, *loose*: while it is being written over several batches, or read by
 // those who began before its object went. Open erases what a crash left loose.
 //
-// Apply, Maintain and Clear belong to one thread; Read and ReadChunk may be called from any, beside them.
-// Every batch is one transaction, so that a crash leaves the objects of some batch's end, whole.
+// Apply, Maintain and Clear belong to one thread; ReadHead, ReadBody and ReadChunk may be called from any,
+// beside them. Every batch is one transaction, so that a crash leaves the objects of some batch's end, whole.
 #pragma once
 
 #include <atomic>
@@ -91,10 +91,12 @@ class DiskTier {
   // In the order of storing.
   absl::Status Load(const std::function<void(LoadedObject)>& take);
 
-  // NotFound when it is not (or no longer) there, DataLoss when its bytes are not those that were stored.
-  // Leaves `freshness` to the caller, and `body` null when it is larger than `max_body_bytes`.
-  absl::StatusOr<std::shared_ptr<StoredResponse>> Read(ObjectId id, uint64_t max_body_bytes);
-  // One chunk of a body, loose or not, in place of what `out` holds. Errors as above.
+  // An object without its body; leaves `freshness` to the caller. NotFound when it is not (or no longer)
+  // there, DataLoss when it is damaged.
+  absl::StatusOr<StoredResponse> ReadHead(ObjectId id);
+  // The whole body, of which `size` bytes were stored. DataLoss when it is not there as it was stored.
+  absl::StatusOr<Body> ReadBody(ObjectId id, uint64_t size);
+  // One chunk of a body, loose or not, in place of what `out` holds. Errors of both.
   absl::Status ReadChunk(ObjectId id, uint64_t number, std::string* out);
 
   absl::Status Apply(const WriteBatch& batch);
@@ -129,8 +131,9 @@ class DiskTier {
   absl::Status PutHead(const WriteBatch::Head& head);
   absl::Status PutMark(const WriteBatch::Mark& mark);
   absl::Status PutHits(const WriteBatch::Hits& hits);
-  absl::StatusOr<Body> ReadBody(Reader& reader, ObjectId id, size_t size);
+  // One in a snapshot. Given back after its use, unless that failed.
   absl::StatusOr<std::unique_ptr<Reader>> TakeReader();
+  absl::StatusOr<std::unique_ptr<Reader>> IdleOrNewReader();
   void GiveBack(std::unique_ptr<Reader> reader);
   // Every snapshot is too old, and in the way of the WAL's restart: idle readers leave theirs now, the others
   // when they are given back.

@@ -20,8 +20,9 @@ constexpr size_t kMaxIdleReaders = 16;
 absl::Status MoveTo(Database& database, int64_t chunk, sqlite::Blob* blob) {
   if (blob->is_open()) return blob->Reopen(chunk);
   auto opened = sqlite::Blob::Open(database, "chunk", "data", chunk);
-  if (opened.ok()) *blob = *std::move(opened);
-  return opened.status();
+  if (!opened.ok()) return opened.status();
+  *blob = *std::move(opened);
+  return absl::OkStatus();
 }
 
 // Reads the chunk of `row`, which must have `size` bytes, and its checksum behind it to `out`.
@@ -33,18 +34,18 @@ absl::Status ReadVerified(const sqlite::Blob& chunk, int64_t row, size_t size, c
   return absl::DataLossError("a damaged chunk");
 }
 
-absl::StatusOr<std::shared_ptr<StoredResponse>> HeadOf(const Statement& row, ObjectId id) {
+absl::StatusOr<StoredResponse> HeadOf(const Statement& row, ObjectId id) {
   auto headers = http::HeaderList::FromText(std::string(row.Blob(2)));
   if (!headers) return absl::DataLossError(fmt::format("object {} has malformed headers", id));
-  auto response = std::make_shared<StoredResponse>();
-  response->head = {static_cast<int>(row.Number(0)), std::string(row.Blob(1)), *std::move(headers),
-                    FromMicros(row.Number(3)), FromMicros(row.Number(4))};
-  response->head.tags = row.Blob(8);
-  response->vary_names = row.Blob(5);
-  response->variant_key = row.Blob(6);
-  response->soft_purged_at = FromMicros(row.Number(9));
-  response->body_bytes = static_cast<uint64_t>(row.Number(7));
-  response->object_id = id;
+  StoredResponse response;
+  response.head = {static_cast<int>(row.Number(0)), std::string(row.Blob(1)), *std::move(headers),
+                   FromMicros(row.Number(3)), FromMicros(row.Number(4))};
+  response.head.tags = row.Blob(8);
+  response.vary_names = row.Blob(5);
+  response.variant_key = row.Blob(6);
+  response.soft_purged_at = FromMicros(row.Number(9));
+  response.body_bytes = static_cast<uint64_t>(row.Number(7));
+  response.object_id = id;
   return response;
 }
 
@@ -65,7 +66,7 @@ void DiskTier::Reader::LeaveSnapshot() {
   in_snapshot = false;
 }
 
-absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
+absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::IdleOrNewReader() {
   {
     const std::lock_guard lock(readers_mutex_);
     if (!idle_readers_.empty()) {
@@ -83,6 +84,14 @@ absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
   return std::make_unique<Reader>(Reader{*std::move(database), *std::move(object), {}});
 }
 
+absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::TakeReader() {
+  auto reader = IdleOrNewReader();
+  if (!reader.ok()) return reader;
+  // Read before the transaction begins, so that a commit meanwhile makes it look old, never new.
+  if (absl::Status status = (*reader)->EnterSnapshot(commits_); !status.ok()) return status;
+  return reader;
+}
+
 void DiskTier::GiveBack(std::unique_ptr<Reader> reader) {
   const std::lock_guard lock(readers_mutex_);
   if (reader->commits != commits_) reader->LeaveSnapshot();
@@ -95,62 +104,53 @@ void DiskTier::EndSnapshots() {
   for (const auto& reader : idle_readers_) reader->LeaveSnapshot();
 }
 
-absl::StatusOr<Body> DiskTier::ReadBody(Reader& reader, ObjectId id, size_t size) {
-  Body::Draft draft =
-      Body::Make(size, sizeof(Checksum));  // a chunk takes the place of the last one's checksum
-  int64_t chunk = ChunkRow(id, 0);
+absl::StatusOr<StoredResponse> DiskTier::ReadHead(ObjectId id) {
+  auto reader = TakeReader();
+  if (!reader.ok()) return reader.status();
+  Statement& object = (*reader)->object;
+  const auto row = object.Bind(1, static_cast<int64_t>(id)).Step();
+  if (!row.ok()) return row.status();
+  auto response = *row ? HeadOf(object, id) : absl::NotFoundError("not stored");
+  object.Reset();
+  GiveBack(*std::move(reader));
+  return response;
+}
+
+absl::StatusOr<Body> DiskTier::ReadBody(ObjectId id, uint64_t size) {
+  auto reader = TakeReader();
+  if (!reader.ok()) return reader.status();
+  sqlite::Blob& chunk = (*reader)->chunk;
+  // A chunk takes the place of the checksum of the one before it.
+  Body::Draft draft = Body::Make(size, sizeof(Checksum));
+  int64_t row = ChunkRow(id, 0);
   for (size_t begin = 0; begin < size; begin += kChunkBytes) {
     const size_t length = std::min(size - begin, kChunkBytes);
-    absl::Status status = MoveTo(reader.database, chunk, &reader.chunk);
-    if (status.ok()) status = ReadVerified(reader.chunk, chunk, length, draft.bytes + begin);
-    ++chunk;
+    absl::Status status = MoveTo((*reader)->database, row, &chunk);
+    if (status.ok()) status = ReadVerified(chunk, row, length, draft.bytes + begin);
+    ++row;
     if (absl::IsNotFound(status) || absl::IsDataLoss(status)) {
       return absl::DataLossError(
           fmt::format("object {} has not all of its {} bytes: {}", id, size, std::string(status.message())));
     }
     if (!status.ok()) return status;
   }
+  GiveBack(*std::move(reader));
   return std::move(draft.body);
 }
 
 absl::Status DiskTier::ReadChunk(ObjectId id, uint64_t number, std::string* out) {
-  auto taken = TakeReader();
-  if (!taken.ok()) return taken.status();
-  Reader& reader = **taken;
-  if (absl::Status status = reader.EnterSnapshot(commits_); !status.ok()) return status;
+  auto reader = TakeReader();
+  if (!reader.ok()) return reader.status();
+  sqlite::Blob& chunk = (*reader)->chunk;
   const int64_t row = ChunkRow(id, number);
-  if (absl::Status status = MoveTo(reader.database, row, &reader.chunk); !status.ok()) return status;
-  const size_t size = reader.chunk.size();
+  if (absl::Status status = MoveTo((*reader)->database, row, &chunk); !status.ok()) return status;
+  const size_t size = chunk.size();
   if (size < sizeof(Checksum)) return absl::DataLossError(fmt::format("object {}: a chunk too short", id));
   out->resize(size);
-  absl::Status status = ReadVerified(reader.chunk, row, size - sizeof(Checksum), out->data());
+  absl::Status status = ReadVerified(chunk, row, size - sizeof(Checksum), out->data());
   out->resize(size - sizeof(Checksum));
-  GiveBack(*std::move(taken));
+  GiveBack(*std::move(reader));
   return status;
-}
-
-absl::StatusOr<std::shared_ptr<StoredResponse>> DiskTier::Read(ObjectId id, uint64_t max_body_bytes) {
-  auto taken = TakeReader();
-  if (!taken.ok()) return taken.status();
-  Reader& reader = **taken;
-  // Read before the transaction begins, so that a commit meanwhile makes it look old, never new.
-  if (absl::Status status = reader.EnterSnapshot(commits_); !status.ok()) return status;
-  const auto row = reader.object.Bind(1, static_cast<int64_t>(id)).Step();
-  if (!row.ok()) return row.status();
-  if (!*row) {
-    GiveBack(*std::move(taken));
-    return absl::NotFoundError("not stored");
-  }
-  auto response = HeadOf(reader.object, id);
-  if (!response.ok()) return response.status();
-  reader.object.Reset();
-  if ((*response)->body_bytes <= max_body_bytes) {
-    auto body = ReadBody(reader, id, (*response)->body_bytes);
-    if (!body.ok()) return body.status();
-    (*response)->body = *std::move(body);
-  }
-  GiveBack(*std::move(taken));
-  return response;
 }
 
 }  // namespace perigee::replica

@@ -14,7 +14,7 @@ Task<> Connection::Run() {
       break;
     }
     const bool keep = co_await handler_.Handle();
-    handler_.Record();
+    handler_.Finish();
     if (!keep) break;
   }
   if (client_.too_slow()) context_.counters.refused[Refusal::kSlowReader].Add();

@@ -28,7 +28,6 @@ Task<bool> Handler::Handle() {
   if (!context_.served_names.Current()->Serve(request()))
     at_.plan = {.status = 421, .why = "not served here"};
   at_.is_head = request().method == "HEAD";
-  at_.found = {};
   at_.lost = false;
   const Plan& plan = at_.plan;
   if (plan.kind == PlanKind::kReject) {
@@ -67,7 +66,13 @@ Task<> Handler::Reject(Rejection rejection) {
            client_.client().ToString(), rejection.status, rejection.why);
   recorder_.Answer(rejection.status, status, out_, client_.sent());
   co_await client_.Write(Gather(out_));
-  Record();
+  Finish();
+}
+
+void Handler::Finish() {
+  recorder_.End(request(), client_.sent());
+  at_.found = {};
+  std::string().swap(multipart_);
 }
 
 AnswerForm Handler::Form() const {
@@ -97,8 +102,8 @@ http::CacheStatus Handler::MissStatus() const {
   return {.forward = by_request ? http::Forward::kRequest : http::Forward::kStale};
 }
 
-bool Handler::ClientHasIt(const http::ResponseHead& head) const {
-  return http::EvaluateCondition(request().method, request().headers, head, context_.clock.WallNow()) ==
+bool Handler::ClientHasIt(const http::ResponseHead& head, WallTime now) const {
+  return http::EvaluateCondition(request().method, request().headers, head, now) ==
          http::ConditionResult::kNotModified;
 }
 
@@ -111,9 +116,10 @@ void Handler::AppendNotModified(const http::ResponseHead& head, std::optional<st
 }
 
 Gather Handler::GatherStored(const StoredResponse& response, const http::CacheStatus& status) {
-  const auto age = http::CurrentAge(response.freshness, context_.clock.WallNow());
+  const WallTime now = context_.clock.WallNow();
+  const auto age = http::CurrentAge(response.freshness, now);
   out_.clear();
-  if (ClientHasIt(response.head)) {
+  if (ClientHasIt(response.head, now)) {
     AppendNotModified(response.head, age, status);
     return Gather(out_);
   }
@@ -159,10 +165,9 @@ Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored
       .FromFile(stored_body.file(), stored_body->data());
 }
 
-bool Handler::StandsInFor(int origin_status) const {
-  return at_.found.response && http::IsServerTrouble(origin_status) &&
-         http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
-                               http::OriginTrouble::kErrorStatus, context_.policy);
+bool Handler::StoredStandsIn() const {
+  return at_.found.response && http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
+                                                     http::OriginTrouble::kErrorStatus, context_.policy);
 }
 
 Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
@@ -190,7 +195,7 @@ Task<bool> Handler::OriginFailed(FetchError error, bool collapsed) {
   status.collapsed = collapsed;
   status.detail = Name(error);
   const bool has_stored = at_.found.response != nullptr;
-  // An error status has been judged by StandsInFor.
+  // An error status has been judged by StoredStandsIn.
   if (has_stored && (error == FetchError::kErrorStatus ||
                      http::MayServeOnError(at_.found.response->freshness, at_.control, at_.decision,
                                            http::OriginTrouble::kUnreachable, context_.policy))) {

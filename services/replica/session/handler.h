@@ -4,7 +4,7 @@
 //          ─ kPassThrough ─▶ PassThrough: body up, answer down, both at once
 //          ─ kTunnel ──────▶ Tunnel: WebSocket, bytes both ways after the origin's 101
 //          ─ kCache ───────▶ hit: one send, no suspension
-//                            miss: Follow the fetch under way, or Lead one: Validated (304), Shared
+//                            miss: Follow the fetch under way, or Lead one (leading.h): Stored (304), Shared
 //                            (storable: a detached Fill feeds a Flight, this client being one of its readers)
 //                            or Relay (not storable: this client alone, with back-pressure)
 #pragma once
@@ -21,6 +21,7 @@
 #include "services/replica/session/background.h"
 #include "services/replica/session/client_stream.h"
 #include "services/replica/session/context.h"
+#include "services/replica/session/leading.h"
 #include "services/replica/session/request_plan.h"
 #include "services/replica/telemetry/recorder.h"
 
@@ -34,8 +35,9 @@ class Handler {
 
   // Answers the request that `client` has just read. False: the connection is done with.
   Task<bool> Handle();
-  // Afterwards: what became of it.
-  void Record() { recorder_.End(request(), client_.sent()); }
+  // Afterwards: writes down what became of it, and lets go of what answered it. A connection that waits for
+  // its next request keeps no body.
+  void Finish();
 
   // Answers a request that could not be read.
   Task<> Reject(Rejection rejection);
@@ -48,7 +50,6 @@ class Handler {
     http::CacheControl control;
     FindResult found;
     http::ReuseDecision decision;
-    uint64_t asked_at = 0;  // the cache's purge generation from before the origin was asked
     bool is_head = false;
     bool lost = false;  // what was found could not be read
   };
@@ -59,7 +60,7 @@ class Handler {
 
   // Cached answers (handler.cc).
   bool LookUp();
-  bool ClientHasIt(const http::ResponseHead& head) const;
+  bool ClientHasIt(const http::ResponseHead& head, WallTime now) const;
   Gather GatherStored(const StoredResponse& response, const http::CacheStatus& status);
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);
@@ -68,8 +69,8 @@ class Handler {
                       const http::CacheStatus& status);
   // A fetch behind the answer to this request.
   BackgroundRequest BehindThis() const;
-  // Whether what is stored is served in place of the origin's answer.
-  bool StandsInFor(int origin_status) const;
+  // Whether what is stored is served in place of a server's trouble (IsServerTrouble).
+  bool StoredStandsIn() const;
   Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
 
   // Large bodies from SQLite (handler_large.cc).
@@ -87,9 +88,7 @@ class Handler {
   Task<bool> Follow(std::shared_ptr<Flight> flight);
   Task<bool> Lead(FlightTable::Lease lease);
   Task<bool> LeadAlone();  // with a flight that nobody can join
-  Task<bool> Validated(FlightTable::Lease lease, const http::ResponseHead& not_modified);
-  Task<bool> Shared(FlightTable::Lease lease, std::unique_ptr<OriginConnection> connection,
-                    const http::HeaderList& sent);
+  Task<bool> Shared(FlightTable::Lease lease, Outcome outcome, http::CacheStatus status);
   Task<bool> StreamFlight(Flight::Reader& reader, const http::ResponseHead& head,
                           std::optional<std::chrono::seconds> age, std::optional<uint64_t> length,
                           const http::CacheStatus& status);
@@ -103,7 +102,7 @@ class Handler {
   };
   Task<bool> Direct();
   // RFC 9111 §4.3.5: a response to HEAD freshens what is stored, or shows it to be another.
-  void UpdateFromHead(const http::ResponseHead& head);
+  void UpdateFromHead(const http::ResponseHead& head, uint64_t asked_at);
   // After a 206: the next request for a part shall find the whole, if it may be stored and fits.
   void FetchWholeBehind(const http::ResponseHead& partial, const http::HeaderList& sent);
   Task<bool> PassThrough();

@@ -9,10 +9,11 @@
 
 namespace perigee::replica {
 Task<bool> Handler::StoredLarge(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
-  const auto age = http::CurrentAge(response->freshness, context_.clock.WallNow());
+  const WallTime now = context_.clock.WallNow();
+  const auto age = http::CurrentAge(response->freshness, now);
   const bool keep = Form().keep_alive;
   out_.clear();
-  if (ClientHasIt(response->head)) {
+  if (ClientHasIt(response->head, now)) {
     AppendNotModified(response->head, age, status);
     const bool written = co_await client_.Write(Gather(out_));
     co_return written&& keep;

@@ -1,15 +1,9 @@
 // The part of Handler that fetches through the cache.
-#include <fmt/format.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "lib/http_semantics/validation.h"
 #include "lib/http_semantics/vary.h"
-#include "lib/log/log.h"
-#include "services/replica/fetch/origin_request.h"
 #include "services/replica/session/handler.h"
-#include "services/replica/session/storing.h"
 
 namespace perigee::replica {
 bool Handler::MayShare() const {
@@ -63,79 +57,35 @@ Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
 Task<bool> Handler::LeadAlone() { return Lead(context_.flights.Solo()); }
 
 Task<bool> Handler::Lead(FlightTable::Lease lease) {
-  const std::shared_ptr<const StoredResponse> stored = at_.found.response;
-  at_.asked_at = context_.cache.PurgeGeneration();
-  bool validates = stored && http::HasValidator(stored->head.headers);
-  for (;;) {
-    http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
-    if (validates) {
-      http::MakeConditional(stored->head.headers, &fields);
-    } else {
-      http::MakeUnconditional(&fields);
-    }
-    const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
-    const InterimSink interim = ForwardInterim();
-    recorder_.AskOrigin();
-    const Asks asks = validates ? Asks::kContent : Asks::kUnconditional;
-    Fetched fetched = co_await context_.pool.Fetch(text, asks, &interim);
-    recorder_.OriginSaid(fetched.error);
-    if (fetched.error != FetchError::kNone) {
-      lease.Fail(fetched.error);
-      co_return co_await OriginFailed(fetched.error, false);
-    }
-    PrepareResponse(&fetched.connection->head(), fetched.connection->minor_version());
-    if (StandsInFor(fetched.connection->head().status)) {
-      lease.flight()->Publish(HeadOf(stored));
-      const FetchError error = FetchError::kErrorStatus;
-      co_return co_await OriginFailed(error, false);
-    }
-    if (fetched.connection->head().status != 304) {
-      co_return co_await Shared(std::move(lease), std::move(fetched.connection), fields);
-    }
-    const http::ResponseHead not_modified = std::move(fetched.connection->head());
-    context_.pool.Release(std::move(fetched.connection));
-    if (http::NotModifiedAppliesTo(stored->head.headers, not_modified.headers)) {
-      co_return co_await Validated(std::move(lease), not_modified);
-    }
-    validates = false;
-  }
-}
-
-Task<bool> Handler::Validated(FlightTable::Lease lease, const http::ResponseHead& not_modified) {
-  context_.counters.revalidated.Add();
-  const Freshened fresh =
-      Freshen(context_, at_.key, request().headers, at_.found.response, not_modified, at_.asked_at);
-  Publish(*lease.flight(), fresh);
-  lease.Close();
+  const Errand errand{.key = at_.key,
+                      .request = request(),
+                      .path = at_.plan.path,
+                      .client = client_.client(),
+                      .stored = at_.found.response,
+                      .stands_in = StoredStandsIn()};
+  const InterimSink interim = ForwardInterim();
+  Outcome outcome = co_await AskOrigin(context_, recorder_, errand, lease, &interim);
+  if (outcome.error != FetchError::kNone) co_return co_await OriginFailed(outcome.error, false);
   http::CacheStatus status = MissStatus();
-  status.forward_status = 304;
-  co_return co_await Stored(fresh.response, status);
-}
-
-Task<bool> Handler::Shared(FlightTable::Lease lease, std::unique_ptr<OriginConnection> connection,
-                           const http::HeaderList& sent) {
-  const http::ResponseHead head = connection->head();
-  http::CacheStatus status = MissStatus();
-  status.forward_status = head.status;
-
-  const std::optional<uint64_t> length = BodyLength(*connection);
-  if (const auto why_not = WhyNotShared(context_, *connection, sent)) {
-    status.detail = *why_not;
-    if (at_.found.response) ForgetSuperseded(context_, at_.key, head.status, *why_not);
-    lease.flight()->GoAlone();
-    lease.Close();
-    co_return co_await RelayAndRelease(std::move(connection), status);
+  if (outcome.validated) {
+    status.forward_status = 304;
+    co_return co_await Stored(std::move(outcome.validated), status);
   }
-
-  Storing storing{.key = at_.key, .request = request().headers, .head = head, .asked_at = at_.asked_at};
-  storing.head.headers = http::HeadersToStore(head.headers);
-  storing.request.RemoveHopByHop();  // what Connection names, the origin has not seen: no variant is for it
-  const std::shared_ptr<Flight> flight = lease.flight();
-  Publish(context_, *flight, storing, length);
-  Flight::Reader reader(flight);
-  asio::co_spawn(context_.executor,
-                 Fill(context_, std::move(connection), std::move(lease), std::move(storing)), asio::detached);
+  status.forward_status = outcome.connection->head().status;
+  if (!outcome.storing) {
+    status.detail = outcome.why_not;
+    co_return co_await RelayAndRelease(std::move(outcome.connection), status);
+  }
   status.stored = true;
+  co_return co_await Shared(std::move(lease), std::move(outcome), status);
+}
+
+Task<bool> Handler::Shared(FlightTable::Lease lease, Outcome outcome, http::CacheStatus status) {
+  const http::ResponseHead head = outcome.connection->head();
+  const std::optional<uint64_t> length = BodyLength(*outcome.connection);
+  Flight::Reader reader(lease.flight());
+  Task<> fill = Fill(context_, std::move(outcome.connection), std::move(lease), *std::move(outcome.storing));
+  asio::co_spawn(context_.executor, std::move(fill), asio::detached);
   co_return co_await StreamFlight(reader, head, std::nullopt, length, status);
 }
 
@@ -155,7 +105,7 @@ Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHea
                                  const http::CacheStatus& status) {
   AnswerForm form = Form();
   out_.clear();
-  if (ClientHasIt(head)) {
+  if (ClientHasIt(head, context_.clock.WallNow())) {
     AppendNotModified(head, age, status);
     const bool written = co_await client_.Write(Gather(out_));
     if (!written) co_return false;

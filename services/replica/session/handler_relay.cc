@@ -22,7 +22,7 @@ bool AwaitsContinue(const RequestHead& request) {
 }  // namespace
 
 Task<bool> Handler::Direct() {
-  at_.asked_at = context_.cache.PurgeGeneration();
+  const uint64_t asked_at = context_.cache.PurgeGeneration();
   const http::HeaderList fields = OriginFields(request(), context_.origin, client_.client());
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
   const InterimSink interim = ForwardInterim();
@@ -33,18 +33,18 @@ Task<bool> Handler::Direct() {
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
   OriginConnection& connection = *fetched.connection;
   PrepareResponse(&connection.head(), connection.minor_version());
-  UpdateFromHead(connection.head());
+  UpdateFromHead(connection.head(), asked_at);
   FetchWholeBehind(connection.head(), fields);
   http::CacheStatus status = MissStatus();
   status.forward_status = connection.head().status;
   co_return co_await RelayAndRelease(std::move(fetched.connection), status);
 }
 
-void Handler::UpdateFromHead(const http::ResponseHead& head) {
+void Handler::UpdateFromHead(const http::ResponseHead& head, uint64_t asked_at) {
   const auto& stored = at_.found.response;
   if (!at_.is_head || !stored || head.status != stored->head.status) return;
   if (http::HeadAppliesTo(stored->head.headers, head.headers)) {
-    Freshen(context_, at_.key, request().headers, stored, head, at_.asked_at);
+    Freshen(context_, at_.key, request().headers, stored, head, asked_at);
   } else {
     context_.cache.Erase(at_.key);
   }
@@ -70,7 +70,7 @@ Task<bool> Handler::Relay(OriginConnection& connection, http::CacheStatus status
   AnswerForm form = Form();
   const http::ResponseHead& head = connection.head();
   out_.clear();
-  if (ClientHasIt(head)) {
+  if (ClientHasIt(head, context_.clock.WallNow())) {
     AppendNotModified(head, std::nullopt, status);
     const bool written = co_await client_.Write(Gather(out_));
     if (!written) co_return false;

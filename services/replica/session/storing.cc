@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "lib/http_semantics/validation.h"
-#include "lib/http_semantics/vary.h"
 #include "lib/log/log.h"
 
 namespace perigee::replica {
@@ -74,34 +73,16 @@ class Spill {
 
 }  // namespace
 
+http::HeaderList SelectingFields(const http::HeaderList& request) {
+  http::HeaderList fields = request;
+  fields.RemoveHopByHop();
+  return fields;
+}
+
 std::optional<uint64_t> BodyLength(const OriginConnection& connection) {
   if (connection.framing() == Framing::kContentLength) return connection.content_length();
   if (connection.framing() == Framing::kNone) return 0;
   return std::nullopt;
-}
-
-std::optional<std::string_view> WhyNotShared(const Context& context, const OriginConnection& connection,
-                                             const http::HeaderList& sent) {
-  if (BodyLength(connection).value_or(0) > context.limits.max_object_bytes) return "too-large";
-  const auto verdict = http::JudgeStorability("GET", sent, connection.head(), context.policy);
-  if (verdict != http::Storability::kStore) return http::Name(verdict);
-  if (connection.head().bad_tags) return "bad-tags";
-  return std::nullopt;
-}
-
-void ForgetSuperseded(const Context& context, const std::string& key, int status, std::string_view why_not) {
-  const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
-                               why_not == http::Name(http::Storability::kRequestFault);
-  if (!of_this_request && !http::IsServerTrouble(status)) context.cache.Erase(key);
-}
-
-void Publish(const Context& context, Flight& flight, const Storing& storing, std::optional<uint64_t> length) {
-  const std::string vary_names = http::VaryNames(storing.head.headers).value_or("");
-  flight.Publish({.head = storing.head,
-                  .freshness = http::FreshnessOf(storing.head, context.policy),
-                  .vary_names = vary_names,
-                  .variant_key = http::VariantKey(vary_names, storing.request),
-                  .content_length = length});
 }
 
 Task<> Fill(Context& context, std::unique_ptr<OriginConnection> connection, FlightTable::Lease lease,
@@ -146,15 +127,12 @@ Freshened Freshen(Context& context, const std::string& key, const http::HeaderLi
   http::ResponseHead allowed = update;
   if (!context.policy.store_set_cookie) allowed.headers.Remove("Set-Cookie");
   http::ResponseHead merged = http::MergeNotModified(stored->head, allowed);
-  const auto verdict = http::JudgeStorability("GET", request, merged, context.policy);
+  const http::HeaderList seen = SelectingFields(request);
+  const auto verdict = http::JudgeStorability("GET", seen, merged, context.policy);
   const bool shareable = verdict == http::Storability::kStore;
-  auto response = context.cache.Refresh(key, request, stored, std::move(merged), asked_at);
+  auto response = context.cache.Refresh(key, seen, stored, std::move(merged), asked_at);
   if (!shareable) context.cache.Erase(key);
   return {.response = std::move(response), .shareable = shareable};
-}
-
-void Publish(Flight& flight, const Freshened& fresh) {
-  fresh.shareable ? flight.Publish(HeadOf(fresh.response)) : flight.GoAlone();
 }
 
 }  // namespace perigee::replica
