@@ -103,8 +103,12 @@ def visit(cdn, host):
 
     for path in (f"pages/{row.client}.html", f"images/{row.client}.jpg"):
         expected = (cdn.folder / "site" / path).read_bytes()
-        for word, field in (("fwd=", "miss_ms"), ("hit", "hit_ms")):
-            body, headers, took, _ = cdn.wget(host, f"http://{perigee.DOMAIN}/{path}")
+        for word, field, tries in (("fwd=", "miss_ms", 1), ("hit", "hit_ms", 2)):
+            # A finer measurement may have moved the client meanwhile, once: that replica has to fetch the page first.
+            for _ in range(tries):
+                body, headers, took, _ = cdn.wget(host, f"http://{perigee.DOMAIN}/{path}")
+                if word in perigee.cache_status(headers):
+                    break
             setattr(row, field, took * 1000)
             if body != expected:
                 row.problems.append(f"{path}: {len(body)} bytes that are not the origin's {len(expected)}")
