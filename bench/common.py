@@ -155,7 +155,7 @@ def parser(bench, about, scenarios, kinds, seconds):
 @contextlib.contextmanager
 def history(bench, wanted):
     """Yields what appends a line of figures to the history, or does nothing unless it is wanted."""
-    about = {**context(), "bench": bench}
+    about = {**context(), "bench": bench} if wanted else {}
     with open(HISTORY, "a") if wanted else contextlib.nullcontext() as file:
         def keep(line):
             if file:

@@ -162,7 +162,7 @@ def test_keys_are_shown_and_the_operators_drain(site):
 
 
 def test_the_director_is_told(site):
-    reload, drain, metrics, decisions = commands(DIRECTOR)
+    reload, drain, metrics, decisions, measurements = commands(DIRECTOR)
     site.do(NS, reload.replace("PID", str(site.processes["dnsserver", NS].pid)))
     wait_until("it has reloaded", lambda: "reloaded" in site.log("dnsserver", NS))
     site.do(NS, drain)
@@ -171,6 +171,7 @@ def test_the_director_is_told(site):
     assert "# TYPE perigee_dns_queries_total counter" in site.do(NS, metrics)
     # Until a second later, for it does not end.
     assert json.loads(site.run(NS, f"timeout 1 {decisions}").stdout.splitlines()[0])
+    assert " distances " in site.run(NS, f"timeout 1 {measurements}").stdout
 
 
 @pytest.fixture(scope="module")
