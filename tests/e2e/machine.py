@@ -67,8 +67,15 @@ def _cgroups():
     return next((pathlib.Path(m[1]) for m in mounts if m[2] == "cgroup2"), None)
 
 
+def _in_a_chroot():
+    """Whether the root of this mount namespace is another one than ours: systemd starts its services from there."""
+    entered = subprocess.run(["nsenter", "--mount=/proc/self/ns/mnt", "stat", "-c", "%d:%i", "/"], capture_output=True, text=True)
+    here = os.stat("/")
+    return entered.stdout.strip() != f"{here.st_dev}:{here.st_ino}"
+
+
 def can_have_systemd():
-    return pathlib.Path(_SYSTEMD).exists() and _cgroups() is not None
+    return pathlib.Path(_SYSTEMD).exists() and _cgroups() is not None and not _in_a_chroot()
 
 
 def make_ssh_key(path):

@@ -65,7 +65,7 @@ def test_the_director_is_asked_over_ssh(running, command, shown):
 @pytest.mark.parametrize("command, shown", examples("docs/security.md", "ssh "))
 def test_a_host_is_looked_at_over_ssh(running, command, shown):
     if "systemd-" in command and not can_have_systemd():
-        pytest.skip("no systemd here, or no cgroup2")
+        pytest.skip("no systemd here, no cgroup2, or a chroot")
     running.follow(command, shown)
 
 
@@ -92,7 +92,7 @@ def test_programs_run_as_nobody_in_particular_and_keys_are_theirs_alone(running)
     assert len(held) == len(running.machines)
 
 
-@pytest.mark.skipif(not can_have_systemd(), reason="no systemd here, or no cgroup2")
+@pytest.mark.skipif(not can_have_systemd(), reason="no systemd here, no cgroup2, or a chroot")
 def test_where_there_is_systemd_it_keeps_the_programs(running):
     units = running.replica("miami").run("systemctl list-units --plain --no-legend 'perigee-deployed-*'; "
                                          "systemctl is-enabled perigee-deployed-httpserver.socket perigee-deployed-prober.service")
