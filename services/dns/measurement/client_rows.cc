@@ -80,11 +80,6 @@ Decision ClientRows::InferHome(const IpPrefix& client, const MapRow& row, const 
   return row.samples[Index(home.replica)].measured() ? home : AsNeighbours(home);
 }
 
-void ClientRows::Put(const IpPrefix& prefix, MapRow* row) {
-  row->rules = rules_fingerprint_;
-  map_.Put(prefix, *row);
-}
-
 MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<const Sample> learned,
                          std::optional<ReplicaId> previous) {
   MapRow row;
@@ -93,15 +88,14 @@ MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<co
   row.measured_at = clock_.Now();
   if (!AnyProbed(SamplesOf(row))) {
     row.decision = InferHome(client, row, Around(client));
+    row.rules = rules_fingerprint_;
   } else if (AnyProbed(learned) || !known) {
     ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
     inputs.previous = previous;
     row.decision = ChooseHome(inputs, rules_);
-  } else {
-    map_.Put(client, row);
-    return row;
+    row.rules = rules_fingerprint_;
   }
-  Put(client, &row);
+  map_.Put(client, row);
   return row;
 }
 
@@ -113,7 +107,8 @@ void ClientRows::TeachSurroundings(const IpPrefix& client, std::span<const Sampl
   for (size_t i = 0; i < learned.size(); ++i) Blend(learned[i], &around.samples[i]);
   around.decision = AsNeighbours(ChooseHome(InputsFor(prefix, SamplesOf(around)), rules_));
   around.measured_at = clock_.Now();
-  Put(prefix, &around);
+  around.rules = rules_fingerprint_;
+  map_.Put(prefix, around);
 }
 
 PassiveUse ClientRows::LearnPassive(const IpPrefix& client, ReplicaId replica, Rtt rtt) {
@@ -134,7 +129,8 @@ PassiveUse ClientRows::LearnPassive(const IpPrefix& client, ReplicaId replica, R
       TeachSurroundings(client, {learned.data(), fleet_.size()});
     }
   }
-  Put(client, &row);
+  row.rules = rules_fingerprint_;
+  map_.Put(client, row);
   return PassiveUse::kJoined;
 }
 

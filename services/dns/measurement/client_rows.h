@@ -51,7 +51,6 @@ class ClientRows {
 
  private:
   Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
-  void Put(const IpPrefix& prefix, MapRow* row);
 
   const ChoiceRules& rules_;
   const uint16_t rules_fingerprint_;
