@@ -23,6 +23,8 @@ DOMAIN = "cdn.perigee.test"
 PROBER_PORT, REPLICA_PORT, DIRECTOR_PORT = 4301, 4302, 4303
 MEASUREMENT_LOG = "measurements.log"
 START_TIMEOUT_S = 30
+# What scheduling and dig itself may take on a busy two-core machine.
+SLACK_MS = 60
 STOP_TIMEOUT_S = 5
 
 
@@ -335,6 +337,18 @@ class Cdn:
         took = re.search(r"Query time: (\d+) usec", out.stdout)
         ms = float(took[1]) / 1000 if took else None
         return addresses, ms, out.stdout
+
+    def ask_director(self, client, *flags):
+        """The replica that a client is given, and how long the director took for the answer, in ms."""
+        addresses, ms, text = self.dig(client, *flags)
+        assert addresses, text
+        return self.replica_at(addresses[0]), ms - self.world.rtt_ms(client, "director")
+
+    def forget_clients(self):
+        """Starts dnsserver anew: all clients are strangers."""
+        self.kill("dnsserver", self.director.name, signal.SIGTERM)
+        self.start_dnsserver()
+        self.wait_ready()
 
     def replica_at(self, address):
         return next((r.name for r in self.world.with_role("replica") if address in (r.ipv4, r.ipv6)), None)
