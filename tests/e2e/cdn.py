@@ -25,6 +25,8 @@ MEASUREMENT_LOG = "measurements.log"
 START_TIMEOUT_S = 30
 # What scheduling and dig itself may take on a busy two-core machine.
 SLACK_MS = 60
+# What Perigee itself takes for reason enough to move a client, in ms: what one probe on a busy machine says is no finer.
+NEAR_MS = 5.0
 STOP_TIMEOUT_S = 5
 
 

@@ -21,8 +21,6 @@ CLIENTS = [
     "melbourne", "osaka", "jakarta", "reykjavik",
 ]
 AT_ONCE = 4
-# What Perigee itself takes for reason enough to move a client, in ms: what one probe on a busy machine says is no finer.
-NEAR_MS = 5.0
 # So far from the best is still the same replica, or one at the same place.
 SAME_MS = 0.5
 KEEP_FOLDER = pathlib.Path("/tmp/perigee-demo")
@@ -91,12 +89,12 @@ def visit(cdn, host):
         row.problems.append("no answer from DNS")
         return row
     row.replica, row.rtt_ms = chosen, rtts[chosen]
-    if row.rtt_ms > row.best_ms + NEAR_MS:
+    if row.rtt_ms > row.best_ms + perigee.NEAR_MS:
         row.problems.append(f"sent to {chosen}, but {row.best} is nearer")
     again, warm_ms, _ = cdn.dig(host)
     row.warm_ms = warm_ms or float("nan")
     # Between two that are as near, a finer measurement may have decided otherwise meanwhile.
-    if not again or rtts[cdn.replica_at(again[0])] > row.best_ms + NEAR_MS:
+    if not again or rtts[cdn.replica_at(again[0])] > row.best_ms + perigee.NEAR_MS:
         row.problems.append(f"the second answer, {again}, is worse than the first, {addresses}")
     explained = cdn.explain(cdn.world.hosts[host].ipv4)
     row.method = next((line.split()[3] for line in explained.splitlines() if line.startswith(">")), "-")
@@ -131,7 +129,7 @@ def summary(rows, brought_up):
     good = [row for row in rows if not row.problems]
     cold = sorted(row.cold_ms for row in rows)
     nearest = sum(row.rtt_ms <= row.best_ms + SAME_MS for row in good)
-    near = f", {len(good) - nearest} at one at most {NEAR_MS:g} ms farther" if nearest < len(good) else ""
+    near = f", {len(good) - nearest} at one at most {perigee.NEAR_MS:g} ms farther" if nearest < len(good) else ""
     print(f"\n{nearest} of {len(rows)} clients at their nearest replica with the origin's bytes{near} "
           f"({sum(row.method == 'tcp-syn' for row in rows)} of them silent to ping) · "
           f"cold DNS median {statistics.median(cold):.0f} ms, worst {cold[-1]:.0f} ms · "
