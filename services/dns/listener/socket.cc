@@ -70,10 +70,10 @@ bool SetUdpOptions(const Socket& socket, const IpAddress& address) {
   const int wildcard = address == IpAddress() || address == IpAddress::V6(std::array<uint8_t, 16>{}) ? 1 : 0;
   if (address.is_v4()) {
     return SetOption(socket, IPPROTO_IP, IP_PKTINFO, wildcard) &&
-           SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+           SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   }
   return SetOption(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, wildcard) &&
-         SetOption(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+         SetOption(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 }
 
 bool SetV6Only(const Socket& socket, const IpAddress& address) {
@@ -88,7 +88,7 @@ bool SetBlocking(const Socket& socket, bool blocking) {
 // A dual-stack socket sends IPv4 too, with IPv4's options.
 bool AdoptUdp(const Socket& socket, const IpEndpoint& bound) {
   if (!SetBlocking(socket, true) || !SetUdpOptions(socket, bound.address)) return false;
-  return bound.address.is_v4() || SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+  return bound.address.is_v4() || SetOption(socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 }
 
 // SO_REUSEPORT alone would let a second server of the same user share the port in silence. So the first

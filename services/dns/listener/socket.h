@@ -17,8 +17,9 @@ enum class Sharing {
 };
 
 // A UDP socket whose reads end with EAGAIN after a second without a datagram; on a wildcard address it
-// reports the address each query came to. Its answers are never sent with DF, and path MTUs that a stranger
-// could forge are ignored (PMTUDISC_OMIT). An IPv6 socket takes IPv6 only. Errors name protocol and address:
+// reports the address each query came to. Its answers are never fragmented (RFC 9715 §3.1): they carry DF,
+// their size fits nearly every path, and path MTUs that a stranger could forge are ignored
+// (PMTUDISC_PROBE). An IPv6 socket takes IPv6 only. Errors name protocol and address:
 // Unavailable when the port is in use, PermissionDenied when it needs a privilege, Unimplemented when the
 // machine lacks the address family, else FailedPrecondition.
 absl::StatusOr<Socket> BindUdp(const IpEndpoint& address, Sharing sharing);

@@ -1,5 +1,6 @@
 #include "services/dns/listener/udp_batch.h"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace perigee::dns {
@@ -32,27 +33,26 @@ msghdr ReplyPath::Header(iovec* data) {
 
 UdpBatch::UdpBatch() {
   for (size_t i = 0; i < kSize; ++i) {
-    query_io_[i] = {queries_[i].data(), queries_[i].size()};
-    received_[i].msg_hdr = paths_[i].Header(&query_io_[i]);
-    received_[i].msg_hdr.msg_control = paths_[i].control.data();
+    headers_[i].msg_hdr = paths_[i].Header(&io_[i]);
+    headers_[i].msg_hdr.msg_control = paths_[i].control.data();
     Rearm(i);
-    to_send_[i].msg_hdr = paths_[i].Header(&answer_io_[i]);
   }
 }
 
-// The kernel has overwritten the sizes.
+// The kernel has overwritten the sizes, and an answer may have taken the query's place.
 void UdpBatch::Rearm(size_t i) {
-  received_[i].msg_hdr.msg_namelen = sizeof(paths_[i].peer);
-  received_[i].msg_hdr.msg_controllen = paths_[i].control.size();
+  io_[i] = {queries_[i].data(), kMaxQuerySize};
+  headers_[i].msg_hdr.msg_namelen = sizeof(paths_[i].peer);
+  headers_[i].msg_hdr.msg_controllen = paths_[i].control.size();
 }
 
 int UdpBatch::Receive(int fd) {
   for (size_t i = 0; i < used_; ++i) Rearm(i);
-  used_ = answers_ = answered_size_ = 0;
-  const int count = recvmmsg(fd, received_.data(), kSize, MSG_WAITFORONE, nullptr);
+  used_ = answered_ = answered_size_ = 0;
+  const int count = recvmmsg(fd, headers_.data(), kSize, MSG_WAITFORONE, nullptr);
   for (int i = 0; i < count; ++i, ++used_) {
-    path(i).peer_size = received_[used_].msg_hdr.msg_namelen;
-    path(i).control_size = received_[used_].msg_hdr.msg_controllen;
+    path(i).peer_size = headers_[used_].msg_hdr.msg_namelen;
+    path(i).control_size = headers_[used_].msg_hdr.msg_controllen;
     path(i).FreeInterface();
   }
   return count;
@@ -60,33 +60,25 @@ int UdpBatch::Receive(int fd) {
 
 std::span<const uint8_t> UdpBatch::query(int i) const {
   const size_t n = static_cast<size_t>(i);
-  return std::span(queries_[n]).first(received_[n].msg_len);
+  return std::span(queries_[n]).first(headers_[n].msg_len);
 }
 
-// Field by field: a header that is copied whole, just written, stalls the core longer than all else here.
 void UdpBatch::AddAnswer(int i, size_t size) {
-  ReplyPath& to = path(i);
-  msghdr& header = to_send_[answers_].msg_hdr;
-  header.msg_name = &to.peer;
-  header.msg_namelen = to.peer_size;
-  header.msg_control = to.control_size == 0 ? nullptr : to.control.data();
-  header.msg_controllen = to.control_size;
-  answer_io_[answers_] = {answer_room().data(), size};
+  io_[static_cast<size_t>(i)] = {answer_room().data(), size};
+  answered_ |= uint64_t{1} << i;
   answered_size_ += size;
-  ++answers_;
 }
 
+// A call for each run of neighbours: for the whole batch, unless some get no answer now.
 size_t UdpBatch::Send(int fd) {
   size_t dropped = 0;
-  for (size_t sent = 0; sent < answers_;) {
-    const int count =
-        sendmmsg(fd, to_send_.data() + sent, static_cast<unsigned>(answers_ - sent), MSG_DONTWAIT);
-    if (count > 0) {
-      sent += static_cast<size_t>(count);
-    } else if (errno != EINTR) {
-      ++sent;
-      ++dropped;
-    }
+  while (answered_ != 0) {
+    const int first = std::countr_zero(answered_);
+    const int run = std::countr_one(answered_ >> first);
+    const int count = sendmmsg(fd, headers_.data() + first, static_cast<unsigned>(run), MSG_DONTWAIT);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) ++dropped;
+    for (int i = 0; i < std::max(count, 1); ++i) answered_ &= answered_ - 1;
   }
   return dropped;
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -37,7 +38,7 @@ struct ReplyPath {
 // About 220 KB, of which a round touches as little as it can: keep it on the heap. Used by one thread.
 class UdpBatch {
  public:
-  static constexpr size_t kSize = 64;
+  static constexpr size_t kSize = 64;            // as many as answered_ has bits
   static constexpr size_t kMaxQuerySize = 2048;  // what is longer arrives cut, and gets FORMERR
 
   UdpBatch();
@@ -48,33 +49,39 @@ class UdpBatch {
 
   std::span<const uint8_t> query(int i) const;
   // Whether it was longer than kMaxQuerySize.
-  bool is_cut(int i) const { return (received_[static_cast<size_t>(i)].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
+  bool is_cut(int i) const { return (headers_[static_cast<size_t>(i)].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
   ReplyPath& path(int i) { return paths_[static_cast<size_t>(i)]; }
 
-  // Where the next answer is to be written; AddAnswer then queues its first `size` octets for datagram `i`.
+  // Where the next answer is to be written; AddAnswer then queues its first `size` octets for datagram `i`,
+  // of which query(i) is no longer to be asked.
   std::span<uint8_t> answer_room() {
     return std::span(answer_octets_).subspan(answered_size_, kEdnsUdpLimit);
   }
   void AddAnswer(int i, size_t size);
 
   // Those that are queued.
-  size_t answers() const { return answers_; }
+  size_t answers() const { return static_cast<size_t>(std::popcount(answered_)); }
 
   // Sends the queued answers; one that cannot be sent is dropped, for its client asks again. Returns how many
   // were.
   size_t Send(int fd);
 
  private:
+  // A cache line more than a query may have: at a distance of a power of two the first lines of all would
+  // share a few sets of the cache.
+  using QueryRoom = std::array<uint8_t, kMaxQuerySize + 64>;
+
   void Rearm(size_t i);
 
   std::array<ReplyPath, kSize> paths_{};
-  std::array<iovec, kSize> query_io_{}, answer_io_{};
-  std::array<mmsghdr, kSize> received_{}, to_send_{};
-  std::array<std::array<uint8_t, kMaxQuerySize>, kSize> queries_;
+  // Of a query, and then of its answer, which goes back by the header that the query came with.
+  std::array<iovec, kSize> io_{};
+  std::array<mmsghdr, kSize> headers_{};
+  std::array<QueryRoom, kSize> queries_;
   // One answer behind the other: most are short, and so few cache lines hold them all.
   std::array<uint8_t, kSize * kEdnsUdpLimit> answer_octets_;
-  size_t used_ = 0;  // datagrams of the last round, to be made ready again
-  size_t answers_ = 0;
+  size_t used_ = 0;        // datagrams of the last round, to be made ready again
+  uint64_t answered_ = 0;  // a bit for each datagram whose answer is queued
   size_t answered_size_ = 0;
 };
 
