@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lib/base/address.h"
+#include "lib/log/log_levels.h"
 
 namespace perigee {
 namespace {
@@ -87,6 +88,11 @@ void CheckControl(const v1::ControlConfig& c, const Located& at) {
   }
 }
 
+void CheckLog(const v1::LogConfig& log, const Located& at) {
+  const absl::Status status = ParseLogLevels(log.level()).status();
+  if (!status.ok()) at.Error("level", std::string(status.message()));
+}
+
 }  // namespace
 
 void CheckFleet(const v1::FleetConfig& fleet, const Located& root) {
@@ -113,6 +119,7 @@ void CheckFleet(const v1::FleetConfig& fleet, const Located& root) {
   CheckPrefixes("allow_special", fleet.probe_policy().allow_special(), policy);
   CheckPrefixes("opt_out", fleet.probe_policy().opt_out(), policy);
   CheckControl(fleet.control(), root.Child("control", fleet.control()));
+  CheckLog(fleet.log(), root.Child("log", fleet.log()));
 }
 
 }  // namespace perigee

@@ -28,6 +28,7 @@ TEST(Fleet, FillsEveryDefault) {
   EXPECT_EQ(fleet->steering().hold_ms(), 500u);
   EXPECT_EQ(fleet->cache().budget_bytes(), 10'000'000u);
   EXPECT_EQ(fleet->cache().memory_budget_bytes(), 10'000'000u);
+  EXPECT_EQ(fleet->log().level(), "info");
 }
 
 TEST(Fleet, AnUnknownFieldIsNamedWithItsPlace) {
@@ -47,6 +48,8 @@ TEST(Fleet, ABadValueIsNamedWithItsPlace) {
   EXPECT_EQ(ErrorOf("cache { negative_ttl_seconds: 86401 }").substr(0, 41),
             "cdn.textproto:1:9: negative_ttl_seconds: ");
   EXPECT_EQ(ErrorOf("domain: \"a..b\""), "cdn.textproto:1:1: domain: not a domain name");
+  EXPECT_EQ(ErrorOf("log {\n  level: \"info,dns=loud\" }"),
+            "cdn.textproto:2:3: level: \"loud\" is no level: there are debug, info, warning, error, off");
 }
 
 TEST(Fleet, AMissingFieldIsReportedAtItsMessage) {

@@ -40,8 +40,12 @@ struct Loggers {
     for (size_t i = 0; i < kLogModules; ++i) {
       const auto module = static_cast<LogModule>(i);
       of[i] = std::make_unique<spdlog::logger>(std::string(Word(module)), sink);
-      of[i]->set_level(ToSpdlog(options.levels[module]));
     }
+    SetLevels(options.levels);
+  }
+
+  void SetLevels(const LogLevels& levels) {
+    for (size_t i = 0; i < kLogModules; ++i) of[i]->set_level(ToSpdlog(levels[static_cast<LogModule>(i)]));
   }
 
   LogFormat format;
@@ -84,6 +88,8 @@ std::string AsJson(LogFields fields, std::string_view message) {
 }  // namespace
 
 void StartLogging(const LogOptions& options) { Current() = std::make_unique<Loggers>(options); }
+
+void SetLogLevels(const LogLevels& levels) { Current()->SetLevels(levels); }
 
 bool LogEnabled(LogModule module, LogLevel level) {
   return Current()->of[static_cast<size_t>(module)]->should_log(ToSpdlog(level));

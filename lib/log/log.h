@@ -37,6 +37,9 @@ struct LogOptions {
 // Until it is called all modules log from info on, as text on standard error. Nobody may log meanwhile.
 void StartLogging(const LogOptions& options);
 
+// Other levels from here on. Thread-safe.
+void SetLogLevels(const LogLevels& levels);
+
 // A fact of a line. `key` is of letters and '_', and none of time, level, module, message.
 struct LogField {
   LogField(std::string_view field, std::string_view text) : key(field), value(text) {}

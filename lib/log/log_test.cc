@@ -81,5 +81,15 @@ TEST_F(LogTest, AModuleBelowItsLevelSaysNothing) {
   EXPECT_FALSE(LogEnabled(LogModule::kDnsFleet, LogLevel::kWarning));
 }
 
+TEST_F(LogTest, LevelsChangeWhileItRuns) {
+  Start(LogFormat::kText, "error");
+  LogInfo(LogModule::kMain, {}, "before");
+  SetLogLevels(ParseLogLevels("error,main=info").value());
+  LogInfo(LogModule::kMain, {}, "after");
+  LogInfo(LogModule::kDnsFleet, {}, "of another module");
+  EXPECT_THAT(Said(), EndsWith(" main: after\n"));
+  EXPECT_THAT(Said(), Not(HasSubstr("before")));
+}
+
 }  // namespace
 }  // namespace perigee

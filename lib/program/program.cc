@@ -15,11 +15,12 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
-sigset_t StopSignals() {
+sigset_t Signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -45,10 +46,9 @@ void AddLogFlags(CLI::App& app, LogFlags& flags) {
          "--log-level", flags.levels,
          fmt::format(
              "From which level on to log: for all, or by module, such as warning,dns.measurement=debug "
-             "or replica=debug. Modules: {}",
+             "or replica=debug [the fleet file's log.level, which a reload takes anew; info]. Modules: {}",
              LogModuleWords()))
-      ->check(CLI::Validator(check, "{debug,info,warning,error,off}"))
-      ->capture_default_str();
+      ->check(CLI::Validator(check, "{debug,info,warning,error,off}"));
   app.add_option("--log-format", flags.format, "text or json, a line each on standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
@@ -57,6 +57,11 @@ void AddLogFlags(CLI::App& app, LogFlags& flags) {
 void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what) {
   auto* option = app.add_option("--user", user, fmt::format("Become this user, for good, {}", when_and_what));
   app.add_option("--group", group, "With this group [the user's own]")->needs(option);
+}
+
+void TakeLogLevels(const LogFlags& flags, const std::string& fleet_level) {
+  const std::string& levels = flags.levels.empty() ? fleet_level : flags.levels;
+  SetLogLevels(ParseLogLevels(levels).value_or(LogLevels()));
 }
 
 void StartLogging(const LogFlags& flags) {
@@ -77,8 +82,7 @@ int Fail(std::string_view program, const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? kExitUsage : 1;
 }
 
-StopSignal::StopSignal(bool takes_reloads) : signals_(StopSignals()) {
-  if (takes_reloads) sigaddset(&signals_, SIGHUP);
+StopSignal::StopSignal() : signals_(Signals()) {
   pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
@@ -92,7 +96,7 @@ int StopSignal::Wait(const std::function<void()>& reload, const Beat& beat) {
     if (beats) beat.beat();
     const int number = sigtimedwait(&signals_, nullptr, beats ? &interval : nullptr);
     if (number == SIGHUP) {
-      if (reload) reload();
+      reload();
     } else if (number > 0) {
       return number;
     }

@@ -25,12 +25,16 @@ std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv);
 
 // Of --log-level and --log-format; see lib/log/log.h.
 struct LogFlags {
-  std::string levels = "info";
+  std::string levels;  // empty: the fleet file's
   std::string format = "text";
 };
 // Declares them, and checks what they are given.
 void AddLogFlags(CLI::App& app, LogFlags& flags);
+// From info on, where the fleet file has the say, until TakeLogLevels.
 void StartLogging(const LogFlags& flags);
+// `fleet_level` is the fleet file's log.level, which its reader has checked; --log-level counts before it.
+// Any thread, and again after each reload.
+void TakeLogLevels(const LogFlags& flags, const std::string& fleet_level);
 
 // Declares --user and --group, for BecomeUser (lib/service/privileges.h). `when_and_what` ends the sentence
 // "Become this user, for good, ".
@@ -49,16 +53,14 @@ struct Beat {
   std::function<void()> beat;
 };
 
-// SIGINT and SIGTERM, and SIGHUP for those that reload, as something to wait for. Make it before any thread
-// is started: the constructor blocks the signals in the calling thread, and threads inherit that. SIGPIPE is
-// ignored from here on.
+// SIGINT, SIGTERM and SIGHUP as something to wait for. Make it before any thread is started: the constructor
+// blocks the signals in the calling thread, and threads inherit that. SIGPIPE is ignored from here on.
 class StopSignal {
  public:
-  // Without `takes_reloads` SIGHUP ends the program, as is its default.
-  explicit StopSignal(bool takes_reloads = false);
+  StopSignal();
   // Returns the number of the signal that ends the program, once it has come. Until then each SIGHUP runs
   // `reload`, and `beat` comes at once, after each reload and then after every interval.
-  int Wait(const std::function<void()>& reload = nullptr, const Beat& beat = {});
+  int Wait(const std::function<void()>& reload, const Beat& beat = {});
 
  private:
   sigset_t signals_;

@@ -30,6 +30,7 @@ struct ControlSecurity {
   std::chrono::seconds refresh{5};
 
   bool has_tls() const { return !ca_file.empty(); }
+  friend bool operator==(const ControlSecurity&, const ControlSecurity&) = default;
 };
 
 // InvalidArgument, saying what to do, when `listen` is beyond loopback without TLS and not `insecure`, and

@@ -35,9 +35,18 @@ void TellWhetherAlive(const HealthVerdict& verdict) {
     LogError(LogModule::kService, {{"error", failure}}, "the watchdog hears nothing, for {}", failure);
 }
 
-std::string Reloaded(const absl::Status& status, const std::string& ready) {
-  if (status.ok()) return ready;
-  return fmt::format("{}; the last reload was refused: {}", ready, std::string(status.message()));
+// The status after it.
+std::string Reloaded(const Reload& reload, const std::string& status) {
+  const auto needs_restart = reload();
+  if (!needs_restart.ok()) {
+    const std::string why(needs_restart.status().message());
+    LogError(LogModule::kMain, {{"error", why}}, "reload refused, all goes on as before: {}", why);
+    return fmt::format("{}; the last reload was refused: {}", status, why);
+  }
+  LogInfo(LogModule::kMain, {}, "reloaded");
+  for (const std::string& field : *needs_restart)
+    LogWarning(LogModule::kMain, {{"field", field}}, "{} has changed: that takes a restart", field);
+  return status;
 }
 
 }  // namespace
@@ -69,17 +78,12 @@ std::chrono::microseconds WatchdogInterval() {
 }
 
 int ServeUntilStopped(StopSignal& stop, const std::string& status,
-                      const std::function<HealthVerdict()>& alive,
-                      const std::function<absl::Status()>& reload) {
+                      const std::function<HealthVerdict()>& alive, const Reload& reload) {
   TellServiceManager(ReadyMessage(status));
-  std::function<void()> on_reload;
-  if (reload) {
-    on_reload = [&] {
-      TellServiceManager(ReloadingMessage(MonotonicNow()));
-      const absl::Status result = reload();
-      TellServiceManager(ReadyMessage(Reloaded(result, status)));
-    };
-  }
+  const auto on_reload = [&] {
+    TellServiceManager(ReloadingMessage(MonotonicNow()));
+    TellServiceManager(ReadyMessage(Reloaded(reload, status)));
+  };
   const int signal = stop.Wait(on_reload, {WatchdogInterval(), [&] { TellWhetherAlive(alive()); }});
   TellServiceManager(StoppingMessage(fmt::format("stopping on signal {}", signal)));
   return signal;

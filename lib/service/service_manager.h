@@ -7,8 +7,9 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "lib/health/health_verdict.h"
 #include "lib/program/program.h"
 
@@ -26,12 +27,15 @@ void TellServiceManager(const std::string& message);
 // How often it wants to hear that all is alive: half of WatchdogSec=. Zero when it doesn't.
 std::chrono::microseconds WatchdogInterval();
 
+// Reads the fleet file anew. The fields that have changed and hold only after a restart; or why it is
+// refused: then all goes on as before.
+using Reload = std::function<absl::StatusOr<std::vector<std::string>>()>;
+
 // The life of a server after its start, as the service manager sees it: ready, with `status`; reloading and
-// ready again at each SIGHUP, with what `reload` said; alive as long as this thread is not stuck in a reload
-// and `alive` finds no loop that is (what is stuck is logged); stopping. Returns the number of the signal
-// that ends the program.
+// ready again at each SIGHUP, with what `reload` said, which is logged too; alive as long as this thread is
+// not stuck in a reload and `alive` finds no loop that is (what is stuck is logged); stopping. Returns the
+// number of the signal that ends the program.
 int ServeUntilStopped(StopSignal& stop, const std::string& status,
-                      const std::function<HealthVerdict()>& alive,
-                      const std::function<absl::Status()>& reload = nullptr);
+                      const std::function<HealthVerdict()>& alive, const Reload& reload);
 
 }  // namespace perigee

@@ -60,6 +60,8 @@ class ServiceManagerTest : public ::testing::Test {
 
 HealthVerdict Alive() { return {}; }
 
+absl::StatusOr<std::vector<std::string>> NothingNew() { return std::vector<std::string>(); }
+
 // Stands there before anybody waits for it.
 void Raise(int signal) { pthread_kill(pthread_self(), signal); }
 
@@ -76,10 +78,10 @@ TEST(ServiceMessages, AStatusCannotAssignAnything) {
 }
 
 TEST_F(ServiceManagerTest, HearsOfALife) {
-  StopSignal stop(/*takes_reloads=*/true);
+  StopSignal stop;
   Raise(SIGHUP);
   Raise(SIGTERM);
-  EXPECT_EQ(ServeUntilStopped(stop, "answering", Alive, [] { return absl::OkStatus(); }), SIGTERM);
+  EXPECT_EQ(ServeUntilStopped(stop, "answering", Alive, NothingNew), SIGTERM);
   EXPECT_THAT(ReceiveAll(),
               ElementsAre("READY=1\nSTATUS=answering\n",
                           MatchesRegex("RELOADING=1\nMONOTONIC_USEC=[0-9]+\nSTATUS=reloading\n"),
@@ -87,7 +89,7 @@ TEST_F(ServiceManagerTest, HearsOfALife) {
 }
 
 TEST_F(ServiceManagerTest, HearsWhyAReloadWasRefused) {
-  StopSignal stop(/*takes_reloads=*/true);
+  StopSignal stop;
   Raise(SIGHUP);
   Raise(SIGTERM);
   ServeUntilStopped(stop, "answering", Alive,
@@ -104,7 +106,7 @@ TEST_F(ServiceManagerTest, HearsAgainAndAgainThatAllIsAlive) {
     for (int beats = 0; beats < 3;) beats += Receive() == AliveMessage() ? 1 : 0;
     pthread_kill(waiting, SIGTERM);
   });
-  EXPECT_EQ(ServeUntilStopped(stop, "answering", Alive), SIGTERM);
+  EXPECT_EQ(ServeUntilStopped(stop, "answering", Alive, NothingNew), SIGTERM);
   manager.join();
 }
 
@@ -112,10 +114,11 @@ TEST_F(ServiceManagerTest, HearsNothingWhileALoopIsStuck) {
   setenv("WATCHDOG_USEC", "2000", 1);
   StopSignal stop;
   int asked = 0;
-  ServeUntilStopped(stop, "answering", [&asked]() -> HealthVerdict {
+  const auto stuck = [&asked]() -> HealthVerdict {
     if (++asked == 3) Raise(SIGTERM);
     return {.failures = {"worker 1 has been stuck for 6 s"}};
-  });
+  };
+  ServeUntilStopped(stop, "answering", stuck, NothingNew);
   EXPECT_THAT(ReceiveAll(),
               ElementsAre("READY=1\nSTATUS=answering\n", "STOPPING=1\nSTATUS=stopping on signal 15\n"));
 }
@@ -124,7 +127,7 @@ TEST_F(ServiceManagerTest, WithoutAWatchdogThereIsNoBeat) {
   EXPECT_EQ(WatchdogInterval(), microseconds(0));
   StopSignal stop;
   Raise(SIGINT);
-  ServeUntilStopped(stop, "answering", Alive);
+  ServeUntilStopped(stop, "answering", Alive, NothingNew);
   EXPECT_EQ(ReceiveAll().size(), 2u);
 }
 

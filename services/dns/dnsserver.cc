@@ -110,6 +110,7 @@ absl::Status DnsServer::Rooms::StartDeciding(const DnsServerOptions& options, v1
   if (!measurement_log.ok()) return measurement_log.status();
   measurements = *std::move(measurement_log);
   auto started = Generations::Start({.load_fleet = options.load_fleet,
+                                     .taken = options.taken,
                                      .zones = {.folder = options.folder,
                                                .name_server = options.name_server,
                                                .server_addresses = options.server_addresses,
@@ -248,7 +249,7 @@ absl::StatusOr<std::unique_ptr<DnsServer>> DnsServer::Start(const DnsServerOptio
   return std::unique_ptr<DnsServer>(new DnsServer(std::move(rooms)));
 }
 
-absl::Status DnsServer::Reload() {
+absl::StatusOr<std::vector<std::string>> DnsServer::Reload() {
   ReopenLog(rooms_->decisions.get());
   ReopenLog(rooms_->measurements.get());
   std::promise<absl::StatusOr<v1::ReloadResponse>> reloaded;
@@ -256,9 +257,7 @@ absl::Status DnsServer::Reload() {
       [&](absl::StatusOr<v1::ReloadResponse> result) { reloaded.set_value(std::move(result)); });
   const auto result = reloaded.get_future().get();
   if (!result.ok()) return result.status();
-  for (const std::string& name : result->needs_restart())
-    LogWarning(LogModule::kMain, {{"field", name}}, "{} holds only after a restart", name);
-  return absl::OkStatus();
+  return std::vector<std::string>(result->needs_restart().begin(), result->needs_restart().end());
 }
 
 }  // namespace perigee::dns

@@ -19,6 +19,8 @@ struct DnsServerOptions {
   // Reads the fleet file: at the start, and for every reload. With its defaults filled in, and the domain
   // set.
   std::function<absl::StatusOr<v1::FleetConfig>()> load_fleet;
+  // Told of each that is taken: at the start, and by a reload that is not refused. On any thread.
+  std::function<void(const v1::FleetConfig&)> taken;
   // Of the fleet file: the files that it names are relative to it. Empty: the working directory.
   std::string folder;
   std::vector<PortPlan> ports;
@@ -52,9 +54,10 @@ class DnsServer {
   // Whether its loops go round. Any thread.
   HealthVerdict Alive() const;
 
-  // Reads the fleet file and the zones again and opens the decision log anew; returns when that is done. On
-  // an error, which it logs too, all goes on as before. Not on a thread of gRPC's.
-  absl::Status Reload();
+  // Reads the fleet file and the zones again and opens the logs anew; returns when that is done. The fields
+  // that have changed and hold only after a restart; on an error all goes on as before. Not on a thread of
+  // gRPC's.
+  absl::StatusOr<std::vector<std::string>> Reload();
 
  private:
   struct Rooms;

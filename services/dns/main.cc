@@ -30,7 +30,8 @@ constexpr char kExamples[] =
     "  dnsserver -p 5353 -n cdn.example.org --hold 3s        never answer before all is measured\n"
     "  dnsserver -p 53 -n cdn.example.org --user perigee     root only until its ports are open\n"
     "  dig @127.0.0.1 -p 5353 cdn.example.org                ask it\n"
-    "Signals: SIGHUP reads the fleet file and the zones again; SIGTERM and SIGINT stop.\n"
+    "Signals: SIGHUP reads the fleet file and the zones again, and opens the logs anew; SIGTERM and SIGINT "
+    "stop.\n"
     "systemd: takes passed sockets (LISTEN_FDS) in place of those of -p and --listen; tells NOTIFY_SOCKET of "
     "ready, reload, stop, and of life with WATCHDOG_USEC.";
 
@@ -131,15 +132,17 @@ absl::StatusOr<std::vector<PortPlan>> PortsFrom(const Flags& flags) {
 }
 
 absl::StatusOr<dns::DnsServerOptions> OptionsFrom(const Flags& flags) {
-  dns::DnsServerOptions options{.load_fleet = [flags] { return LoadFleet(flags); },
-                                .folder = std::filesystem::path(flags.config).parent_path(),
-                                .user = flags.user,
-                                .group = flags.group,
-                                .threads_per_address = flags.threads,
-                                .realtime = flags.realtime,
-                                .tcp = flags.tcp,
-                                .insecure_control = flags.insecure_control,
-                                .name_server = flags.name_server};
+  dns::DnsServerOptions options{
+      .load_fleet = [flags] { return LoadFleet(flags); },
+      .taken = [log = flags.log](const v1::FleetConfig& fleet) { TakeLogLevels(log, fleet.log().level()); },
+      .folder = std::filesystem::path(flags.config).parent_path(),
+      .user = flags.user,
+      .group = flags.group,
+      .threads_per_address = flags.threads,
+      .realtime = flags.realtime,
+      .tcp = flags.tcp,
+      .insecure_control = flags.insecure_control,
+      .name_server = flags.name_server};
   auto ports = PortsFrom(flags);
   if (!ports.ok()) return ports.status();
   options.ports = *std::move(ports);
@@ -161,25 +164,16 @@ int Run(int argc, char** argv) {
   if (const auto exit = ParseCommandLine(app, argc, argv)) return *exit;
   StartLogging(flags.log);
   RaiseDescriptorLimit();
-  StopSignal stop(/*takes_reloads=*/true);
+  StopSignal stop;
   auto options = OptionsFrom(flags);
   if (!options.ok()) return Fail(kName, options.status());
   const auto server = dns::DnsServer::Start(*std::move(options));
   if (!server.ok()) return Fail(kName, server.status());
   LogInfo(LogModule::kMain, {{"port", flags.port}, {"control_port", (*server)->control_port()}},
           "answering on port {}, control port {}", flags.port, (*server)->control_port());
-  const auto reload = [&] {
-    absl::Status status = (*server)->Reload();
-    if (status.ok()) {
-      LogInfo(LogModule::kMain, {}, "reloaded {}", flags.config);
-    } else {
-      const std::string why(status.message());
-      LogError(LogModule::kMain, {{"error", why}}, "reload refused, all goes on as before: {}", why);
-    }
-    return status;
-  };
   const int signal = ServeUntilStopped(
-      stop, fmt::format("answering on port {}", flags.port), [&] { return (*server)->Alive(); }, reload);
+      stop, fmt::format("answering on port {}", flags.port), [&] { return (*server)->Alive(); },
+      [&] { return (*server)->Reload(); });
   LogInfo(LogModule::kMain, {{"signal", signal}}, "stopping on signal {}", signal);
   return 0;
 }

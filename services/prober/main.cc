@@ -1,8 +1,11 @@
 // prober: measures the round-trip time from this host to a client. This file only wires; see
 // measure_engine.h.
+#include <google/protobuf/util/message_differencer.h>
+
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "fmt/format.h"
@@ -20,6 +23,8 @@
 
 namespace perigee {
 namespace {
+
+using google::protobuf::util::MessageDifferencer;
 
 constexpr const char* kProgram = "prober";
 constexpr const char* kServiceName = "perigee.v1.Prober";
@@ -39,7 +44,7 @@ struct Flags {
 void AddFlags(CLI::App& app, Flags& f) {
   app.add_option("--listen", f.listen, "Control port (gRPC): address and port")->capture_default_str();
   app.add_option("--config", f.config,
-                 "Fleet file, cdn.textproto: its probe_policy, prober and control sections apply");
+                 "Fleet file, cdn.textproto: its probe_policy, prober, control and log sections apply");
   app.add_flag(
       "--insecure-control", f.insecure_control,
       "Serve beyond loopback without certificates: whoever reaches the port can make this host probe");
@@ -67,7 +72,8 @@ void AddFlags(CLI::App& app, Flags& f) {
       "Examples:\n"
       "  prober &\n"
       "  grpcurl -plaintext -d '{\"address\":\"9.9.9.9\"}' localhost:4301 perigee.v1.Prober/Measure\n"
-      "  grpcurl -plaintext localhost:4301 grpc.health.v1.Health/Check");
+      "  grpcurl -plaintext localhost:4301 grpc.health.v1.Health/Check\n"
+      "Signals: SIGHUP takes the log levels from the fleet file again; SIGTERM and SIGINT stop.");
 }
 
 absl::StatusOr<std::unique_ptr<MeasureEngine>> MakeEngine(const Flags& flags, const v1::FleetConfig& fleet) {
@@ -116,13 +122,33 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Flags& flags, 
                 .ready = [&engine, &phase] { return ProberReadiness(phase, engine.scamper_up()); }});
 }
 
+absl::StatusOr<v1::FleetConfig> ReadFleet(const Flags& flags) {
+  return flags.config.empty() ? DefaultFleet() : LoadFleetFile(flags.config);
+}
+
+// Takes the log levels; the rest holds from the start on.
+absl::StatusOr<std::vector<std::string>> TakeFleet(const Flags& flags, const v1::FleetConfig& running) {
+  const auto next = ReadFleet(flags);
+  if (!next.ok()) return next.status();
+  TakeLogLevels(flags.log, next->log().level());
+  std::vector<std::string> needs_restart;
+  const auto compare = [&](const char* name, const auto& before, const auto& after) {
+    if (!MessageDifferencer::Equals(before, after)) needs_restart.emplace_back(name);
+  };
+  compare("probe_policy", running.probe_policy(), next->probe_policy());
+  compare("prober", running.prober(), next->prober());
+  compare("control", running.control(), next->control());
+  return needs_restart;
+}
+
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
   const auto listen = IpEndpoint::Parse(flags.listen);
   if (!listen.ok()) {
     return absl::InvalidArgumentError(fmt::format("--listen: {}", std::string(listen.status().message())));
   }
-  const auto fleet = flags.config.empty() ? DefaultFleet() : LoadFleetFile(flags.config);
+  const auto fleet = ReadFleet(flags);
   if (!fleet.ok()) return fleet.status();
+  TakeLogLevels(flags.log, fleet->log().level());
   auto engine = MakeEngine(flags, *fleet);
   if (!engine.ok()) return engine.status();
   RefusedCalls refused_calls;
@@ -143,7 +169,9 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
       IpEndpoint{listen->address, static_cast<uint16_t>((*server)->port())}.ToString();
   phase = Phase::kServing;
   LogInfo(LogModule::kMain, {{"address", address}}, "listening on {}", address);
-  ServeUntilStopped(stop, "listening on " + address, [&] { return Alive(**engine); });
+  const auto reload = [&] { return TakeFleet(flags, *fleet); };
+  ServeUntilStopped(
+      stop, "listening on " + address, [&] { return Alive(**engine); }, reload);
   phase = Phase::kStopping;
   LogInfo(LogModule::kMain, {}, "stopping");
   (*engine)->Stop();

@@ -14,8 +14,8 @@ constexpr char kDescription[] =
 It answers GET and HEAD from its cache (memory and SQLite, RFC 9111) or from the origin; other methods pass
 through. Every answer says in Cache-Status where it came from. The origin sees its own name in Host, whatever
 name the client used, and the client's address in X-Forwarded-For. SIGTERM finishes the requests under way and
-stops; the cache survives a restart. SIGHUP opens the access log anew and takes the served names from the fleet
-file again. systemd may pass the HTTP ports (LISTEN_FDS).)";
+stops; the cache survives a restart. SIGHUP opens the access log anew and takes the served names and the log
+levels from the fleet file again. systemd may pass the HTTP ports (LISTEN_FDS).)";
 
 constexpr char kExamples[] =
     R"(Examples:
@@ -119,7 +119,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
                   "A PEM file of the authorities that an https origin's certificate is verified by, in place "
                   "of the system's");
   app->add_option("--config", flags->config,
-                  "The fleet file, cdn.textproto: its origin, http, cache and control sections");
+                  "The fleet file, cdn.textproto: its origin, http, cache, control and log sections");
   app->add_option("--listen", flags->listen, "Addresses to serve on [0.0.0.0 and ::]");
   app->add_option("--control", flags->control, "Address and port of the gRPC control port")
       ->capture_default_str();

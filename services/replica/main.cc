@@ -108,23 +108,26 @@ absl::Status Replace(const Flags& flags) {
   return EndAndAwait(flags.replace, kProgram, flags.grace + kReplaceSlack);
 }
 
-// What may change while it serves; the rest is told of.
-absl::Status Reload(const Flags& flags, const Settings& running, Server& server) {
+// What may change while it serves changes; the rest is told of.
+absl::StatusOr<std::vector<std::string>> TakeSettings(const Flags& flags, const Settings& running,
+                                                      Server& server) {
   auto next = ReadSettings(flags);
-  if (!next.ok()) {
-    const std::string why(next.status().message());
-    LogError(LogModule::kMain, {{"error", why}}, "reload refused, going on as before: {}", why);
-    return next.status();
-  }
+  if (!next.ok()) return next.status();
+  TakeLogLevels(flags.log, next->fleet_log_level);
   server.SetServedNames(std::move(next->server.served_names));
-  for (const std::string_view what : NeedsRestart(running, *next))
-    LogWarning(LogModule::kMain, {{"field", what}}, "{} has changed: that takes a restart", what);
-  return absl::OkStatus();
+  return NeedsRestart(running, *next);
+}
+
+void Reopen(AccessLog* log) {
+  if (log == nullptr) return;
+  if (absl::Status status = log->Reopen(); !status.ok())
+    LogWarning(LogModule::kMain, {}, "{}", status.ToString());
 }
 
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
   auto settings = ReadSettings(flags);
   if (!settings.ok()) return settings.status();
+  TakeLogLevels(flags.log, settings->fleet_log_level);
   const auto tls = MakeTls(*settings);
   if (!tls.ok()) return tls.status();
   settings->server.tls = tls->get();
@@ -160,9 +163,8 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
           (*control)->port());
 
   const auto reload = [&] {
-    absl::Status reopened = *access_log == nullptr ? absl::OkStatus() : (*access_log)->Reopen();
-    reopened.Update(Reload(flags, *settings, *server));
-    return reopened;
+    Reopen(access_log->get());
+    return TakeSettings(flags, *settings, *server);
   };
   const std::string status = "serving on port " + std::to_string(server->port());
   const int signal = ServeUntilStopped(
@@ -183,7 +185,7 @@ int Main(int argc, char** argv) {
   AddFlags(&app, &flags);
   if (const auto code = ParseCommandLine(app, argc, argv)) return *code;
   StartLogging(flags.log);
-  StopSignal stop(/*takes_reloads=*/true);
+  StopSignal stop;
   const absl::Status status = Serve(flags, stop);
   return status.ok() ? 0 : Fail(kProgram, status);
 }

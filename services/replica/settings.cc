@@ -129,6 +129,7 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
   settings.control = *control;
   if (absl::Status status = AddHttpSettings(flags, fleet.http(), &settings); !status.ok()) return status;
   settings.security = SecurityFrom(fleet.control(), flags.insecure_control);
+  settings.fleet_log_level = fleet.log().level();
   return settings;
 }
 
@@ -157,19 +158,22 @@ absl::StatusOr<std::vector<int>> UsePassed(const std::vector<PassedSocket>& pass
   return fds;
 }
 
-std::vector<std::string_view> NeedsRestart(const Settings& running, const Settings& next) {
-  std::vector<std::string_view> changed;
-  const auto compare = [&changed](bool same, std::string_view what) {
-    if (!same) changed.push_back(what);
+std::vector<std::string> NeedsRestart(const Settings& running, const Settings& next) {
+  std::vector<std::string> changed;
+  const auto compare = [&changed](bool same, const char* what) {
+    if (!same) changed.emplace_back(what);
   };
   compare(running.server.origin.base == next.server.origin.base, "origin");
+  compare(running.origin_ca == next.origin_ca, "origin_ca");
   compare(running.cache.path == next.cache.path && running.cache.budget_bytes == next.cache.budget_bytes &&
               running.cache.memory_budget_bytes == next.cache.memory_budget_bytes &&
-              running.cache.eviction == next.cache.eviction,
+              running.cache.eviction == next.cache.eviction &&
+              running.cache.policy.negative_ttl == next.cache.policy.negative_ttl,
           "cache");
   compare(running.metrics == next.metrics, "http.metrics_listen");
   compare(running.access_log == next.access_log && running.access_log_format == next.access_log_format,
           "http.access_log");
+  compare(running.security == next.security, "control");
   return changed;
 }
 

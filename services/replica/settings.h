@@ -27,6 +27,7 @@ struct Settings {
   std::optional<IpEndpoint> metrics;
   std::string access_log;  // empty: none
   AccessLogFormat access_log_format = AccessLogFormat::kCombined;
+  std::string fleet_log_level;  // --log-level counts before it
 };
 
 // A flag counts before the fleet file. InvalidArgument names the flag or field that is wrong or missing.
@@ -39,6 +40,6 @@ absl::StatusOr<std::vector<int>> UsePassed(const std::vector<PassedSocket>& pass
                                            Settings* settings);
 
 // What of the fleet file differs and does not take effect before a restart, by its field's name.
-std::vector<std::string_view> NeedsRestart(const Settings& running, const Settings& next);
+std::vector<std::string> NeedsRestart(const Settings& running, const Settings& next);
 
 }  // namespace perigee::replica

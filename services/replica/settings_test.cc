@@ -245,11 +245,12 @@ TEST(Settings, WhatTakesARestartIsNamed) {
   EXPECT_THAT(NeedsRestart(running, running), ::testing::IsEmpty());
   Settings next = *Parse({"-p", "80", "--serve-name", "a.example"}, kFleet);
   EXPECT_THAT(NeedsRestart(running, next), ::testing::IsEmpty());
-  next = *Parse(
-      {"-p", "80", "-o", "elsewhere", "--cache-bytes", "5", "--metrics", "[::1]:1", "--access-log", "b"},
-      kFleet);
+  next = *Parse({"-p", "80", "-o", "https://elsewhere", "--origin-ca", "ca.pem", "--cache-bytes", "5",
+                 "--metrics", "[::1]:1", "--access-log", "b", "--insecure-control"},
+                kFleet);
   EXPECT_THAT(NeedsRestart(running, next),
-              ::testing::ElementsAre("origin", "cache", "http.metrics_listen", "http.access_log"));
+              ::testing::ElementsAre("origin", "origin_ca", "cache", "http.metrics_listen", "http.access_log",
+                                     "control"));
 }
 
 TEST(Settings, WhatIsWrongOfTheHttpSectionIsNamed) {

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import socket
 import subprocess
 
@@ -33,6 +34,66 @@ def test_the_page_names_the_modules():
 def test_a_wrong_word_is_named_beside_those_that_are_right(program, levels, wrong):
     done = subprocess.run([BIN / program, "--log-level", levels], capture_output=True, text=True, timeout=10)
     assert done.returncode == 2 and wrong in done.stderr, done.stderr
+
+
+class Reloaded:
+    """A server of the programs that reads its level from the fleet file, and takes another one from there."""
+
+    COMMANDS = {
+        "dnsserver": ["-p", "PORT", "--listen", "127.0.0.1", "--control", "127.0.0.1:0"],
+        "httpserver": ["-p", "PORT", "--listen", "127.0.0.1", "--control", "127.0.0.1:0"],
+        "prober": ["--listen", "127.0.0.1:PORT"],
+    }
+
+    def __init__(self, program, folder, *flags):
+        self._folder = folder
+        arguments = [word.replace("PORT", str(free_port())) for word in self.COMMANDS[program]]
+        self._command = [BIN / program, *arguments, "--config", "cdn.textproto", *flags]
+
+    def __enter__(self):
+        self._describe("info")
+        with open(self._folder / "log", "w") as log:
+            self._process = subprocess.Popen(self._command, cwd=self._folder, stderr=log)
+        self.says(r"control port \d|listening on")
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait(10)
+
+    def _describe(self, level, more=""):
+        (self._folder / "cdn.textproto").write_text(
+            'domain: "cdn.example.org" origin: "127.0.0.1:1" replica { name: "near" ipv4: "127.0.0.2" }\n'
+            f'log {{ level: "{level}" }}\n{more}')
+
+    def log(self):
+        return (self._folder / "log").read_text()
+
+    def says(self, pattern):
+        wait_until(pattern, lambda: re.search(pattern, self.log()))
+
+    def reload(self, level, more=""):
+        self._describe(level, more)
+        self._process.send_signal(signal.SIGHUP)
+
+
+@pytest.mark.parametrize("program", SERVERS)
+def test_a_reload_takes_the_levels_of_the_fleet_file(program, tmp_path):
+    with Reloaded(program, tmp_path) as server:
+        server.reload("warning", 'control { ca_file: "a" certificate_file: "b" key_file: "c" }')
+        server.says("warning main: control has changed: that takes a restart")
+        assert "info    main: reloaded" not in server.log()
+        server.reload("loud")
+        server.says('main: reload refused, all goes on as before: cdn.textproto:2:7: level: "loud" is no level')
+        server.reload("info")
+        server.says("info    main: reloaded")
+
+
+@pytest.mark.parametrize("program", SERVERS)
+def test_the_level_of_a_flag_counts_before_the_fleet_files(program, tmp_path):
+    with Reloaded(program, tmp_path, "--log-level", "info") as server:
+        server.reload("off")
+        server.says("info    main: reloaded")
 
 
 def records(log):

@@ -45,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Generations>> Generations::Start(const Generation
   const auto credentials = ChannelCredentialsFor(SecurityFrom(fleet.control(), options.insecure_control));
   if (!credentials.ok()) return credentials.status();
   std::unique_ptr<Generations> generations(new Generations(options, clock, *credentials));
-  auto configuration = Configure(std::move(fleet), options.zones, generations->surroundings_);
+  auto configuration = generations->Take(std::move(fleet), options.zones);
   if (!configuration.ok()) return configuration.status();
   if (absl::Status status = generations->Begin(*std::move(configuration)); !status.ok()) return status;
   return generations;
@@ -79,6 +79,13 @@ Generations::~Generations() {
   }
   asio::post(loop_, [this] { loop_.stop(); });
   if (loop_thread_.joinable()) loop_thread_.join();
+}
+
+// Nothing of it can be refused any more.
+absl::StatusOr<Configuration> Generations::Take(v1::FleetConfig fleet, const ZoneLoadOptions& zones) const {
+  auto configuration = Configure(std::move(fleet), zones, surroundings_);
+  if (configuration.ok() && options_.taken) options_.taken(configuration->fleet);
+  return configuration;
 }
 
 absl::Status Generations::Begin(Configuration configuration) {
@@ -162,7 +169,7 @@ absl::StatusOr<v1::ReloadResponse> Generations::ReloadNow() {
   if (!fleet.ok()) return fleet.status();
   ZoneLoadOptions zone_options = options_.zones;
   zone_options.start_time = clock_.WallNow();
-  auto configuration = Configure(*std::move(fleet), zone_options, surroundings_);
+  auto configuration = Take(*std::move(fleet), zone_options);
   if (!configuration.ok()) return configuration.status();
 
   const std::shared_ptr<Generation> before = current();

@@ -33,6 +33,9 @@ inline constexpr auto kSaveRetryInterval = std::chrono::seconds(1);
 struct GenerationsOptions {
   // Reads the fleet file, with what flags add to it.
   std::function<absl::StatusOr<v1::FleetConfig>()> load_fleet;
+  // Told of each that is taken, the first one too; null: nobody is. On the thread that starts, then on one of
+  // ours.
+  std::function<void(const v1::FleetConfig&)> taken;
   ZoneLoadOptions zones;
   bool insecure_control = false;
   std::vector<IpAddress> own_addresses;
@@ -65,6 +68,7 @@ class Generations final : public DirectorBackend {
   Generations(const GenerationsOptions& options, const Clock& clock,
               std::shared_ptr<grpc::ChannelCredentials> credentials);
 
+  absl::StatusOr<Configuration> Take(v1::FleetConfig fleet, const ZoneLoadOptions& zones) const;
   absl::Status Begin(Configuration configuration);
   absl::StatusOr<v1::ReloadResponse> ReloadNow();
   std::shared_ptr<Generation> MakeOnLoop(Configuration configuration, std::shared_ptr<RttMap> map,

@@ -38,7 +38,10 @@ class GenerationsTest : public StateFileTest {
  protected:
   void Start(v1::FleetConfig fleet) {
     auto started = Generations::Start(
-        {.load_fleet = [this] { return load_(); }, .zones = {.folder = folder_}, .counters = &counters_},
+        {.load_fleet = [this] { return load_(); },
+         .taken = [this](const v1::FleetConfig& taken) { taken_.push_back(taken.dns().identity()); },
+         .zones = {.folder = folder_},
+         .counters = &counters_},
         std::move(fleet), clock_);
     ASSERT_TRUE(started.ok()) << started.status();
     generations_ = *std::move(started);
@@ -88,6 +91,7 @@ class GenerationsTest : public StateFileTest {
   SystemClock clock_;
   ServerCounters counters_;
   std::function<absl::StatusOr<v1::FleetConfig>()> load_;
+  std::vector<std::string> taken_;  // by their identity
   std::unique_ptr<Generations> generations_;
 };
 
@@ -117,6 +121,14 @@ TEST_F(GenerationsTest, TheMapItselfGoesOnWhereTheReplicasAreTheSame) {
   const RttMap* const before = &map();
   ASSERT_TRUE(ReloadWith(FleetOf({"a", "b"}, "zone { name: 'else.org' }")).ok());
   EXPECT_EQ(&map(), before);
+}
+
+TEST_F(GenerationsTest, OnlyWhatIsTakenIsToldOf) {
+  Start(FleetOf({"a"}, "dns { identity: 'one' }"));
+  EXPECT_FALSE(
+      ReloadWith(FleetOf({"a"}, "dns { identity: 'two' } zone { name: 'x.org' file: 'none' }")).ok());
+  ASSERT_TRUE(ReloadWith(FleetOf({"a"}, "dns { identity: 'three' }")).ok());
+  EXPECT_THAT(taken_, ElementsAre("one", "three"));
 }
 
 TEST_F(GenerationsTest, AReloadThatFailsLeavesAllAsItWasAndSaysWhy) {
