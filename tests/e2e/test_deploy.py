@@ -144,7 +144,9 @@ def test_a_rolling_upgrade_and_its_rollback_fail_no_request(running, report):
     upgraded = running.do("runCDN").stderr
     after = running.releases()
     running.do("deployCDN", "--rollback")
-    running.do("runCDN")
+    said, status = running.interrupt("runCDN", when="changing over")
+    assert status == 130 and "the same command goes on from here" in said, said
+    assert "drained" not in running.do("runCDN").stdout, "whom the first run drained, the second one gives back"
     seen = json.loads(load.communicate("")[0])
     report(f"upgrade and rollback under load: {seen['requests']} requests, {len(seen['failures'])} failed")
     assert len(re.findall("✓ .*exchanged", upgraded)) == len(running.machines)

@@ -19,6 +19,7 @@ class Facts:
     runtimes: tuple[str, ...] = ()
     current: str = ""
     previous: str = ""
+    drained: tuple[str, ...] = ()  # replicas, by a run that was interrupted; the director knows
     services: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)  # state, and the release that runs
 
 
@@ -31,7 +32,7 @@ def parse_facts(text):
 
     services = {line[1]: (line[2], line[3] if len(line) > 3 else "") for line in lines if line[0] == "service"}
     single = {key: next(iter(words(key)), "") for key in ("machine", "kernel", "current", "previous")}
-    return Facts(missing=words("missing"), runtimes=words("runtime"), services=services, **single)
+    return Facts(missing=words("missing"), runtimes=words("runtime"), drained=words("drained"), services=services, **single)
 
 
 class RemoteHost:
@@ -65,14 +66,17 @@ class RemoteHost:
     def log(self, name):
         return self._do("logs", name, timeout_s=_LOOK_TIMEOUT_S).strip()
 
-    def cdnctl(self, *words):
-        return self._do("cdnctl", *words, timeout_s=_LOOK_TIMEOUT_S)
+    def drain(self, replica):
+        self._do("drain", replica, timeout_s=_LOOK_TIMEOUT_S)
+
+    def undrain(self, replica):
+        self._do("undrain", replica, timeout_s=_LOOK_TIMEOUT_S)
 
     def status(self):
         """What `cdnctl status` says of each replica (director.proto, ReplicaState), by name; empty while the director does not
         answer."""
         try:
-            return parse_status(self.cdnctl("status", "--json"))
+            return parse_status(self._do("cdnctl", "status", "--json", timeout_s=_LOOK_TIMEOUT_S))
         except SshError:
             return {}
 

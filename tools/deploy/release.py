@@ -22,7 +22,7 @@ _CONTROL = (f'control {{ ca_file: "{_KEYS}/ca.pem"  certificate_file: "{_KEYS}/c
 
 # Paths in the fleet file, by what becomes of them: read from etc, where they are copied; written to state.
 _READ = (("origin_ca",), ("zone", "file"), ("dns", "cookies", "secret_file"))
-_WRITTEN = (("dns", "state_file"), ("dns", "decision_log"), ("http", "access_log"), ("cache", "path"))
+_WRITTEN = (("dns", "state_file"), ("dns", "decision_log"), ("dns", "measurement_log"), ("http", "access_log"), ("cache", "path"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ def run(fleet, ssh, options):
             operation.progress.done(remote.host.name, steps[remote.host.name] or "nothing: it runs")
         return operation.report("Would run")
     _start(operation, steps)
+    _give_back(operation, facts)
     _exchange(operation, [r for r in operation.hosts if steps[r.host.name] == "exchange"])
     return _test(operation, facts)
 
@@ -41,6 +42,12 @@ def _start(operation, steps):
         _act(remote, operation.progress)
 
     operation.on_all(on_host, [r for r in operation.hosts if steps[r.host.name] != "exchange"])
+
+
+def _give_back(operation, facts):
+    """The replicas that a run drained which was interrupted then."""
+    if director := operation.director:
+        operation.on_all(lambda r: [r.undrain(name) for name in facts[r.host.name].drained], [director])
 
 
 def _act(remote, progress):
@@ -73,18 +80,19 @@ def _exchange_one(remote, director, progress):
     try:
         if drains:
             progress.say(name, "draining")
-            director.cdnctl("drain", name)
+            director.drain(name)
         progress.say(name, "changing over")
         _act(remote, progress)
         if remote.host.replica and director and not _wait(director, [name], _is_up):
             raise RuntimeError("it is not healthy on the new release")
     finally:
         if drains:
-            director.cdnctl("undrain", name)
+            director.undrain(name)
 
 
 def _wait(director, names, condition):
-    """Whether the rows of these replicas come to satisfy it."""
+    """Whether the rows of these replicas come to satisfy it. They hold what the director finds, who sends the clients: the
+    programs' own health by the way between the hosts, of which their /readyz knows nothing."""
     deadline = time.monotonic() + _HEALTH_PATIENCE_S
     while True:
         status = director.status()

@@ -2,6 +2,17 @@
 keeper=supervised
 [ ! -d /run/systemd/system ] || keeper=systemd
 
+# For its change over. The note tells a run that comes after an interrupted one that it was no operator who drained it.
+drain() {  # REPLICA
+  : >"$root/run/$1.drained"
+  (cdnctl drain "$1")
+}
+
+undrain() {  # REPLICA
+  (cdnctl undrain "$1")
+  rm -f "$root/run/$1.drained"
+}
+
 runs_current() { ${keeper}_runs "$1" && [ "$(release_of "$1")" = "$(linked current)" ]; }
 
 facts() {
@@ -11,6 +22,7 @@ facts() {
   for runtime in "$root"/runtimes/*; do [ ! -d "$runtime" ] || echo "runtime $(basename "$runtime")"; done
   echo "current $(linked current)"
   echo "previous $(linked previous)"
+  for note in "$root"/run/*.drained; do [ ! -f "$note" ] || echo "drained $(basename "$note" .drained)"; done
   for name in $({ services; ${keeper}_names; } | sort -u); do
     ${keeper}_runs "$name" && echo "service $name running $(release_of "$name")" || echo "service $name stopped"
   done
@@ -56,6 +68,6 @@ case $command in
     flock -w $lock_patience_s 9 || die "another command has been at work on this host for $lock_patience_s s"
     "$command" "$@"
     ;;
-  facts | supervise | launch | note_release | logs | cdnctl) "$command" "$@" ;;
+  facts | supervise | launch | note_release | logs | cdnctl | drain | undrain) "$command" "$@" ;;
   *) die "host.sh: no such command: $command" ;;
 esac

@@ -1,6 +1,7 @@
 import argparse
 import io
 import pathlib
+import re
 import subprocess
 import tarfile
 
@@ -16,6 +17,7 @@ from host import Facts, parse_facts, parse_status
 from release import HOST_SCRIPT
 from ssh import _explain
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 def described(text, **given):
     options = argparse.Namespace(**({"port": 80, "dns_port": None, "origin": "o.example", "name": "cdn.example",
@@ -88,6 +90,12 @@ class TestRelease:
         assert 'state_file: "/opt/perigee/state/map.sqlite"' in text and 'decision_log: "/var/log/d"' in text
         assert text.count("control {") == 1 and 'key_file: "/opt/perigee/current/keys/key.pem"' in text
 
+    def test_no_path_of_the_fleet_file_is_forgotten(self):
+        proto = (ROOT / "proto/perigee/v1/config.proto").read_text()
+        paths = set(re.findall(r"^  string (file|path|\w+_(?:file|log|ca)) = ", proto, re.M))
+        control = {"ca_file", "certificate_file", "key_file"}
+        assert paths == control | {path[-1] for path in release._READ + release._WRITTEN}
+
     def test_two_files_of_one_name_are_refused(self):
         with pytest.raises(fleet.FleetError, match="same name"):
             release.localize('zone { name: "x" file: "a/z" } zone { name: "y" file: "b/z" }')
@@ -139,9 +147,10 @@ class TestPlan:
 
 class TestWords:
     def test_of_the_host(self):
-        facts = parse_facts("machine x86_64\nkernel 6.1.0\nmissing flock\ncurrent \nprevious p\n"
+        facts = parse_facts("machine x86_64\nkernel 6.1.0\nmissing flock\ncurrent \nprevious p\ndrained tokyo\n"
                             "service a running r1\nservice b stopped\n")
-        assert facts == Facts("x86_64", "6.1.0", ("flock",), (), "", "p", {"a": ("running", "r1"), "b": ("stopped", "")})
+        assert facts == Facts("x86_64", "6.1.0", ("flock",), (), "", "p", ("tokyo",),
+                              {"a": ("running", "r1"), "b": ("stopped", "")})
 
     def test_of_cdnctl(self):
         status = parse_status('{"director": {"replicas": [{"name": "dublin", "healthy": true}]}, "replicas": {"replicas": []}}')
