@@ -14,6 +14,7 @@ import subprocess
 import time
 
 from in_host import python_in
+from stalls import Stalls
 from world_lock import WorldLock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -67,10 +68,10 @@ def wait_until(what, condition, timeout_s=START_TIMEOUT_S):
 
 class World:
     """The emulator as a process; `select` names hosts or roles, all by default. `lock`: that the machine's one world is this
-    run's, until stop()."""
+    run's, until stop(). `kept`: it may outlive this run, and is the machine's one world until it ends."""
 
-    def __init__(self, select=(), lock=None):
-        self._lock = lock or WorldLock()
+    def __init__(self, select=(), lock=None, kept=False):
+        self._lock, self._rtts = lock or WorldLock(), {}
         subprocess.run([BIN / "world", "down"], capture_output=True)  # what a run that was killed has left
         self.hosts = {
             h.name: h for h in read_hosts().values() if not select or h.name in select or h.role in select
@@ -80,13 +81,17 @@ class World:
         if select:
             command += ["--select", ",".join(select)]
         self._process = subprocess.Popen(
-            command, pass_fds=[write_fd], start_new_session=True, stdout=subprocess.DEVNULL
+            command, pass_fds=[write_fd, *([self._lock.fileno()] if kept else [])], start_new_session=True,
+            stdout=subprocess.DEVNULL,
         )
+        if kept:
+            self._lock.name(self._process.pid, "the emulator, kept: build/release/bin/world down ends it")
         os.close(write_fd)
         with os.fdopen(read_fd) as ready:
             self.ready_line = ready.readline().strip()
         if not self.ready_line:
             raise RuntimeError(f"the world did not come up (exit {self._process.wait()})")
+        self.stalls = Stalls()
 
     def with_role(self, role):
         return [h for h in self.hosts.values() if h.role == role]
@@ -103,10 +108,13 @@ class World:
         subprocess.run([BIN / "world", "set", *words], check=True, capture_output=True)
 
     def rtt_ms(self, a, b):
-        out = subprocess.run(
-            [BIN / "world", "rtt", a, b, "--description", EARTH], check=True, capture_output=True, text=True
-        )
-        return float(out.stdout.split()[0])
+        """As described: what has been set meanwhile does not count."""
+        if (a, b) not in self._rtts:
+            out = subprocess.run(
+                [BIN / "world", "rtt", a, b, "--description", EARTH], check=True, capture_output=True, text=True
+            )
+            self._rtts[a, b] = float(out.stdout.split()[0])
+        return self._rtts[a, b]
 
     def nearest(self, client):
         """The replica truly nearest to a client, and all RTTs in ms by replica."""
@@ -114,6 +122,7 @@ class World:
         return min(rtts, key=rtts.get), rtts
 
     def stop(self):
+        self.stalls.stop()
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(STOP_TIMEOUT_S)
@@ -290,11 +299,11 @@ class Cdn:
 
     # What can be seen from outside.
 
-    def probes_received(self, client):
-        """Echo requests that have reached a client since the world came up."""
-        out = self.world.run(client, "cat", "/proc/net/snmp", check=True).stdout
-        names, values = (line.split() for line in out.splitlines() if line.startswith("Icmp:"))
-        return int(values[names.index("InEchos")])
+    def measurements(self, client):
+        """Of each measurement of a client's network that has ended: why it was made (docs/measurement-log.md)."""
+        network = self.world.hosts[client].ipv4.rsplit(".", 1)[0] + ".0/24"
+        lines = (self.folder / self.director.name / MEASUREMENT_LOG).read_text().splitlines()
+        return [words[2] for words in map(str.split, lines) if words[1] == network]
 
     def origin_requests(self, path):
         return (self.folder / "nginx.access").read_text().count(f'"GET {path} ')
@@ -332,12 +341,15 @@ class Cdn:
         return self.cdnctl("explain", client).stdout
 
     def dig(self, client, *flags, server=None, rr_type="A", name=DOMAIN):
-        """One query from a client: the addresses, the query time in ms and the raw text."""
+        """One query from a client: the addresses, the query time in ms, without what the machine stood still meanwhile, and
+        the raw text."""
+        began = time.monotonic()
         out = self.world.run(client, "dig", f"@{server or self.director.ipv4}", name, rr_type, "+tries=1",
                              "+time=5", "+noall", "+answer", "+comments", "+stats", "-u", *flags)
         addresses = re.findall(rf"\s{rr_type}\s+(\S+)$", out.stdout, re.MULTILINE)
         took = re.search(r"Query time: (\d+) usec", out.stdout)
-        ms = float(took[1]) / 1000 if took else None
+        stalled_ms = self.world.stalls.within(began, time.monotonic()) * 1000
+        ms = max(0, float(took[1]) / 1000 - stalled_ms) if took else None
         return addresses, ms, out.stdout
 
     def ask_director(self, client, *flags):

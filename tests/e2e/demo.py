@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import cdn as perigee  # noqa: E402
+from world_lock import WorldLock  # noqa: E402
 
 # Every continent, easy and hard ones; Cairo, Lahore and Manila do not answer pings.
 CLIENTS = [
@@ -141,10 +142,10 @@ def summary(rows, brought_up):
             print(paint("31", f"  {row.client}: {problem}"))
 
 
-def run(arguments, folder):
+def run(arguments, lock, folder):
     clients = [f"client-{name}" for name in CLIENTS if f"client-{name}" in perigee.read_hosts()]
     with Step(f"bring up the world: 9 replicas, an origin, a director, {len(clients)} client cities"):
-        world = perigee.World(select=["replica", "origin", "director", *clients])
+        world = perigee.World(["replica", "origin", "director", *clients], lock, kept=arguments.keep)
     fleet = perigee.Cdn(world, folder)
     keep = False
     try:
@@ -204,12 +205,13 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the world up, and say how to look around in it")
     arguments = parser.parse_args()
+    lock = WorldLock()
     if arguments.keep:
         shutil.rmtree(KEEP_FOLDER, ignore_errors=True)
         KEEP_FOLDER.mkdir(mode=0o755)
-        return run(arguments, KEEP_FOLDER)
+        return run(arguments, lock, KEEP_FOLDER)
     with tempfile.TemporaryDirectory(prefix="perigee-demo-") as folder:
-        return run(arguments, pathlib.Path(folder))
+        return run(arguments, lock, pathlib.Path(folder))
 
 
 if __name__ == "__main__":

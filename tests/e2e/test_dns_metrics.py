@@ -18,7 +18,7 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs" / "metrics.md"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with LocalDns(tmp_path_factory.mktemp("dns"), FLEET, flags=["--tcp-idle-timeout", "300ms"], probers=True) as local:
+    with LocalDns(tmp_path_factory.mktemp("dns"), FLEET, flags=["--tcp-idle-timeout", "1s"], probers=True) as local:
         local.wait_known()
         # Known by the near prober's answer alone, perhaps: the far one's may still be on its way.
         wait_until("nothing is under way", lambda: local.metrics()["perigee_dns_measurements"] == 0)

@@ -5,7 +5,6 @@ import itertools
 import socket
 import subprocess
 import threading
-import time
 
 from cdn import wait_until
 from local_http import LocalHttp
@@ -19,7 +18,7 @@ class Load:
     """Requests without an end and without a retry: on connections that are kept, and each on a new one."""
 
     def __init__(self, port):
-        self.port, self.done, self.failures, self.over = port, itertools.count(), [], threading.Event()
+        self.port, self.done, self.failures, self.over = port, [], [], threading.Event()
         self.threads = [threading.Thread(target=self._ask, args=(kept, i)) for kept in (True, False) for i in range(CLIENTS)]
 
     def __enter__(self):
@@ -41,7 +40,7 @@ class Load:
                 answer = connection.getresponse()  # Connection: close is heeded by the next request
                 if (answer.status, answer.read()) != (200, path.encode()):
                     self.failures.append(f"{path}: {answer.status}")
-                next(self.done)
+                self.done.append(path)
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(f"kept {kept}, {path}: {error!r}")
                 connection.close()
@@ -51,17 +50,18 @@ class Load:
                 connection.close()
                 return
 
-    def requests(self):
-        return next(self.done)
+    def goes_on(self):
+        """Until there have been a hundred requests more."""
+        begin = len(self.done)
+        wait_until("a hundred are answered", lambda: len(self.done) >= begin + 100)
 
 
 def restart_under_load(server, restart):
     with Load(server.port) as load:
         for _ in range(RESTARTS):
-            time.sleep(0.5)
+            load.goes_on()
             restart()
-            before = load.requests()
-            wait_until("the new one serves", lambda: load.requests() > before + 100)
+            load.goes_on()
     assert load.failures == []
 
 

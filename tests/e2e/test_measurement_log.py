@@ -20,11 +20,8 @@ def test_what_was_measured_is_written_down_and_replayed(cdn, world, tmp_path):
     def lines(path):
         return [line.split() for line in path.read_text().splitlines()]
 
-    def causes():
-        return {(words[1], words[2]) for words in lines(log)}
-
-    perigee.wait_until("all are measured", lambda: all((network, "query") in causes() for network in networks.values()))
-    perigee.wait_until("some again", lambda: any((network, "refinement") in causes() for network in networks.values()))
+    perigee.wait_until("all are measured", lambda: all("query" in cdn.measurements(client) for client in CLIENTS))
+    perigee.wait_until("some again", lambda: any("refinement" in cdn.measurements(client) for client in CLIENTS))
     today = pathlib.Path(shutil.copy(log, tmp_path))
 
     def least_ms(network):

@@ -66,12 +66,17 @@ def test_a_client_silent_to_ping_is_measured_by_tcp(cdn, world):
     best, _ = world.nearest("client-vancouver")
     cdn.dig("client-vancouver")
     perigee.wait_until("all have answered", lambda: cdn.explain(world.hosts["client-vancouver"].ipv4).count("tcp-syn") == 9)
-    winner = next(line for line in cdn.explain(world.hosts["client-vancouver"].ipv4).splitlines() if line.startswith(">"))
-    assert winner.split()[1] == best
+
+    def winner():
+        explained = cdn.explain(world.hosts["client-vancouver"].ipv4).splitlines()
+        return next(line for line in explained if line.startswith(">")).split()[1]
+
+    perigee.wait_until("the nearest is chosen", lambda: winner() == best)
 
 
 def test_aaaa_is_answered_for_a_replica_that_has_one_and_over_ipv6_and_tcp(cdn, world):
     best, _ = world.nearest("client-seoul")
+    perigee.wait_until("the client is known", lambda: cdn.ask_director("client-seoul")[0] == best)
     v6_director = world.hosts["director"].ipv6
     for server, flags in ((None, ()), (v6_director, ()), (None, ("+tcp",)), (v6_director, ("+tcp",))):
         addresses, _, text = cdn.dig("client-seoul", *flags, server=server)
@@ -81,12 +86,11 @@ def test_aaaa_is_answered_for_a_replica_that_has_one_and_over_ipv6_and_tcp(cdn, 
 
 
 def test_queries_of_one_prefix_share_one_measurement(cdn, world):
-    sent_before = cdn.probes_received("client-kampala")
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: cdn.dig("client-kampala")[0], range(20)))
-    assert len({tuple(a) for a in answers}) == 1
-    probes = cdn.probes_received("client-kampala") - sent_before
-    assert probes <= 9, f"9 replicas sent {probes} echo requests"
+    assert all(answers)
+    perigee.wait_until("it has ended", lambda: cdn.measurements("client-kampala"))
+    assert cdn.measurements("client-kampala").count("query") == 1
 
 
 def test_a_prober_that_hangs_does_not_hold_an_answer(cdn):

@@ -1,5 +1,7 @@
 """Two runs on one machine do not take each other's world away."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -47,6 +49,29 @@ def test_a_run_that_was_killed_holds_nothing_up(holder, tmp_path):
     holder.kill()
     holder.wait()
     WorldLock(path=tmp_path / "lock", wait_s=0).release()
+
+
+KEEPER = """
+import subprocess, sys
+from world_lock import WorldLock
+lock = WorldLock(path=sys.argv[1])
+kept = subprocess.Popen(["sleep", "1000"], pass_fds=[lock.fileno()], stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL)
+lock.name(kept.pid, "sleep")
+print(kept.pid)
+"""
+
+
+def test_what_a_run_has_kept_holds_it_until_that_ends(tmp_path):
+    run = subprocess.run([sys.executable, "-c", KEEPER, tmp_path / "lock"], cwd=ROOT / "tests/e2e", check=True,
+                         capture_output=True, text=True)
+    kept = int(run.stdout)
+    try:
+        with pytest.raises(TimeoutError, match=rf"PID {kept} \(sleep\)"):
+            WorldLock(lambda _: None, tmp_path / "lock", wait_s=0.3)
+    finally:
+        os.kill(kept, signal.SIGKILL)
+    WorldLock(lambda _: None, tmp_path / "lock", wait_s=10).release()
 
 
 def test_who_has_ended_its_world_lets_the_next_one_in(tmp_path):

@@ -20,7 +20,8 @@ def _say(text):
 
 
 class WorldLock:
-    """Held from its making to release(), or to the end of this process. Not inherited by its children."""
+    """Held from its making to release(), or to the end of this process. Its children do not inherit it, but for those that
+    are started with it among their pass_fds: then it is held to the end of the last of them."""
 
     def __init__(self, say=_say, path=PATH, wait_s=WAIT_S):
         self._file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
@@ -34,9 +35,7 @@ class WorldLock:
                 say(f"waiting for another run, PID {holder}, to end its emulated world")
                 told = True
             time.sleep(_POLL_S)
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()} {pathlib.Path(sys.argv[0]).name}\n")
-        self._file.flush()
+        self.name(os.getpid(), pathlib.Path(sys.argv[0]).name)
 
     def _take(self):
         try:
@@ -49,6 +48,16 @@ class WorldLock:
         self._file.seek(0)
         pid, _, program = self._file.readline().strip().partition(" ")
         return f"{pid or 'unknown'} ({program or 'just starting'})"
+
+    def name(self, pid, program):
+        """Who has it, for those who wait."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(f"{pid} {program}\n")
+        self._file.flush()
+
+    def fileno(self):
+        return self._file.fileno()
 
     def release(self):
         self._file.close()
