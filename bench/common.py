@@ -141,11 +141,11 @@ def context():
             "cpu": cpu[1] if cpu else os.uname().machine}
 
 
-def parser(bench, about, scenarios, kinds, seconds):
+def parser(bench, about, scenarios, kinds, seconds, rounds=3):
     result = argparse.ArgumentParser(prog=f"scripts/dev bench {bench}", description=about,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--scenario", choices=scenarios, action="append", help="one or more; all by default")
-    result.add_argument("--rounds", type=int, default=3, help="how often each server has its turn (default 3)")
+    result.add_argument("--rounds", type=int, default=rounds, help=f"how often each server has its turn (default {rounds})")
     result.add_argument("--seconds", type=float, default=seconds, help=f"of load each time (default {seconds})")
     result.add_argument("--only", action="append", choices=[k.name for k in kinds], help="these servers alone")
     result.add_argument("--keep", action="store_true", help="append the figures to bench/history.jsonl")

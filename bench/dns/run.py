@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """scripts/dev bench dns: dnsserver beside the leanest echo, gdnsd and Knot.
 
-Each server in turn runs on one core with one UDP thread; the load comes from the other core. CPU is what the server's
-threads took, kernel included, for each query answered; the latencies are of a stream of 2,000 queries a second beside
-the load, by the kernel's time stamps.
+The servers run on one core with one UDP thread each, and get the load from the other core by turns: many short ones, for
+a machine's own speed changes from one second to the next and so meets all of them. CPU is what the server's threads
+took, kernel included, for each query answered; the latencies are of a stream of 2,000 queries a second beside the load,
+by the kernel's time stamps.
 
 plain    one known client, dnsperf as fast as it goes
 guards   the same with rate limiting (which limits nothing here), cookies and counters
@@ -11,6 +12,7 @@ ecs      100,000 client networks told by ECS, all of them known
 flood    20,000 queries a second of known clients alone, then beside 1,000 unknown clients a second
 """
 
+import contextlib
 import json
 import os
 import re
@@ -94,7 +96,6 @@ def warm(server):
 
 
 def run_ecs(server, seconds):
-    warm(server)
     networks = ecs(servers.WARM_OCTET, ECS_CLIENTS)
     load = lambda: [report(dns_load(server, "--outstanding", 100, "--seconds", seconds, *networks))]
     figures = measured(server, networks, seconds, load)
@@ -116,17 +117,37 @@ def run_flood(server, seconds):
     return [("alone", alone), ("flooded", measured(server, networks, seconds, both))]
 
 
-RUNS = {"plain": run_plain, "guards": run_guards, "ecs": run_ecs, "flood": run_flood}
+RUNS = {"plain": run_plain, "guards": run_guards, "ecs": run_ecs}
 
 
-def one_run(kind, scenario, seconds):
+@contextlib.contextmanager
+def started(kind, scenario):
     with working_folder() as folder:
         server = kind(folder, guards=scenario == "guards", clients=ECS_CLIENTS if scenario == "ecs" else 0)
         try:
             server.start()
-            return RUNS[scenario](server, seconds)
+            if scenario == "ecs":
+                warm(server)
+            yield server
         finally:
             server.stop()
+
+
+@contextlib.contextmanager
+def turns(scenario, seconds):
+    """Yields one_run(kind): by the same server in every round, but under flood, where its clients must be unknown."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+
+        def one_run(kind):
+            if scenario == "flood":
+                with started(kind, scenario) as server:
+                    return run_flood(server, seconds)
+            if kind not in running:
+                running[kind] = stack.enter_context(started(kind, scenario))
+            return RUNS[scenario](running[kind], seconds)
+
+        yield one_run
 
 
 def kinds_for(scenario, only):
@@ -156,14 +177,15 @@ def print_table(scenario, results):
 
 
 def main():
-    arguments = parser("dns", __doc__, SCENARIOS, EVERY_KIND, seconds=5).parse_args()
+    arguments = parser("dns", __doc__, SCENARIOS, EVERY_KIND, rounds=15, seconds=1).parse_args()
     need_two_cores()
     install([k for k in EVERY_KIND if not arguments.only or k.name in arguments.only], "dnsperf")
     warn_when_busy()
     with history("dns", arguments.keep) as keep:
         for scenario in arguments.scenario or SCENARIOS:
-            one = lambda kind: one_run(kind, scenario, arguments.seconds)
-            print_table(scenario, in_turn(scenario, kinds_for(scenario, arguments.only), arguments.rounds, one, keep))
+            with turns(scenario, arguments.seconds) as one_run:
+                kinds = kinds_for(scenario, arguments.only)
+                print_table(scenario, in_turn(scenario, kinds, arguments.rounds, one_run, keep))
 
 
 if __name__ == "__main__":

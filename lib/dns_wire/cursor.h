@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/endian/conversion.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,16 +26,20 @@ class Reader {
   }
 
   bool ReadU16(uint16_t* value) {
-    if (remaining() < 2) return false;
-    *value = static_cast<uint16_t>(data_[offset_] << 8 | data_[offset_ + 1]);
-    offset_ += 2;
+    if (remaining() < sizeof(*value)) return false;
+    *value = boost::endian::load_big_u16(Take(sizeof(*value)));
     return true;
   }
 
   bool ReadU32(uint32_t* value) {
-    uint16_t high = 0, low = 0;
-    if (remaining() < 4 || !ReadU16(&high) || !ReadU16(&low)) return false;
-    *value = uint32_t{high} << 16 | low;
+    if (remaining() < sizeof(*value)) return false;
+    *value = boost::endian::load_big_u32(Take(sizeof(*value)));
+    return true;
+  }
+
+  bool ReadU64(uint64_t* value) {
+    if (remaining() < sizeof(*value)) return false;
+    *value = boost::endian::load_big_u64(Take(sizeof(*value)));
     return true;
   }
 
@@ -53,6 +58,11 @@ class Reader {
   }
 
  private:
+  const uint8_t* Take(size_t size) {
+    offset_ += size;
+    return data_.data() + offset_ - size;
+  }
+
   std::span<const uint8_t> data_;
   size_t offset_ = 0;
 };
@@ -67,33 +77,27 @@ class Writer {
   size_t size() const { return size_; }
 
   void U8(uint8_t value) {
-    if (Fits(1)) out_[size_++] = value;
+    if (Fits(1)) *Take(1) = value;
   }
 
   void U16(uint16_t value) {
-    if (!Fits(2)) return;
-    SetU16At(size_, value);
-    size_ += 2;
+    if (Fits(sizeof(value))) boost::endian::store_big_u16(Take(sizeof(value)), value);
   }
 
   void U32(uint32_t value) {
-    if (!Fits(4)) return;
-    SetU16At(size_, static_cast<uint16_t>(value >> 16));
-    SetU16At(size_ + 2, static_cast<uint16_t>(value));
-    size_ += 4;
+    if (Fits(sizeof(value))) boost::endian::store_big_u32(Take(sizeof(value)), value);
+  }
+
+  void U64(uint64_t value) {
+    if (Fits(sizeof(value))) boost::endian::store_big_u64(Take(sizeof(value)), value);
   }
 
   void Bytes(std::span<const uint8_t> bytes) {
-    if (!Fits(bytes.size())) return;
-    std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(size_));
-    size_ += bytes.size();
+    if (Fits(bytes.size())) std::copy(bytes.begin(), bytes.end(), Take(bytes.size()));
   }
 
   // Overwrites what stands at `offset`, which lies at least two octets before the end of the buffer.
-  void SetU16At(size_t offset, uint16_t value) {
-    out_[offset] = static_cast<uint8_t>(value >> 8);
-    out_[offset + 1] = static_cast<uint8_t>(value);
-  }
+  void SetU16At(size_t offset, uint16_t value) { boost::endian::store_big_u16(out_.data() + offset, value); }
 
   void RewindTo(size_t size) {
     size_ = size;
@@ -104,6 +108,11 @@ class Writer {
   bool Fits(size_t size) {
     ok_ = ok_ && out_.size() - size_ >= size;
     return ok_;
+  }
+
+  uint8_t* Take(size_t size) {
+    size_ += size;
+    return out_.data() + size_ - size;
   }
 
   std::span<uint8_t> out_;

@@ -11,12 +11,12 @@ namespace perigee::dns {
 namespace {
 
 constexpr uint8_t kRoot[] = {0};
+constexpr uint64_t kEach = 0x0101010101010101;
 constexpr std::string_view kEscaped = ".\\\"();@$";
 
 // ASCII to lower case, eight octets at once. Harmless to length octets too: at most 63, they lie below 'A'.
 // So whole names fold without a look at labels.
 constexpr uint64_t Fold8(uint64_t octets) {
-  constexpr uint64_t kEach = 0x0101010101010101;
   const uint64_t low = octets & 0x7f * kEach;
   const uint64_t from_a = low + (0x80 - 'A') * kEach;
   const uint64_t past_z = low + (0x7f - 'Z') * kEach;
@@ -36,10 +36,14 @@ uint64_t LoadShort(const uint8_t* at, size_t size) {
   return size == 1 ? at[0] : Load<uint16_t>(at) | uint64_t{at[size - 1]} << 16;
 }
 
+// Takes the case from all octets, be they letters or not: different names may well have one hash.
 uint64_t Mix(uint64_t hash, uint64_t octets) {
-  const auto product = static_cast<unsigned __int128>(hash ^ Fold8(octets)) * 0x9e3779b97f4a7c15;
+  const auto product = static_cast<unsigned __int128>(hash ^ (octets | 0x20 * kEach)) * 0x9e3779b97f4a7c15;
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
+
+// Most names that are equal are so octet for octet.
+bool SameFolded(uint64_t a, uint64_t b) { return a == b || Fold8(a) == Fold8(b); }
 
 void AppendEscaped(uint8_t c, std::string* text) {
   const char ch = static_cast<char>(c);
@@ -125,12 +129,12 @@ bool operator==(NameView a, NameView b) {
   const size_t size = a.size();
   if (size != b.size()) return false;
   const uint8_t *x = a.bytes_.data(), *y = b.bytes_.data();
-  if (size < sizeof(uint64_t)) return Fold8(LoadShort(x, size)) == Fold8(LoadShort(y, size));
+  if (size < sizeof(uint64_t)) return SameFolded(LoadShort(x, size), LoadShort(y, size));
   const size_t last = size - sizeof(uint64_t);
   for (size_t at = 0; at < last; at += sizeof(uint64_t)) {
-    if (Fold8(Load<uint64_t>(x + at)) != Fold8(Load<uint64_t>(y + at))) return false;
+    if (!SameFolded(Load<uint64_t>(x + at), Load<uint64_t>(y + at))) return false;
   }
-  return Fold8(Load<uint64_t>(x + last)) == Fold8(Load<uint64_t>(y + last));
+  return SameFolded(Load<uint64_t>(x + last), Load<uint64_t>(y + last));
 }
 
 Name::Name(NameView view) : size_(static_cast<uint8_t>(view.size())) {

@@ -13,12 +13,17 @@ struct Counts {
   uint16_t question = 0, answer = 0, authority = 0, additional = 0;
 };
 
+// Six fields of 16 bits.
 bool ReadHeader(Reader& reader, ParsedQuery* query, Counts* counts) {
-  if (!reader.ReadU16(&query->id) || !reader.ReadU16(&query->flags) || !reader.ReadU16(&counts->question) ||
-      !reader.ReadU16(&counts->answer) || !reader.ReadU16(&counts->authority) ||
-      !reader.ReadU16(&counts->additional)) {
-    return false;
-  }
+  uint64_t first = 0;
+  uint32_t last = 0;
+  if (!reader.ReadU64(&first) || !reader.ReadU32(&last)) return false;
+  query->id = static_cast<uint16_t>(first >> 48);
+  query->flags = static_cast<uint16_t>(first >> 32);
+  counts->question = static_cast<uint16_t>(first >> 16);
+  counts->answer = static_cast<uint16_t>(first);
+  counts->authority = static_cast<uint16_t>(last >> 16);
+  counts->additional = static_cast<uint16_t>(last);
   query->opcode = static_cast<Opcode>(query->flags >> kOpcodeShift & 0xf);
   return true;
 }

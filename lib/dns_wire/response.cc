@@ -135,8 +135,7 @@ void ResponseWriter::AddAddresses(Section section, NameView owner, std::chrono::
   size_t owner_at = 0;
   for (const IpAddress& address : addresses) {
     assert(address.is_v4() == addresses.front().is_v4());
-    const RrType type = address.is_v4() ? RrType::kA : RrType::kAaaa;
-    WriteRecord(owner, type, ClampTtl(ttl), address.bytes(), &owner_at);
+    WriteAddress(owner, ClampTtl(ttl), address, &owner_at);
   }
   End(section, need, addresses.size(), mark);
 }
@@ -163,15 +162,25 @@ void ResponseWriter::End(Section section, Need need, size_t records, const Mark&
   if (section != Section::kAdditional || need == Need::kRequired) set_truncated();
 }
 
-void ResponseWriter::WriteRecord(NameView owner, RrType type, uint32_t ttl, Rdata rdata, size_t* owner_at) {
+void ResponseWriter::BeginRecord(NameView owner, RrType type, uint32_t ttl, size_t* owner_at) {
   if (*owner_at != 0) {
     WritePointer(*owner_at);
   } else {
     *owner_at = WriteOwner(owner);
   }
-  writer_.U16(static_cast<uint16_t>(type));
-  writer_.U16(static_cast<uint16_t>(query_.qclass));
-  writer_.U32(ttl);
+  writer_.U64(static_cast<uint64_t>(type) << 48 | static_cast<uint64_t>(query_.qclass) << 32 | ttl);
+}
+
+void ResponseWriter::WriteAddress(NameView owner, uint32_t ttl, const IpAddress& address, size_t* owner_at) {
+  BeginRecord(owner, address.is_v4() ? RrType::kA : RrType::kAaaa, ttl, owner_at);
+  const Rdata octets = address.bytes();
+  writer_.U16(static_cast<uint16_t>(octets.size()));
+  // With a size that the compiler knows, no call is made.
+  address.is_v4() ? writer_.Bytes(octets.first<4>()) : writer_.Bytes(octets.first<16>());
+}
+
+void ResponseWriter::WriteRecord(NameView owner, RrType type, uint32_t ttl, Rdata rdata, size_t* owner_at) {
+  BeginRecord(owner, type, ttl, owner_at);
   const size_t size_at = writer_.size();
   writer_.U16(0);
   WriteRdata(type, rdata);
@@ -253,12 +262,11 @@ size_t ResponseWriter::Finish() {
   if (query_.edns) WriteOpt(*query_.edns);
   const size_t size = writer_.size();
   writer_.RewindTo(0);
-  writer_.U16(query_.id);
-  writer_.U16(static_cast<uint16_t>(flags_ | (static_cast<uint16_t>(rcode_) & 0xf)));
-  writer_.U16(query_.question.empty() ? 0 : 1);
-  writer_.U16(counts_[0]);
-  writer_.U16(counts_[1]);
-  writer_.U16(static_cast<uint16_t>(counts_[2] + (query_.edns ? 1 : 0)));
+  const uint64_t flags = flags_ | (static_cast<uint16_t>(rcode_) & 0xf);
+  const uint64_t questions = query_.question.empty() ? 0 : 1;
+  const uint32_t additional = counts_[2] + (query_.edns ? 1u : 0u);
+  writer_.U64(uint64_t{query_.id} << 48 | flags << 32 | questions << 16 | counts_[0]);
+  writer_.U32(uint32_t{counts_[1]} << 16 | additional);
   return size;
 }
 

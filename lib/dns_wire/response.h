@@ -102,6 +102,9 @@ class ResponseWriter {
   void End(Section section, Need need, size_t records, const Mark& mark);
   // `owner_at` is where a pointer to the owner leads, 0 as long as the owner was not written.
   void WriteRecord(NameView owner, RrType type, uint32_t ttl, Rdata rdata, size_t* owner_at);
+  void WriteAddress(NameView owner, uint32_t ttl, const IpAddress& address, size_t* owner_at);
+  // Owner, type, class and TTL.
+  void BeginRecord(NameView owner, RrType type, uint32_t ttl, size_t* owner_at);
   size_t WriteOwner(NameView owner);
   void WriteName(NameView name);
   size_t FindName(NameView name) const;

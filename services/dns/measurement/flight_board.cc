@@ -4,7 +4,6 @@
 #include <array>
 #include <span>
 
-#include "services/dns/steering/early_decision.h"
 #include "services/dns/steering/refinement.h"
 
 namespace perigee::dns {
@@ -17,9 +16,18 @@ constexpr auto kReportGrace = std::chrono::milliseconds(500);
 // the second of another.
 constexpr size_t kRefinementShare = 8;
 
+// They change every ten minutes, and to collect them for each answer would cost more than all else.
+constexpr auto kDistancesAge = std::chrono::seconds(1);
+
 }  // namespace
 
 struct FlightBoard::Flight {
+  explicit Flight(size_t fleet_size) : replicas(fleet_size) {}
+
+  // By those who are believed.
+  std::span<const Sample> measured() const { return {samples.data(), replicas}; }
+
+  const size_t replicas;
   uint64_t id = 0;
   ClientKey client;
   FlightCause cause{};
@@ -28,7 +36,7 @@ struct FlightBoard::Flight {
   ReplicaSet asked, outstanding;
   std::array<Sample, kMaxReplicas> said{};      // by all who answered
   std::array<Rtt, kMaxReplicas> said_after{};   // the start
-  std::array<Sample, kMaxReplicas> samples{};   // by those who are believed
+  std::array<Sample, kMaxReplicas> samples{};   // see measured()
   std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start, for the decision shall not wander
   Rtt overhead{};
   // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
@@ -49,6 +57,7 @@ FlightBoard::FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap
       clock_(clock),
       permit_(std::move(permit)),
       rows_(options_.rules, fleet, map, clock),
+      distances_(fleet.distances()),
       counters_(counters == nullptr ? unread_ : *counters),
       credibility_(fleet, counters_),
       log_(log) {}
@@ -100,6 +109,13 @@ std::optional<ProbeRefusal> FlightBoard::RefuseFor(ReplicaSet askable) const {
   return std::nullopt;
 }
 
+void FlightBoard::RenewDistances() {
+  const MonoTime now = clock_.Now();
+  if (distances_at_ && now - *distances_at_ < kDistancesAge) return;
+  distances_ = fleet_.distances();
+  distances_at_ = now;
+}
+
 // Nothing when the client may not be probed, no prober can be asked or the board is full or stopped.
 FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cause, ReplicaSet askable) {
   if (const auto refusal = RefuseFor(askable)) {
@@ -108,8 +124,9 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   }
   if (!permit_(client.address, clock_.Now()).ok()) return nullptr;
   counters_.started[cause].Add();
+  RenewDistances();
 
-  auto owned = std::make_unique<Flight>();
+  auto owned = std::make_unique<Flight>(fleet_.size());
   Flight& flight = *owned;
   flight.id = next_id_++;
   flight.client = client;
@@ -186,28 +203,25 @@ void FlightBoard::Consider(Flight& flight) {
 // When, counted from the start, the answers so far settle the matter if no other comes.
 std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
   if (flight.outstanding.empty()) return Rtt::zero();
-  const size_t n = fleet_.size();
-  const std::span<const Sample> samples(flight.samples.data(), n);
   const ReplicaSet usable = UsableNow();
-  const auto best = Nearest(samples, usable);
+  const auto best = Nearest(flight.measured(), usable);
   if (!best) return std::nullopt;
-  const ReplicaSet awaited = flight.outstanding.Without(ReplicaSet::All(n).Without(usable));
-  const FlightProgress progress{*best, samples[Index(*best)].rtt, flight.overhead, awaited};
-  return DecidedAt(progress, {flight.control_rtt.data(), n}, fleet_.distances());
+  const ReplicaSet awaited = flight.outstanding.Without(ReplicaSet::All(flight.replicas).Without(usable));
+  const FlightProgress progress{*best, flight.samples[Index(*best)].rtt, flight.overhead, awaited};
+  return DecidedAt(progress, {flight.control_rtt.data(), flight.replicas}, distances_);
 }
 
 void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
   const IpPrefix& client = flight.client.prefix;
-  const std::span<const Sample> samples(flight.samples.data(), fleet_.size());
-  if (!Nearest(samples, UsableNow())) {
+  if (!Nearest(flight.measured(), UsableNow())) {
     const MapRow around = rows_.Around(client);
     return Answer(flight, {rows_.GivenByNeighbours(client, around), rows_.SamplesOf(around)}, when);
   }
-  ChoiceInputs inputs = rows_.InputsFor(client, samples);
+  ChoiceInputs inputs = rows_.InputsFor(client, flight.measured());
   if (!inputs.healthy.empty()) inputs.previous = flight.previous;
   Decision decision = Choose(inputs, options_.rules);
   if (decision.reason != Reason::kAllDown) decision.reason = Reason::kHoldExpired;
-  Answer(flight, {decision, samples}, when);
+  Answer(flight, {decision, flight.measured()}, when);
 }
 
 void FlightBoard::OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts) {
@@ -235,9 +249,8 @@ bool FlightBoard::MovesByALittle(bool is_stranger) const { return is_stranger &&
 
 // Puts what it knows into the map.
 MapRow FlightBoard::Remember(Flight& flight) {
-  const std::span<const Sample> samples(flight.samples.data(), fleet_.size());
-  const MapRow row = rows_.Learn(flight.client.prefix, flight.cause, samples, flight.previous);
-  const bool measured = Nearest(samples, ReplicaSet::All(samples.size())).has_value();
+  const MapRow row = rows_.Learn(flight.client.prefix, flight.cause, flight.measured(), flight.previous);
+  const bool measured = Nearest(flight.measured(), ReplicaSet::All(flight.replicas)).has_value();
   if (measured && !MovesByALittle(flight.is_stranger)) flight.previous = row.decision.replica;
   return row;
 }
@@ -265,11 +278,11 @@ void FlightBoard::End(Flight& flight, FlightEnd end) {
   counters_.ended[end].Add();
   if (log_ != nullptr) WriteDown(flight);
   if (flight.cause != FlightCause::kRefinement) {
-    credibility_.Weigh({flight.said.data(), fleet_.size()});
+    credibility_.Weigh({flight.said.data(), flight.replicas});
     CountLost(flight);
   }
   const MapRow row = Remember(flight);
-  rows_.TeachSurroundings(flight.client.prefix, {flight.samples.data(), fleet_.size()});
+  rows_.TeachSurroundings(flight.client.prefix, flight.measured());
   const ClientKey client = flight.client;
   const FlightCause cause = flight.cause;
   const bool was_stranger = flight.is_stranger;
@@ -296,7 +309,7 @@ void FlightBoard::WriteDown(const Flight& flight) {
 // What the client's replica has cost it, by what is known now.
 void FlightBoard::CountLost(const Flight& flight) {
   if (!flight.given) return;
-  const auto best = Nearest({flight.samples.data(), fleet_.size()}, UsableNow());
+  const auto best = Nearest(flight.measured(), UsableNow());
   const Sample& had = flight.samples[Index(*flight.given)];
   const Judged judged = flight.is_stranger ? Judged::kFirst : Judged::kRemembered;
   if (best && had.measured()) {
@@ -309,7 +322,7 @@ void FlightBoard::CountLost(const Flight& flight) {
 void FlightBoard::Refine(const ClientKey& client, const MapRow& row, bool was_stranger) {
   if (options_.refinement_probes <= 1 || refinements_ * kRefinementShare >= options_.max_flights) return;
   const ReplicaSet believed = fleet_.measurable().Without(fleet_.distrusted());
-  const ReplicaSet askable = Contenders(rows_.SamplesOf(row), believed, fleet_.distances());
+  const ReplicaSet askable = Contenders(rows_.SamplesOf(row), believed, distances_);
   if (askable.empty()) return;
   Flight* flight = Start(client, FlightCause::kRefinement, askable);
   if (flight == nullptr) return;

@@ -33,6 +33,7 @@
 #include "services/dns/measurement/credibility.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
+#include "services/dns/steering/early_decision.h"
 #include "services/dns/steering/inference.h"
 #include "services/dns/telemetry/measurement_log.h"
 #include "services/dns/telemetry/server_counters.h"
@@ -111,6 +112,7 @@ class FlightBoard {
 
   Flight* Start(const ClientKey& client, FlightCause cause, ReplicaSet askable);
   std::optional<ProbeRefusal> RefuseFor(ReplicaSet askable) const;
+  void RenewDistances();
   void Consider(Flight& flight);
   std::optional<Rtt> DecisionTime(const Flight& flight) const;
   void Drop(Done& done, ParkRefusal reason);
@@ -132,6 +134,8 @@ class FlightBoard {
   const Clock& clock_;
   const Permit permit_;
   ClientRows rows_;
+  ReplicaDistances distances_;
+  std::optional<MonoTime> distances_at_;
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
   Credibility credibility_;
