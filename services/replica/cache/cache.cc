@@ -67,7 +67,6 @@ uint64_t Cache::Impl::PendingBytes(const Entry& entry) {
 
 void Cache::Impl::Hit(Entry& entry) {
   index_.Hit(entry);
-  memory_.Hit(entry.id);
   // What SQLite does not have yet is written with the hits of that moment.
   if (!entry.hits_changed && entry.on_disk != OnDisk::kAbsent) {
     entry.hits_changed = true;
@@ -108,11 +107,10 @@ FindResult Cache::Impl::Find(std::string_view key, const http::HeaderList& reque
     Entry* entry = index_.Find(key, request);
     if (!entry) return {index_.HasKey(key) ? Lookup::kVaryMiss : Lookup::kUriMiss, nullptr};
     Hit(*entry);
-    if (auto response = memory_.Get(entry->id)) return {Lookup::kMemory, std::move(response)};
+    if (auto response = memory_.Hit(entry->id)) return {Lookup::kMemory, std::move(response)};
     if (entry->pending && entry->pending->body) return {Lookup::kMemory, entry->pending};
     if (entry->pending) return {Lookup::kDisk, WithDiskBody(*entry->pending)};
-    known_heads_.Hit(entry->id);
-    read = {disk_.get(), entry->id, entry->version, known_heads_.Get(entry->id)};
+    read = {disk_.get(), entry->id, entry->version, known_heads_.Hit(entry->id)};
   }
   return FindOnDisk(std::move(read));
 }

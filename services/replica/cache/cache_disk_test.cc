@@ -97,6 +97,17 @@ TEST_F(CacheTest, AKnownHeadHeedsASoftPurgeUntilItIsValidated) {
   EXPECT_EQ(lifetime(), whole);
 }
 
+TEST_F(CacheTest, WhatIsErasedIsNotWrittenAgain) {
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, MakeResponse(1, 1'000'000));
+  ASSERT_TRUE(cache->Flush().ok());
+  const auto written = std::filesystem::file_size(options_.path + "-wal");
+  ASSERT_GT(written, 1'000'000u);
+  cache->Erase("a");
+  ASSERT_TRUE(cache->Flush().ok());
+  EXPECT_LT(std::filesystem::file_size(options_.path + "-wal") - written, 200'000u);
+}
+
 TEST_F(CacheTest, ASmallerBudgetEvictsTheFewestHitsAtOpen) {
   {
     const auto cache = OpenCache();

@@ -22,9 +22,10 @@ constexpr int64_t kFreePages = 64;
 // A larger file is not read through at start; damage then shows when it is read.
 constexpr uint64_t kQuickCheckMaxBytes = 256'000'000;
 
+// secure_delete is on in Debian's build: to evict would mean to write as many zeros.
 constexpr char kPragmas[] =
     "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; "
-    "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=8388608;";
+    "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=OFF;";
 
 // All text is kept as blobs: keys and headers are bytes. Times are microseconds since 1970, 0 for none. A
 // chunk's id is its object's id and its number within it, so that a body is one run of rows; its data is the

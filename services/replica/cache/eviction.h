@@ -1,8 +1,7 @@
 // Which object goes first when room is needed.
 //
 // Pure bookkeeping, without a budget of its own: the caller evicts until it has room. Not thread-safe. Every
-// operation takes O(log n) or better (Evict of s3fifo and lfu-admission: amortised), and a hit allocates
-// nothing.
+// operation takes O(log n) or better (Hit and Evict: amortised), and a hit allocates nothing.
 //
 // Memory, as measured, beside the caller's own: 110 bytes for each object (lfu-admission: 150). lfu-per-byte,
 // lfu-admission and s3fifo also remember as many of those that left as are stored (or kLeastRemembered), in

@@ -1,6 +1,7 @@
 #include "services/replica/cache/eviction_by_hits.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <utility>
 
@@ -12,6 +13,10 @@ uint64_t HitsToBeginWith(const EvictionObject& object, RememberedHits* remembere
   const auto before = remembered->Take(object.fingerprint);
   return before ? std::max(object.hits, *before + 1) : object.hits;
 }
+
+// Whether the heap is told of a hit. Telling it of each would be most of what a hit costs here; telling it of
+// none would leave all of it to the next eviction.
+bool IsDue(uint64_t hits) { return std::has_single_bit(hits); }
 
 size_t RememberLimit(size_t objects) { return std::max(objects, kLeastRemembered); }
 
@@ -44,7 +49,7 @@ void FewestHits::Hit(ObjectId id) {
   Object& object = *it->second;
   ++object.hits;
   object.age = age_;
-  heap_.SetRank(object, RankOf(object));
+  if (IsDue(object.hits)) heap_.Raise(object, RankOf(object));
 }
 
 EvictionObject FewestHits::Remove(ObjectId id) {
@@ -59,8 +64,10 @@ EvictionObject FewestHits::Remove(ObjectId id) {
 
 std::optional<ObjectId> FewestHits::Evict() {
   if (heap_.empty()) return std::nullopt;
-  if (rule_.aged) age_ = std::max(age_, heap_.Top().rank);
-  const EvictionObject gone = Remove(heap_.Top().id);
+  const RankHeap::Node& fewest =
+      heap_.Top([this](const RankHeap::Node& node) { return RankOf(static_cast<const Object&>(node)); });
+  if (rule_.aged) age_ = std::max(age_, fewest.rank);
+  const EvictionObject gone = Remove(fewest.id);
   if (rule_.remembers) remembered_.Put(gone.fingerprint, gone.hits, RememberLimit(objects_.size()));
   return gone.id;
 }
@@ -89,7 +96,7 @@ void LfuAdmission::LeaveProbation(Object& object) {
 
 void LfuAdmission::Admit(Object& object) {
   LeaveProbation(object);
-  object.rank = static_cast<double>(object.hits);
+  object.rank = RankOf(object);
   heap_.Push(object);
 }
 
@@ -98,7 +105,7 @@ void LfuAdmission::Hit(ObjectId id) {
   assert(it != objects_.end());
   Object& object = *it->second;
   ++object.hits;
-  if (!object.on_probation) heap_.SetRank(object, static_cast<double>(object.hits));
+  if (!object.on_probation && IsDue(object.hits)) heap_.Raise(object, RankOf(object));
 }
 
 EvictionObject LfuAdmission::Remove(ObjectId id) {
@@ -123,12 +130,16 @@ void LfuAdmission::AdmitTheFirst() {
   while (probation_.size() > 1 && ProbationIsFull()) Admit(*probation_.front());
 }
 
+LfuAdmission::Object& LfuAdmission::FewestAdmitted() {
+  return static_cast<Object&>(heap_.Top([](const RankHeap::Node& node) { return RankOf(node); }));
+}
+
 LfuAdmission::Object& LfuAdmission::ChooseVictim() {
   if (heap_.empty()) AdmitTheFirst();
-  if (probation_.empty() || (!heap_.empty() && !ProbationIsFull())) return static_cast<Object&>(heap_.Top());
+  if (probation_.empty() || (!heap_.empty() && !ProbationIsFull())) return FewestAdmitted();
   Object& candidate = *probation_.front();
   if (heap_.empty()) return candidate;
-  auto& fewest = static_cast<Object&>(heap_.Top());
+  Object& fewest = FewestAdmitted();
   if (candidate.hits <= fewest.hits) return candidate;
   Admit(candidate);
   return fewest;

@@ -75,9 +75,13 @@ class LfuAdmission final : public EvictionPolicy {
     bool on_probation;
     std::list<Object*>::iterator turn;  // in probation_, if it is
   };
+  static double RankOf(const RankHeap::Node& node) {
+    return static_cast<double>(static_cast<const Object&>(node).hits);
+  }
   void Admit(Object& object);
   void LeaveProbation(Object& object);
   void AdmitTheFirst();
+  Object& FewestAdmitted();
   Object& ChooseVictim();
   bool ProbationIsFull() const;
 

@@ -45,9 +45,8 @@ void RankHeap::Push(Node& node) {
   SiftUp(&node);
 }
 
-void RankHeap::SetRank(Node& node, double rank) {
+void RankHeap::Raise(Node& node, double rank) {
   node.rank = rank;
-  SiftUp(&node);
   SiftDown(&node);
 }
 

@@ -13,21 +13,34 @@
 namespace perigee::replica {
 
 // The lowest rank is on top; of equal ones, the lowest id. A binary heap of nodes that others own and that
-// must not move: Top takes O(1), all else O(log n).
+// must not move.
+//
+// Ranks grow, and the heap need not be told each time: a node stands by the rank that it had, until Raise, or
+// until it comes to the top.
 class RankHeap {
  public:
   struct Node {
     ObjectId id = 0;
-    double rank = 0;  // no NaN
+    double rank = 0;  // by which it stands; no NaN
     size_t position = 0;
   };
 
   bool empty() const { return heap_.empty(); }
   size_t size() const { return heap_.size(); }
-  Node& Top() const { return *heap_.front(); }
+  // By the ranks that `rank_of(node)` gives now, never lower than those before; there must be a node.
+  // O(log n) for each node that stands too high for its rank, and is put in its place.
+  template <typename RankOf>
+  Node& Top(RankOf rank_of) {
+    for (;;) {
+      Node& top = *heap_.front();
+      const double rank = rank_of(top);
+      if (rank == top.rank) return top;
+      Raise(top, rank);
+    }
+  }
+  // O(log n), all of them. `node` is in the heap, but for Push, and its rank has not become lower.
   void Push(Node& node);
-  // `node` is in the heap.
-  void SetRank(Node& node, double rank);
+  void Raise(Node& node, double rank);
   void Erase(Node& node);
 
  private:

@@ -9,8 +9,10 @@ std::shared_ptr<const StoredResponse> MemoryTier::Get(ObjectId id) const {
   return it == objects_.end() ? nullptr : it->second.response;
 }
 
-void MemoryTier::Hit(ObjectId id) {
-  if (objects_.contains(id)) policy_->Hit(id);
+std::shared_ptr<const StoredResponse> MemoryTier::Hit(ObjectId id) {
+  auto response = Get(id);
+  if (response) policy_->Hit(id);
+  return response;
 }
 
 std::vector<ObjectId> MemoryTier::Put(ObjectId id, std::shared_ptr<const StoredResponse> response,

@@ -20,8 +20,8 @@ class MemoryTier {
 
   // Null when it is not here.
   std::shared_ptr<const StoredResponse> Get(ObjectId id) const;
-  // No-op when it is not here.
-  void Hit(ObjectId id);
+  // As Get, and counts as a hit.
+  std::shared_ptr<const StoredResponse> Hit(ObjectId id);
 
   // Puts `response` in place of what is here under `id`, making room first; does not keep what is larger than
   // the budget. Returns the others that had to go.

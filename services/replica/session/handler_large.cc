@@ -8,6 +8,7 @@
 #include "services/replica/session/handler.h"
 
 namespace perigee::replica {
+
 Task<bool> Handler::StoredLarge(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
   const WallTime now = context_.clock.WallNow();
   const auto age = http::CurrentAge(response->freshness, now);
@@ -16,7 +17,8 @@ Task<bool> Handler::StoredLarge(std::shared_ptr<const StoredResponse> response, 
   if (ClientHasIt(response->head, now)) {
     AppendNotModified(response->head, age, status);
     const bool written = co_await client_.Write(Gather(out_));
-    co_return written&& keep;
+    if (!written) co_return false;
+    co_return keep;
   }
   http::RangeAnswer answer = AnswerRange(*response);
   if (at_.is_head) answer.ranges.clear();

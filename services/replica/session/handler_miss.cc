@@ -6,6 +6,7 @@
 #include "services/replica/session/handler.h"
 
 namespace perigee::replica {
+
 bool Handler::MayShare() const {
   // Such a request wants an answer that was asked for after it came.
   return !at_.control.no_cache && !(at_.control.max_age && at_.control.max_age->count() == 0);
