@@ -116,7 +116,7 @@ class Machine:
     def run(self, command, check=True):
         """A shell command in the machine, as root."""
         init = self._init_pid()
-        done = subprocess.run(["nsenter", "--target", str(init), "--all", "sh", "-c", command],
+        done = subprocess.run(["nsenter", "--target", str(init), "--all", "--root", "--wd", "sh", "-c", command],
                               capture_output=True, text=True, timeout=60)
         if check and done.returncode != 0:
             raise RuntimeError(f"{self.name}: {command}: {done.stderr}")
