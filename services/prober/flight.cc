@@ -71,10 +71,12 @@ void Flight::StartTcp() {
 
 void Flight::ArmTimer() {
   timer_.expires_at(ladder_.wake());
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) Do(ladder_.OnTimer(Now()));
+  timer_.async_wait([self = std::weak_ptr(self_)](const boost::system::error_code& error) {
+    if (const auto flight = self.lock(); flight && !error) (*flight)->OnTimer();
   });
 }
+
+void Flight::OnTimer() { Do(ladder_.OnTimer(Now())); }
 
 void Flight::Stop() {
   over_ = true;

@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -60,6 +61,7 @@ class Flight {
   void Do(const Ladder::Actions& actions);
   void StartTcp();
   void ArmTimer();
+  void OnTimer();
   void Over(absl::StatusOr<Measurement> result);
 
   boost::asio::io_context& io_;
@@ -68,6 +70,8 @@ class Flight {
   const std::chrono::seconds ping_patience_;
   OnOver on_over_;
   Ladder ladder_;
+  // For the timer's handler, which may be queued already when the flight is destroyed.
+  const std::shared_ptr<Flight*> self_ = std::make_shared<Flight*>(this);
   boost::asio::steady_timer timer_;
   std::optional<uint32_t> ping_;
   std::optional<TcpRung> tcp_;

@@ -37,27 +37,25 @@ std::optional<Rtt> KernelRtt(tcp::socket& socket) {
 }  // namespace
 
 struct TcpRung::Knock {
-  Knock(asio::io_context& io, TcpRung* owner) : socket(io), rung(owner) {}
+  explicit Knock(asio::io_context& io) : socket(io) {}
   tcp::socket socket;
   MonoTime started;
-  TcpRung* rung;
 };
 
 TcpRung::TcpRung(asio::io_context& io, const IpAddress& address, std::span<const uint16_t> ports,
                  Events events)
     : events_(std::move(events)), patience_(io, kTcpPatience), outstanding_(ports.size()) {
   for (const uint16_t port : ports) {
-    knocks_.push_back(std::make_shared<Knock>(io, this));
+    knocks_.push_back(std::make_shared<Knock>(io));
     Start(knocks_.back(), address, port);
   }
-  patience_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) End();
+  patience_.async_wait([self = std::weak_ptr(self_)](const boost::system::error_code& error) {
+    if (const auto rung = self.lock(); rung && !error) (*rung)->End();
   });
 }
 
 TcpRung::~TcpRung() {
   for (const auto& knock : knocks_) {
-    knock->rung = nullptr;
     boost::system::error_code ignored;
     knock->socket.close(ignored);
   }
@@ -68,8 +66,8 @@ void TcpRung::Start(const std::shared_ptr<Knock>& knock, const IpAddress& addres
   boost::system::error_code error;
   knock->socket.open(endpoint.protocol(), error);
   if (!error) knock->socket.set_option(tcp::socket::linger(true, 0), error);
-  auto handler = [knock](const boost::system::error_code& result) {
-    if (knock->rung != nullptr) knock->rung->OnConnect(*knock, result);
+  auto handler = [self = std::weak_ptr(self_), knock](const boost::system::error_code& result) {
+    if (const auto rung = self.lock()) (*rung)->OnConnect(*knock, result);
   };
   if (error) {
     asio::post(knock->socket.get_executor(), [handler, error] { handler(error); });

@@ -48,9 +48,10 @@ class TcpRung {
   void End();
 
   Events events_;
+  // For handlers: what has happened already may still be queued when the rung is destroyed.
+  const std::shared_ptr<TcpRung*> self_ = std::make_shared<TcpRung*>(this);
   boost::asio::steady_timer patience_;
-  // Shared with the handlers that are queued when the rung is destroyed; they find `rung` cleared.
-  std::vector<std::shared_ptr<Knock>> knocks_;
+  std::vector<std::shared_ptr<Knock>> knocks_;  // shared with their handlers
   size_t outstanding_ = 0;
   bool ended_ = false;
 };

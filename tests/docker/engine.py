@@ -91,15 +91,20 @@ def _last_words(log):
 
 
 def _try():
-    """Whether a container runs: one that has a program of this machine alone, in a network of its own."""
-    libraries = re.findall(r"(/\S+) \(0x", run("ldd", "/bin/true").stdout)
+    """Whether a container runs: one that has a program of this machine alone, in a network of its own. And whether a second
+    program finds its way in, which it does not from a chroot."""
+    libraries = re.findall(r"(/\S+) \(0x", run("ldd", "/bin/sleep").stdout)
     try:
-        run("sh", "-c", f"tar -ch /bin/true {' '.join(libraries)} | docker import - {TRIAL}", timeout=TRIAL_TIMEOUT_S)
+        run("sh", "-c", f"tar -ch /bin/sleep {' '.join(libraries)} | docker import --change 'WORKDIR /{TRIAL}' - {TRIAL}",
+            timeout=TRIAL_TIMEOUT_S)
         run("docker", "network", "create", TRIAL, timeout=TRIAL_TIMEOUT_S)
-        run("docker", "run", "--rm", "--network", TRIAL, TRIAL, "/bin/true", timeout=TRIAL_TIMEOUT_S)
+        run("docker", "run", "--rm", "-d", "--name", TRIAL, "--network", TRIAL, TRIAL, "/bin/sleep", str(TRIAL_TIMEOUT_S),
+            timeout=TRIAL_TIMEOUT_S)
+        run("docker", "exec", TRIAL, "/bin/sleep", "0", timeout=TRIAL_TIMEOUT_S)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         raise Unable(str(error)) from None
     finally:
+        run("docker", "rm", "-f", TRIAL, check=False)
         run("docker", "network", "rm", TRIAL, check=False)
         run("docker", "image", "rm", TRIAL, check=False)
 
