@@ -31,6 +31,8 @@ cp "$base/given/host_key" etc/ssh/perigee_host_key
 chmod 0600 etc/ssh/perigee_host_key
 chroot . useradd --create-home --shell /bin/sh --password '*' admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' >etc/sudoers.d/admin
+# sudo asks for it each time, of a resolver that cannot be reached from here when no file knows.
+echo "127.0.0.1 localhost $(uname -n)" >etc/hosts
 for home in root home/admin; do
   mkdir -p "$home/.ssh"
   cp "$base/given/authorized_keys" "$home/.ssh/authorized_keys"
