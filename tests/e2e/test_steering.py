@@ -89,6 +89,7 @@ def test_queries_of_one_prefix_share_one_measurement(cdn, world):
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: cdn.dig("client-kampala")[0], range(20)))
     assert all(answers)
+    assert len({tuple(a) for a in answers}) == 1
     perigee.wait_until("it has ended", lambda: cdn.measurements("client-kampala"))
     assert cdn.measurements("client-kampala").count("query") == 1
 
