@@ -102,6 +102,14 @@ class Request {
     HostKnobs& knobs = links_.knobs(host);
     if (knob == "icmp" && (value == "block" || value == "allow")) {
       knobs.block_icmp = value == "block";
+    } else if (knob == "probes" && (value == "block" || value == "allow")) {
+      knobs.block_probes = value == "block";
+    } else if (knob == "routers" && (value == "silent" || value == "answer")) {
+      knobs.silent_routers = value == "silent";
+    } else if (const auto routers = ParseRouters(value); knob == "routers" && routers) {
+      knobs.routers = *routers;
+    } else if (const auto last_hop = ParseMilliseconds(value); knob == "last_hop" && last_hop) {
+      knobs.last_hop = *last_hop;
     } else if (knob == "link" && (value == "cut" || value == "restore")) {
       links_.SetCut(host, value == "cut");
     } else if (const auto loss = ParsePercent(value); knob == "loss" && loss) {
@@ -112,8 +120,9 @@ class Request {
       knobs.rate_bps = *rate;
     } else {
       return Wrong(fmt::format(
-          "'{} {}' is none of: icmp block|allow, link cut|restore, loss 5%, jitter 0.5ms, rate 100mbit", knob,
-          value));
+          "'{} {}' is none of: icmp block|allow, probes block|allow, routers 8|silent|answer, last_hop 3ms, "
+          "link cut|restore, loss 5%, jitter 0.5ms, rate 100mbit",
+          knob, value));
     }
     return absl::OkStatus();
   }
@@ -145,6 +154,10 @@ std::string HostLine(const Host& host, const HostKnobs& knobs, bool cut) {
   std::string set;
   const auto add = [&set](const std::string& knob) { set += (set.empty() ? "" : " ") + knob; };
   if (knobs.block_icmp) add("block_icmp");
+  if (knobs.block_probes) add("block_probes");
+  if (knobs.routers > 0) add(fmt::format("routers={}", knobs.routers));
+  if (knobs.silent_routers) add("silent_routers");
+  if (knobs.last_hop.count() > 0) add("last_hop=" + FormatMilliseconds(knobs.last_hop) + "ms");
   if (knobs.loss > 0) add("loss=" + FormatPercent(knobs.loss));
   if (knobs.jitter.count() > 0) add("jitter=" + FormatMilliseconds(knobs.jitter) + "ms");
   if (knobs.rate_bps > 0) add("rate=" + FormatRate(knobs.rate_bps));

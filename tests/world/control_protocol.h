@@ -5,6 +5,9 @@
 //   rtts                              one host a line: its name, then its RTT in ms to each host in order
 //   stats                             counters, one `name value` a line
 //   set icmp HOST block|allow         echo requests to the host
+//   set probes HOST block|allow       all that the host has not asked for
+//   set routers HOST N|silent|answer  on the paths to the host
+//   set last_hop HOST MS              from the last of them
 //   set link HOST [HOST] cut|restore  a host or a pair
 //   set loss HOST [HOST] PERCENT      "5%"
 //   set rtt HOST HOST MS              "120" or "0.5ms"

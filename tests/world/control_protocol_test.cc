@@ -45,20 +45,33 @@ TEST_F(ControlProtocol, SetsAndUnsetsEachKnob) {
   Ask("set loss b 100%");
   EXPECT_EQ(fabric_.links().knobs(kB).loss, 1);
   Ask("set link a b cut");
-  EXPECT_EQ(fabric_.links().Depart(kA, kB, 1, false, MonoTime()).verdict, Verdict::kCut);
+  EXPECT_EQ(fabric_.links().Depart(kA, kB, 1, Wants::kNothing, MonoTime()).verdict, Verdict::kCut);
   Ask("set link b a restore");
-  EXPECT_EQ(fabric_.links().Depart(kA, kB, 1, false, MonoTime()).verdict, Verdict::kLost);
+  EXPECT_EQ(fabric_.links().Depart(kA, kB, 1, Wants::kNothing, MonoTime()).verdict, Verdict::kLost);
   Ask("set loss b 0%");
   Ask("set loss a b 100%");
-  EXPECT_EQ(fabric_.links().Depart(kA, kB, 1, false, MonoTime()).verdict, Verdict::kLost);
+  EXPECT_EQ(fabric_.links().Depart(kA, kB, 1, Wants::kNothing, MonoTime()).verdict, Verdict::kLost);
+}
+
+TEST_F(ControlProtocol, SetsTheRoutersBeforeAHost) {
+  for (const char* request :
+       {"set probes b block", "set routers b 8", "set routers b silent", "set last_hop b 2.5ms"})
+    EXPECT_EQ(Ask(request), "OK\n") << request;
+  EXPECT_THAT(Ask("hosts"), testing::HasSubstr("block_probes routers=8 silent_routers last_hop=2.5ms"));
+  Ask("set routers b answer");
+  Ask("set routers b 0");
+  Ask("set probes b allow");
+  const HostKnobs& knobs = fabric_.links().knobs(kB);
+  EXPECT_EQ(knobs.routers, 0);
+  EXPECT_FALSE(knobs.silent_routers || knobs.block_probes);
 }
 
 TEST_F(ControlProtocol, RefusesWhatItDoesNotUnderstandAndChangesNothing) {
   const std::string before = Ask("hosts");
-  for (const char* request :
-       {"", "frobnicate", "hosts please", "rtt a", "rtt a nosuch", "set", "set icmp a",
-        "set icmp nosuch block", "set icmp a maybe", "set loss a 5", "set rtt a 5ms", "set rtt a b fast",
-        "set rtt a a 5ms", "set rate a b 1mbit", "set link a b c cut"}) {
+  for (const char* request : {"", "frobnicate", "hosts please", "rtt a", "rtt a nosuch", "set", "set icmp a",
+                              "set icmp nosuch block", "set icmp a maybe", "set loss a 5", "set rtt a 5ms",
+                              "set rtt a b fast", "set rtt a a 5ms", "set rate a b 1mbit", "set routers a 31",
+                              "set probes a maybe", "set link a b c cut"}) {
     EXPECT_THAT(Ask(request), testing::StartsWith("ERR ")) << request;
   }
   EXPECT_EQ(Ask("hosts"), before);

@@ -30,9 +30,21 @@ void Fabric::Receive(HostId from, std::span<const uint8_t> frame, MonoTime now) 
     ++counters_.unknown_address;
     return;
   }
-  const Passage passage = links_.Depart(from, to->second, frame.size(), parsed.echo_request, now);
+  if (parsed.ttl <= links_.knobs(to->second).routers) return Expire(from, to->second, parsed, frame, now);
+  const Passage passage = links_.Depart(from, to->second, frame.size(), parsed.wants, now);
   ++counters_.verdicts[static_cast<size_t>(passage.verdict)];
   if (passage.verdict == Verdict::kForward) Enqueue(from, to->second, frame, passage.due, false);
+}
+
+void Fabric::Expire(HostId from, HostId to, const Frame& parsed, std::span<const uint8_t> frame,
+                    MonoTime now) {
+  const uint8_t hop = std::max(parsed.ttl, uint8_t{1});
+  const Passage passage = links_.TurnBack(from, to, hop, frame.size(), now);
+  ++counters_.verdicts[static_cast<size_t>(passage.verdict)];
+  if (passage.verdict != Verdict::kExpired || links_.knobs(to).silent_routers) return;
+  if (const auto said = TimeExceeded(frame, RouterAddress(to, hop, parsed.destination.is_v4()))) {
+    Enqueue(from, from, *said, passage.due, false);
+  }
 }
 
 void Fabric::DeliverDue(MonoTime now, absl::FunctionRef<void(HostId, std::span<const uint8_t>)> deliver) {

@@ -67,6 +67,7 @@ class Fabric {
   static constexpr size_t kSlotsPerSlab = 256;
   using Slot = std::array<uint8_t, kMaxFrame>;
 
+  void Expire(HostId from, HostId to, const Frame& parsed, std::span<const uint8_t> frame, MonoTime now);
   void Enqueue(HostId from, HostId to, std::span<const uint8_t> frame, MonoTime due, bool past_downlink);
   Slot& At(uint32_t slot) { return slabs_[slot / kSlotsPerSlab][slot % kSlotsPerSlab]; }
   uint32_t TakeSlot();

@@ -105,5 +105,49 @@ TEST_F(FabricTest, OneSenderCannotFillTheWorld) {
   EXPECT_EQ(small.frames_under_way(), 1u);
 }
 
+Bytes WithTtl(Bytes frame, uint8_t ttl) {
+  frame[kEthernetHeader + (frame[kEthernetHeader] >> 4 == 4 ? 8 : 7)] = ttl;
+  return frame;
+}
+
+TEST_F(FabricTest, ARouterSaysThatTheTimeToLiveHasRunOut) {
+  fabric_.links().knobs(kB).routers = 4;
+  for (const Bytes& frame :
+       {Ipv4("198.18.2.10", kUdp, {1, 2, 3, 4, 5, 6, 7, 8}), Ipv6("fd00::1", "fd00::2", kUdp, {1})}) {
+    fabric_.Receive(kA, WithTtl(frame, 3), kStart);
+    EXPECT_EQ(fabric_.NextDue(), kStart + milliseconds(75)) << "there and back";
+    const auto frames = Delivered(kStart + milliseconds(75));
+    ASSERT_EQ(frames.size(), 1u);
+    EXPECT_EQ(frames[0].first, kA);
+    const auto packet = std::span(frames[0].second).subspan(kEthernetHeader);
+    const bool v4 = packet[0] >> 4 == 4;
+    EXPECT_EQ(
+        v4 ? IpAddress::V4(packet.subspan(12).first<4>()) : IpAddress::V6(packet.subspan(8).first<16>()),
+        RouterAddress(kB, 3, v4));
+  }
+  EXPECT_EQ(Count(Verdict::kExpired), 2u);
+}
+
+TEST_F(FabricTest, APacketThatOutlivesTheRoutersArrives) {
+  fabric_.links().knobs(kB).routers = 4;
+  fabric_.Receive(kA, WithTtl(Ipv4("198.18.2.10", kUdp, {1}), 5), kStart);
+  const auto frames = Delivered(kStart + milliseconds(50));
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0].first, kB);
+}
+
+TEST_F(FabricTest, WithoutRoutersTheTimeToLiveIsNothing) {
+  fabric_.Receive(kA, WithTtl(Ipv4("198.18.2.10", kUdp, {1}), 1), kStart);
+  EXPECT_EQ(Delivered(kStart + milliseconds(50)).size(), 1u);
+}
+
+TEST_F(FabricTest, SilentRoutersUseUpTheTimeToLiveWithoutAWord) {
+  fabric_.links().knobs(kB).routers = 4;
+  fabric_.links().knobs(kB).silent_routers = true;
+  fabric_.Receive(kA, WithTtl(Ipv4("198.18.2.10", kUdp, {1}), 4), kStart);
+  EXPECT_EQ(fabric_.NextDue(), std::nullopt);
+  EXPECT_EQ(Count(Verdict::kExpired), 1u);
+}
+
 }  // namespace
 }  // namespace perigee::world

@@ -25,18 +25,31 @@ LinkState::LinkState(const World& world, uint64_t seed) : random_(seed) {
   }
 }
 
-Passage LinkState::Depart(HostId from_id, HostId to_id, size_t bytes, bool echo_request, MonoTime now) {
+Passage LinkState::Depart(HostId from_id, HostId to_id, size_t bytes, Wants wants, MonoTime now) {
   HostLink& from = hosts_[Index(from_id)];
   const HostLink& to = hosts_[Index(to_id)];
   Direction& path = At(from_id, to_id);
   if (from.cut || to.cut || path.cut) return {Verdict::kCut, {}};
-  if (echo_request && to.knobs.block_icmp) return {Verdict::kIcmpBlocked, {}};
+  if (wants == Wants::kEcho && to.knobs.block_icmp) return {Verdict::kIcmpBlocked, {}};
+  if (wants != Wants::kNothing && to.knobs.block_probes) return {Verdict::kProbeBlocked, {}};
   if (Lost(from, to, path)) return {Verdict::kLost, {}};
   const auto sent = Transmit(from.uplink_free, from.knobs.rate_bps, bytes, now);
   if (!sent) return {Verdict::kRateBacklog, {}};
   const MonoTime due = *sent + std::chrono::nanoseconds(path.rtt) / 2 + Jitter(from, to);
   path.last_due = std::max({due, path.last_due, now});
   return {Verdict::kForward, path.last_due};
+}
+
+Passage LinkState::TurnBack(HostId from_id, HostId to_id, uint8_t hop, size_t bytes, MonoTime now) {
+  HostLink& from = hosts_[Index(from_id)];
+  const HostLink& to = hosts_[Index(to_id)];
+  const Direction& path = At(from_id, to_id);
+  if (from.cut || to.cut || path.cut) return {Verdict::kCut, {}};
+  if (Lost(from, to, path)) return {Verdict::kLost, {}};
+  const auto sent = Transmit(from.uplink_free, from.knobs.rate_bps, bytes, now);
+  if (!sent) return {Verdict::kRateBacklog, {}};
+  const std::chrono::nanoseconds to_the_last = std::max(path.rtt - to.knobs.last_hop, perigee::Rtt::zero());
+  return {Verdict::kExpired, *sent + to_the_last * hop / to.knobs.routers};
 }
 
 std::optional<MonoTime> LinkState::Arrive(HostId to, size_t bytes, MonoTime now) {

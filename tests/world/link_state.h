@@ -1,7 +1,8 @@
 // The links of a world: what happens to a packet from one host to another, and when it arrives.
 //
-// A packet passes, in this order: cuts, the ICMP filter of its target, loss, the sender's uplink (rate), the
+// A packet passes, in this order: cuts, the filter of its target, loss, the sender's uplink (rate), the
 // path (half the pair's RTT, plus or minus the jitter of both ends), and the target's downlink (rate).
+// One whose time to live does not last to its target turns back at a router on the way instead (TurnBack).
 // Packets of one direction of a pair never overtake each other, as on most real paths, whatever the jitter.
 // Deterministic for a seed. Not thread-safe.
 #pragma once
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "lib/base/clock.h"
+#include "tests/world/frame.h"
 #include "tests/world/world_description.h"
 
 namespace perigee::world {
@@ -23,13 +25,14 @@ namespace perigee::world {
 // How much may wait for a link of limited rate: as much as it sends in this time.
 inline constexpr std::chrono::milliseconds kMaxRateBacklog{200};
 
-enum class Verdict : uint8_t { kForward, kCut, kIcmpBlocked, kLost, kRateBacklog };
-inline constexpr std::array<std::string_view, 5> kVerdictNames = {"forward", "cut", "icmp_blocked", "lost",
-                                                                  "rate_backlog"};
+enum class Verdict : uint8_t { kForward, kCut, kIcmpBlocked, kLost, kRateBacklog, kProbeBlocked, kExpired };
+inline constexpr std::array<std::string_view, 7> kVerdictNames = {
+    "forward", "cut", "icmp_blocked", "lost", "rate_backlog", "probe_blocked", "expired"};
 
 struct Passage {
   Verdict verdict = Verdict::kForward;
-  MonoTime due;  // of kForward: when the packet is at the target's downlink
+  // Of kForward: when the packet is at the target's downlink. Of kExpired: when its sender hears of it.
+  MonoTime due;
 };
 
 class LinkState {
@@ -37,7 +40,10 @@ class LinkState {
   LinkState(const World& world, uint64_t seed);
 
   // A packet of `bytes` leaves `from` for `to` now.
-  Passage Depart(HostId from, HostId to, size_t bytes, bool echo_request, MonoTime now);
+  Passage Depart(HostId from, HostId to, size_t bytes, Wants wants, MonoTime now);
+
+  // A packet of `bytes` leaves `from` for `to` now, and ends at router number `hop` (from 1) on its way.
+  Passage TurnBack(HostId from, HostId to, uint8_t hop, size_t bytes, MonoTime now);
 
   // A packet is at the downlink of `to`; when the host has it whole: `now` if the rate is unlimited.
   // Nothing when too much waits for the link already.

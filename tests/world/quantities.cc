@@ -66,6 +66,11 @@ std::optional<uint64_t> ParseRate(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<uint8_t> ParseRouters(std::string_view text) {
+  const auto routers = ParseNumber<uint8_t>(text);
+  return routers && *routers <= kMaxRouters ? routers : std::nullopt;
+}
+
 std::string FormatMilliseconds(std::chrono::microseconds value) {
   return fmt::format("{:g}", static_cast<double>(value.count()) / kThousandth);
 }

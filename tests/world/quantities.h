@@ -22,6 +22,9 @@ std::optional<double> ParsePercent(std::string_view text);
 // "100mbit", "56kbit", "1gbit" in bits/s; "unlimited" is 0.
 std::optional<uint64_t> ParseRate(std::string_view text);
 
+// "0" to "30": a number of routers.
+std::optional<uint8_t> ParseRouters(std::string_view text);
+
 // The same ways back: "12.5", "5%", "100mbit".
 std::string FormatMilliseconds(std::chrono::microseconds value);
 std::string FormatPercent(double share);

@@ -41,7 +41,7 @@ inline Bytes Ipv6(std::string_view from, std::string_view to, uint8_t next_heade
   return Ethernet(0x86dd, packet);
 }
 
-inline constexpr uint8_t kIcmp = 1, kUdp = 17, kIcmpv6 = 58;
+inline constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
 inline const Bytes kEcho4 = {8, 0, 0, 0, 0, 1, 0, 1}, kEcho6 = {128, 0, 0, 0, 0, 1, 0, 1};
 
 }  // namespace perigee::world

@@ -35,11 +35,18 @@ bool IsName(std::string_view text) {
          std::all_of(text.begin(), text.end(), allowed);
 }
 
+// Without a value.
+bool ParseSwitch(std::string_view word, HostKnobs& knobs) {
+  bool* knob = word == "block_icmp"       ? &knobs.block_icmp
+               : word == "block_probes"   ? &knobs.block_probes
+               : word == "silent_routers" ? &knobs.silent_routers
+                                          : nullptr;
+  if (knob != nullptr) *knob = true;
+  return knob != nullptr;
+}
+
 absl::Status ParseKnob(std::string_view word, HostKnobs& knobs) {
-  if (word == "block_icmp") {
-    knobs.block_icmp = true;
-    return absl::OkStatus();
-  }
+  if (ParseSwitch(word, knobs)) return absl::OkStatus();
   const size_t equals = word.find('=');
   const std::string_view key = word.substr(0, equals);
   const std::string_view value = equals == std::string_view::npos ? "" : word.substr(equals + 1);
@@ -56,8 +63,20 @@ absl::Status ParseKnob(std::string_view word, HostKnobs& knobs) {
     const auto rate = ParseRate(value);
     if (!rate) return Wrong(fmt::format("rate is 8kbit to 100gbit, such as rate=100mbit, not '{}'", value));
     knobs.rate_bps = *rate;
+  } else if (key == "routers") {
+    const auto routers = ParseRouters(value);
+    if (!routers) return Wrong(fmt::format("routers are 0 to {}, not '{}'", kMaxRouters, value));
+    knobs.routers = *routers;
+  } else if (key == "last_hop") {
+    const auto last_hop = ParseMilliseconds(value);
+    if (!last_hop)
+      return Wrong(fmt::format("last_hop is in milliseconds, such as last_hop=3ms, not '{}'", value));
+    knobs.last_hop = *last_hop;
   } else {
-    return Wrong(fmt::format("unknown knob '{}': block_icmp, loss=, jitter= and rate= are known", word));
+    return Wrong(
+        fmt::format("unknown knob '{}': block_icmp, block_probes, silent_routers, loss=, jitter=, "
+                    "rate=, routers= and last_hop= are known",
+                    word));
   }
   return absl::OkStatus();
 }
@@ -146,7 +165,7 @@ class Parser {
     }
     if (word == kGatewayIpv4) return Wrong(fmt::format("{} is the gateway's address", word));
     host.ipv4 = *address;
-    return Claim(*address);
+    return Claim(*address, kRoutersIpv4);
   }
 
   absl::Status Ipv6(std::string_view word, Host& host) {
@@ -157,10 +176,13 @@ class Parser {
     }
     if (host.ipv6) return Wrong("a host has at most one IPv6 address");
     host.ipv6 = *address;
-    return Claim(*address);
+    return Claim(*address, kRoutersIpv6);
   }
 
-  absl::Status Claim(const IpAddress& address) {
+  absl::Status Claim(const IpAddress& address, std::string_view routers) {
+    if (IpPrefix::Parse(routers)->Contains(address)) {
+      return Wrong(fmt::format("{} is kept for routers, as is all of {}", address.ToString(), routers));
+    }
     if (addresses_.insert(address).second) return absl::OkStatus();
     return Wrong(fmt::format("address {} is another host's already", address.ToString()));
   }
@@ -231,6 +253,14 @@ class Parser {
 };
 
 }  // namespace
+
+IpAddress RouterAddress(HostId host, uint8_t hop, bool v4) {
+  static_assert(kMaxRouters < 32 && kMaxHosts <= 1024);
+  const auto high = static_cast<uint8_t>(Index(host) >> 3),
+             low = static_cast<uint8_t>(Index(host) << 5 | hop);
+  if (v4) return IpAddress::V4(std::array<uint8_t, 4>{198, 19, static_cast<uint8_t>(128 | high), low});
+  return IpAddress::V6(std::array<uint8_t, 16>{0xfd, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low});
+}
 
 std::string_view RoleName(Role role) { return kRoles[static_cast<size_t>(role)].first; }
 

@@ -27,12 +27,20 @@ inline constexpr Rtt kMaxRtt = std::chrono::seconds(10);
 inline constexpr uint64_t kMinRateBps = 8'000;  // below it one full frame takes longer than a second
 inline constexpr uint64_t kMaxRateBps = 100'000'000'000;
 
+inline constexpr uint8_t kMaxRouters = 30;
+
 // Where the emulator's gateway lives in every host's routing table; no host may have this address.
 inline constexpr std::string_view kGatewayIpv4 = "198.18.0.1";
+
+// Where the routers before hosts live; no host may have such an address.
+inline constexpr std::string_view kRoutersIpv4 = "198.19.128.0/17", kRoutersIpv6 = "fd00:ffff::/32";
 
 // A host's place in World::hosts().
 enum class HostId : uint16_t {};
 inline constexpr size_t Index(HostId id) { return static_cast<size_t>(id); }
+
+// The address of router number `hop`, 1 to kMaxRouters, on every path to `host`.
+IpAddress RouterAddress(HostId host, uint8_t hop, bool v4);
 
 enum class Role : uint8_t { kReplica, kOrigin, kDirector, kClient };
 std::string_view RoleName(Role role);
@@ -40,9 +48,17 @@ std::string_view RoleName(Role role);
 // What is wrong with a host's link to the world. The defaults are a perfect one.
 struct HostKnobs {
   bool block_icmp = false;  // echo requests to the host are dropped, as by a firewall in front of it
-  double loss = 0;          // share of the packets from and to the host that are lost, 0 to 1
+  // So is all else that it has not asked for: SYNs, and datagrams to a traceroute's ports.
+  bool block_probes = false;
+  double loss = 0;                     // share of the packets from and to the host that are lost, 0 to 1
   std::chrono::microseconds jitter{};  // the one-way delay varies evenly by up to this, both ways
   uint64_t rate_bps = 0;               // bits/s, in each direction; 0 is unlimited
+  // Routers on each path to the host. A packet whose time to live is their number or less does not get there:
+  // the router at which it runs out says so, unless they are silent.
+  uint8_t routers = 0;
+  bool silent_routers = false;
+  // The RTT between the last of them and the host; the others stand evenly before it.
+  Rtt last_hop{};
 };
 
 struct Host {

@@ -40,6 +40,30 @@ TEST(ParseWorld, ReadsHostsWithRolesAddressesAndKnobs) {
   EXPECT_EQ(lagos.rate_bps, 10'000'000u);
 }
 
+TEST(ParseWorld, ReadsTheRoutersBeforeAHost) {
+  const auto world = ParseWorld(
+      "host a client x 198.18.1.1 block_probes routers=8 last_hop=2.5ms silent_routers\ncity x 1\n", "w");
+  ASSERT_TRUE(world.ok()) << world.status();
+  const HostKnobs& knobs = world->hosts()[0].knobs;
+  EXPECT_TRUE(knobs.block_probes);
+  EXPECT_EQ(knobs.routers, 8);
+  EXPECT_EQ(knobs.last_hop, microseconds(2500));
+  EXPECT_TRUE(knobs.silent_routers);
+}
+
+TEST(RouterAddress, IsEachRoutersOwn) {
+  absl::flat_hash_set<IpAddress> addresses;
+  for (size_t host = 0; host < kMaxHosts; ++host) {
+    for (uint8_t hop = 1; hop <= kMaxRouters; ++hop) {
+      for (const bool v4 : {true, false}) {
+        const IpAddress address = RouterAddress(static_cast<HostId>(host), hop, v4);
+        EXPECT_TRUE(addresses.insert(address).second) << address.ToString();
+        EXPECT_TRUE(IpPrefix::Parse(v4 ? kRoutersIpv4 : kRoutersIpv6)->Contains(address));
+      }
+    }
+  }
+}
+
 TEST(ParseWorld, RttsAreSymmetricAndSameCityHostsUseTheDiagonal) {
   const auto world = ParseWorld(kSmall, "small.world");
   ASSERT_TRUE(world.ok());
@@ -89,6 +113,10 @@ TEST(ParseWorld, NamesFileAndLineOfWhatIsWrong) {
       {"host a client x 198.18.1.1 loss=101%\n", "w:1: loss is a percentage"},
       {"host a client x 198.18.1.1 jitter=-1ms\n", "w:1: jitter is in milliseconds"},
       {"host a client x 198.18.1.1 rate=1bit\n", "w:1: rate is"},
+      {"host a client x 198.18.1.1 routers=31\n", "w:1: routers are 0 to 30"},
+      {"host a client x 198.18.1.1 last_hop=near\n", "w:1: last_hop is in milliseconds"},
+      {"host a client x 198.19.128.1\n", "w:1: 198.19.128.1 is kept for routers"},
+      {"host a client x 198.18.1.1 fd00:ffff::1\n", "w:1: fd00:ffff::1 is kept for routers"},
       {good, "w:1: there is no line 'city x"},
       {good + "city x\n", "w:2: x has 0 RTTs: row 1 needs 1"},
       {good + "city y 1\ncity x 1 2 3\n", "w:3: x has 3 RTTs: row 2 needs 2"},
