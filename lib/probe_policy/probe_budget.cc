@@ -41,7 +41,8 @@ MonoTime& ProbeBudget::BucketOf(const IpPrefix& prefix) {
   return idle_.back().second;
 }
 
-ProbeBudget::Attempt ProbeBudget::TryTake(const IpAddress& client, uint32_t packets, MonoTime now) {
+ProbeBudget::Attempt ProbeBudget::TryTake(const IpAddress& client, uint32_t packets, MonoTime now,
+                                          BudgetUse use) {
   const std::lock_guard lock(mutex_);
   MonoTime& prefix_full_at = BucketOf(ClientPrefix(client));
   const MonoTime prefix_after = std::max(prefix_full_at, now) + prefix_rate_.per_packet * packets;
@@ -49,9 +50,8 @@ ProbeBudget::Attempt ProbeBudget::TryTake(const IpAddress& client, uint32_t pack
   if (prefix_after > now + prefix_rate_.burst) {
     return {BudgetVerdict::kPrefixEmpty, prefix_after - now - prefix_rate_.burst};
   }
-  if (global_after > now + global_rate_.burst) {
-    return {BudgetVerdict::kGlobalEmpty, global_after - now - global_rate_.burst};
-  }
+  const auto usable = use == BudgetUse::kHalf ? global_rate_.burst / 2 : global_rate_.burst;
+  if (global_after > now + usable) return {BudgetVerdict::kGlobalEmpty, global_after - now - usable};
   prefix_full_at = prefix_after;
   global_full_at_ = global_after;
   return {BudgetVerdict::kTaken};

@@ -28,6 +28,9 @@ struct ProbeBudgetOptions {
 // and 4 ports) fits into any budget.
 inline constexpr uint32_t kMinimumBurst = 14;
 
+// How much of the bucket of all clients may be used up: half of it is left by what is not urgent.
+enum class BudgetUse : uint8_t { kWhole, kHalf };
+
 // What became of an attempt to take from both buckets.
 enum class BudgetVerdict : uint8_t { kTaken, kPrefixEmpty, kGlobalEmpty };
 
@@ -42,7 +45,7 @@ class ProbeBudget {
     std::chrono::nanoseconds wait{};  // until that bucket will do
   };
   // Takes `packets` for a client from both buckets, or nothing from either.
-  Attempt TryTake(const IpAddress& client, uint32_t packets, MonoTime now);
+  Attempt TryTake(const IpAddress& client, uint32_t packets, MonoTime now, BudgetUse use = BudgetUse::kWhole);
   // The same as OK, or ResourceExhausted naming the bucket that is empty and when it will do.
   absl::Status Take(const IpAddress& client, uint32_t packets, MonoTime now);
 

@@ -51,6 +51,20 @@ TEST_F(ProbeBudgetTest, TheGlobalBudgetHoldsOverAllPrefixes) {
   EXPECT_THAT(std::string(budget.Take(Addr("1.1.1.1"), 1, clock_.Now()).message()), HasSubstr("this host"));
 }
 
+TEST_F(ProbeBudgetTest, WhatIsNotUrgentLeavesHalfOfTheGlobalBucket) {
+  ProbeBudget budget({.packets_per_second = 40, .packets_per_prefix_per_second = 20});
+  const auto take = [&](std::string_view client, uint32_t packets) {
+    return budget.TryTake(Addr(client), packets, clock_.Now(), BudgetUse::kHalf).verdict;
+  };
+  EXPECT_EQ(take("1.2.3.4", 20), BudgetVerdict::kTaken);
+  EXPECT_EQ(take("1.2.3.4", 1), BudgetVerdict::kPrefixEmpty);
+  EXPECT_EQ(take("1.2.4.4", 1), BudgetVerdict::kGlobalEmpty);
+  EXPECT_TRUE(budget.Take(Addr("1.2.4.4"), 20, clock_.Now()).ok());
+  clock_.Advance(milliseconds(525));
+  EXPECT_EQ(take("1.2.5.4", 2), BudgetVerdict::kGlobalEmpty) << "of 40 a second, 19 are used up";
+  EXPECT_EQ(take("1.2.5.4", 1), BudgetVerdict::kTaken);
+}
+
 TEST_F(ProbeBudgetTest, ARefusalTakesFromNeitherBucket) {
   ProbeBudget budget({.packets_per_second = 30, .packets_per_prefix_per_second = 20});
   EXPECT_EQ(budget.Take(Addr("1.2.3.4"), 21, clock_.Now()).code(), absl::StatusCode::kResourceExhausted);

@@ -17,16 +17,24 @@ seconds PingPatience(MonoTime silent_at) {
   return std::clamp(std::chrono::ceil<seconds>(silent_at - Now()), seconds(1), kMostPingPatience);
 }
 
+LadderPlan PlanOf(LadderPlan plan, const MeasureTarget& target) {
+  plan.probes = target.probes;
+  plan.ports = static_cast<uint32_t>(target.ports.size());
+  return plan;
+}
+
 }  // namespace
 
-Flight::Flight(boost::asio::io_context& io, ScamperDaemon& scamper, MeasureTarget target,
-               std::chrono::milliseconds tcp_stagger, MonoTime silent_at, OnOver on_over)
+Flight::Flight(boost::asio::io_context& io, ScamperDaemon& scamper, MeasureTarget target, LadderPlan plan,
+               MonoTime silent_at, MayTrace may_trace, OnOver on_over)
     : io_(io),
       scamper_(scamper),
       target_(std::move(target)),
       ping_patience_(PingPatience(silent_at)),
+      hops_to_try_(plan.hops),
+      may_trace_(std::move(may_trace)),
       on_over_(std::move(on_over)),
-      ladder_({target_.probes, static_cast<uint32_t>(target_.ports.size()), tcp_stagger}, Now(), silent_at),
+      ladder_(PlanOf(std::move(plan), target_), Now(), silent_at),
       timer_(io) {}
 
 absl::Status Flight::Start() {
@@ -60,6 +68,7 @@ void Flight::Do(const Ladder::Actions& actions) {
   if (ladder_.result()) return Over(*ladder_.result());
   if (actions.halt_icmp && ping_) scamper_.Halt(*ping_);
   if (actions.start_tcp) StartTcp();
+  if (actions.start_hops) return StartHops();
   ArmTimer();
 }
 
@@ -67,6 +76,19 @@ void Flight::StartTcp() {
   tcp_.emplace(io_, target_.address, target_.ports,
                TcpRung::Events{[this](Rtt rtt) { Do(ladder_.OnTcpAnswer(rtt, Now())); },
                                [this] { Do(ladder_.OnTcpEnd(Now())); }});
+}
+
+void Flight::StartHops() {
+  if (may_trace_(static_cast<uint32_t>(hops_to_try_.size()))) {
+    hops_.emplace(io_, target_.address, hops_to_try_, [this](const HopReply& reply) { OnHopReply(reply); });
+  }
+  Do(ladder_.OnHopsSent(hops_ ? hops_->sent() : 0, Now()));
+}
+
+void Flight::OnHopReply(const HopReply& reply) {
+  if (over_) return;
+  const bool is_client = reply.from == target_.address;
+  Do(is_client ? ladder_.OnClientReply(reply, Now()) : ladder_.OnHopReply(reply, Now()));
 }
 
 void Flight::ArmTimer() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/prober/hop_rung.h"
 #include "services/prober/ladder.h"
 #include "services/prober/scamper_daemon.h"
 #include "services/prober/tcp_rung.h"
@@ -23,7 +24,7 @@ struct MeasureTarget {
   uint32_t probes = 1;
   std::vector<uint16_t> ports;
 
-  // The most packets that measuring costs.
+  // The most packets that measuring costs, without those that look for the last hop.
   uint32_t packets() const { return probes + static_cast<uint32_t>(ports.size()); }
 
   friend bool operator==(const MeasureTarget&, const MeasureTarget&) = default;
@@ -38,9 +39,12 @@ class Flight {
   // Called once, from the event loop, unless Stop() comes first. It must not destroy the flight, for the
   // flight is what calls it. Unavailable when scamper dies.
   using OnOver = std::function<void(absl::StatusOr<Measurement>)>;
+  // Whether so many datagrams may be sent to find the last hop; asked at most once, when they would leave.
+  using MayTrace = std::function<bool(uint32_t)>;
 
-  Flight(boost::asio::io_context& io, ScamperDaemon& scamper, MeasureTarget target,
-         std::chrono::milliseconds tcp_stagger, MonoTime silent_at, OnOver on_over);
+  // `plan` as for this client; its probes and ports are the target's.
+  Flight(boost::asio::io_context& io, ScamperDaemon& scamper, MeasureTarget target, LadderPlan plan,
+         MonoTime silent_at, MayTrace may_trace, OnOver on_over);
   ~Flight() { Stop(); }
 
   // Sends the first echo request. An error, such as Unavailable, means that no packet left and nothing will
@@ -60,6 +64,8 @@ class Flight {
   void OnPing(absl::StatusOr<PingResult> result);
   void Do(const Ladder::Actions& actions);
   void StartTcp();
+  void StartHops();
+  void OnHopReply(const HopReply& reply);
   void ArmTimer();
   void OnTimer();
   void Over(absl::StatusOr<Measurement> result);
@@ -68,6 +74,8 @@ class Flight {
   ScamperDaemon& scamper_;
   const MeasureTarget target_;
   const std::chrono::seconds ping_patience_;
+  const std::vector<uint8_t> hops_to_try_;
+  const MayTrace may_trace_;
   OnOver on_over_;
   Ladder ladder_;
   // For the timer's handler, which may be queued already when the flight is destroyed.
@@ -75,6 +83,7 @@ class Flight {
   boost::asio::steady_timer timer_;
   std::optional<uint32_t> ping_;
   std::optional<TcpRung> tcp_;
+  std::optional<HopRung> hops_;
   bool over_ = false;
 };
 

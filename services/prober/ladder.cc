@@ -25,44 +25,84 @@ Ladder::Actions Ladder::OnTcpEnd(MonoTime now) {
   return Decide(now);
 }
 
+Ladder::Actions Ladder::OnHopsSent(uint32_t sent, MonoTime now) {
+  hops_sent_ = sent;
+  hops_failed_ = sent == 0;
+  return Decide(now);
+}
+
+Ladder::Actions Ladder::OnHopReply(const HopReply& reply, MonoTime now) {
+  hop_replies_.Add(reply);
+  return Decide(now);
+}
+
+Ladder::Actions Ladder::OnClientReply(const HopReply& reply, MonoTime now) {
+  if (!client_reply_) client_reply_ = reply;
+  return Decide(now);
+}
+
 Ladder::Actions Ladder::OnTimer(MonoTime now) { return Decide(now); }
 
 void Ladder::Extend(MonoTime silent_at) {
   if (!halted_at_) silent_at_ = std::max(silent_at_, silent_at);
 }
 
-// When a TCP answer no longer waits for ICMP's.
-MonoTime Ladder::IcmpVerdictDue() const {
-  if (plan_.probes == 1) return start_;
-  const Rtt fastest = *std::min_element(tcp_rtts_.begin(), tcp_rtts_.end());
-  return start_ + kEchoSpacing * (plan_.probes - 1) + fastest + kIcmpSlack;
+MonoTime Ladder::HopsDue() const {
+  return start_ + kEchoSpacing * (plan_.probes - 1) + plan_.tcp_stagger + plan_.hop_stagger;
+}
+
+MonoTime Ladder::HopsOverAt() const { return *hops_at_ + hop_replies_.Patience(); }
+
+std::optional<Measurement> Ladder::BelowIcmp() const {
+  if (!tcp_rtts_.empty()) return Measurement{ProbeMethod::kTcpSyn, tcp_rtts_, plan_.ports};
+  if (client_reply_)
+    return Measurement{ProbeMethod::kUdpPort, {client_reply_->rtt}, hops_sent_, client_reply_};
+  if (const auto hop = hop_replies_.Farthest())
+    return Measurement{ProbeMethod::kLastHop, {hop->rtt}, hops_sent_, hop};
+  return std::nullopt;
+}
+
+// When what another rung has no longer waits: for ICMP's answer, and for that of a farther hop.
+MonoTime Ladder::VerdictDue(const Measurement& below) const {
+  const MonoTime complete = below.method == ProbeMethod::kLastHop ? HopsOverAt() : start_;
+  if (plan_.probes == 1 || icmp_ended_) return complete;
+  const Rtt fastest = *std::min_element(below.rtts.begin(), below.rtts.end());
+  return std::max(complete, start_ + kEchoSpacing * (plan_.probes - 1) + fastest + kIcmpSlack);
+}
+
+bool Ladder::NothingIsLeft(MonoTime now) const {
+  const bool hops_are_over = hops_failed_ || (hops_at_ && now >= HopsOverAt());
+  return icmp_ended_ && tcp_ended_ && hops_are_over;
 }
 
 Ladder::Actions Ladder::Decide(MonoTime now) {
   if (result_) return {};
   if (!icmp_rtts_.empty()) {
-    Finish(ProbeMethod::kIcmpEcho, icmp_rtts_, icmp_sent_);
+    result_ = {ProbeMethod::kIcmpEcho, icmp_rtts_, icmp_sent_};
     return {};
   }
-  // A single probe that TCP answered needs no word from ICMP; otherwise halting it makes it tell what it has.
+  const auto below = BelowIcmp();
+  const bool time_is_up = now >= silent_at_ || NothingIsLeft(now) || (below && now >= VerdictDue(*below));
+  // A single probe that another rung answered needs no word from ICMP; otherwise halting it makes it tell
+  // what it has.
   const bool icmp_is_out = icmp_ended_ || (halted_at_ && now >= *halted_at_ + kHaltGrace);
-  if (!tcp_rtts_.empty() && (icmp_is_out || plan_.probes == 1)) {
-    Finish(ProbeMethod::kTcpSyn, tcp_rtts_, plan_.ports);
-    return {};
-  }
-  const bool tcp_is_out = tcp_ended_ || (now >= silent_at_);
-  if (icmp_is_out && tcp_is_out) {
-    result_ = Silent();
+  if (time_is_up && (icmp_is_out || (below && plan_.probes == 1))) {
+    result_ = SoFar();
     return {};
   }
   Actions actions;
-  const bool time_is_up = now >= silent_at_ || (!tcp_rtts_.empty() && now >= IcmpVerdictDue());
   if (time_is_up && !icmp_ended_ && !halted_at_) {
     halted_at_ = now;
     actions.halt_icmp = true;
   }
+  if (now >= silent_at_) return actions;
   const bool tcp_is_due = icmp_ended_ || now >= start_ + plan_.tcp_stagger;
-  if (tcp_is_due && !tcp_started_ && now < silent_at_) tcp_started_ = actions.start_tcp = true;
+  if (tcp_is_due && !tcp_started_) tcp_started_ = actions.start_tcp = true;
+  const bool hops_are_due = (icmp_ended_ && tcp_ended_) || now >= HopsDue();
+  if (hops_are_due && !hops_at_ && !below) {
+    hops_at_ = now;
+    actions.start_hops = true;
+  }
   return actions;
 }
 
@@ -70,10 +110,15 @@ MonoTime Ladder::wake() const {
   if (halted_at_) return *halted_at_ + kHaltGrace;
   MonoTime wake = silent_at_;
   if (!tcp_started_) wake = std::min(wake, start_ + plan_.tcp_stagger);
-  if (!tcp_rtts_.empty()) wake = std::min(wake, IcmpVerdictDue());
+  const auto below = BelowIcmp();
+  if (below) wake = std::min(wake, VerdictDue(*below));
+  if (!below && !hops_at_) wake = std::min(wake, HopsDue());
+  if (icmp_ended_ && tcp_ended_ && hops_at_) wake = std::min(wake, HopsOverAt());
   return wake;
 }
 
-Measurement Ladder::Silent() const { return {ProbeMethod::kSilent, {}, packets_sent()}; }
+Measurement Ladder::SoFar() const {
+  return BelowIcmp().value_or(Measurement{ProbeMethod::kSilent, {}, packets_sent()});
+}
 
 }  // namespace perigee

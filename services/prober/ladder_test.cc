@@ -1,5 +1,7 @@
 #include "services/prober/ladder.h"
 
+#include <array>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/prober/backoff.h"
@@ -15,7 +17,23 @@ class LadderTest : public testing::Test {
  protected:
   MonoTime At(int ms) const { return start_ + milliseconds(ms); }
   Ladder Make(uint32_t probes, int silent_ms = 1500) const {
-    return Ladder({.probes = probes, .ports = 3, .tcp_stagger = milliseconds(60)}, start_, At(silent_ms));
+    const LadderPlan plan{.probes = probes,
+                          .ports = 3,
+                          .tcp_stagger = milliseconds(60),
+                          .hop_stagger = milliseconds(60),
+                          .hops = {2, 3, 4}};
+    return Ladder(plan, start_, At(silent_ms));
+  }
+  // One that looks for the last hop: at 120 ms, by three datagrams.
+  Ladder Tracing(int silent_ms = 1500) const {
+    Ladder ladder = Make(1, silent_ms);
+    ladder.OnTimer(At(60));
+    EXPECT_TRUE(ladder.OnTimer(At(120)).start_hops);
+    ladder.OnHopsSent(3, At(120));
+    return ladder;
+  }
+  static HopReply Hop(uint8_t ttl, int ms) {
+    return {ttl, IpAddress::V4(std::array<uint8_t, 4>{198, 18, 0, ttl}), milliseconds(ms)};
   }
   const MonoTime start_{std::chrono::hours(1)};
 };
@@ -35,8 +53,8 @@ TEST_F(LadderTest, TcpStartsAfterTheStaggerWhileIcmpIsAwaited) {
   EXPECT_FALSE(ladder.OnTimer(At(59)).start_tcp);
   EXPECT_TRUE(ladder.OnTimer(At(60)).start_tcp);
   EXPECT_FALSE(ladder.OnTimer(At(61)).start_tcp) << "once";
-  EXPECT_EQ(ladder.wake(), At(1500));
-  ladder.OnIcmpEnd(1, {Rtt(200'000)}, At(200));
+  EXPECT_EQ(ladder.wake(), At(120)) << "the next rung";
+  ladder.OnIcmpEnd(1, {Rtt(100'000)}, At(100));
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kIcmpEcho);
   EXPECT_EQ(ladder.packets_sent(), 4u);
 }
@@ -53,14 +71,15 @@ TEST_F(LadderTest, TheFirstTcpAnswerWinsOverASilentIcmp) {
 TEST_F(LadderTest, AFailedIcmpStartsTcpAtOnce) {
   Ladder ladder = Make(1);
   EXPECT_TRUE(ladder.OnIcmpEnd(0, {}, At(1)).start_tcp);
-  ladder.OnTcpEnd(At(2));
+  EXPECT_TRUE(ladder.OnTcpEnd(At(2)).start_hops);
+  ladder.OnHopsSent(0, At(2));
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent) << "nothing is left to wait for";
   EXPECT_EQ(ladder.result()->sent, 3u);
 }
 
 TEST_F(LadderTest, SilenceHaltsIcmpAndIsReported) {
-  Ladder ladder = Make(1);
-  ladder.OnTimer(At(60));
+  Ladder ladder = Tracing();
+  EXPECT_EQ(ladder.wake(), At(1500));
   ladder.OnTcpEnd(At(1050));
   EXPECT_FALSE(ladder.result().has_value());
   EXPECT_TRUE(ladder.OnTimer(At(1500)).halt_icmp);
@@ -69,7 +88,93 @@ TEST_F(LadderTest, SilenceHaltsIcmpAndIsReported) {
   ladder.OnIcmpEnd(1, {}, At(1501));
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent);
   EXPECT_THAT(ladder.result()->rtts, IsEmpty());
-  EXPECT_EQ(ladder.result()->sent, 4u);
+  EXPECT_EQ(ladder.result()->sent, 7u) << "an echo, three ports, three hops";
+}
+
+TEST_F(LadderTest, TheFarthestHopIsAFloorForAClientThatNothingElseReaches) {
+  Ladder ladder = Tracing();
+  ladder.OnHopReply(Hop(2, 5), At(125));
+  ladder.OnHopReply(Hop(3, 20), At(140));
+  EXPECT_FALSE(ladder.result().has_value()) << "a farther one may answer later";
+  EXPECT_EQ(ladder.wake(), At(120) + kHopPatience);
+  ladder.OnTimer(ladder.wake());
+  ASSERT_TRUE(ladder.result().has_value());
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kLastHop);
+  EXPECT_THAT(ladder.result()->rtts, ElementsAre(milliseconds(20)));
+  EXPECT_EQ(ladder.result()->hop->ttl, 3);
+  EXPECT_EQ(ladder.result()->sent, 3u);
+  EXPECT_EQ(ladder.packets_sent(), 7u);
+}
+
+TEST_F(LadderTest, AFarHopIsWaitedForLonger) {
+  Ladder ladder = Tracing();
+  ladder.OnHopReply(Hop(2, 150), At(270));
+  EXPECT_EQ(ladder.wake(), At(120 + 225));
+}
+
+TEST_F(LadderTest, WhatMeasuresCountsBeforeAFloor) {
+  Ladder by_tcp = Tracing(), by_icmp = Tracing();
+  by_tcp.OnHopReply(Hop(3, 20), At(140));
+  by_tcp.OnTcpAnswer(milliseconds(100), At(160));
+  EXPECT_EQ(by_tcp.result()->method, ProbeMethod::kTcpSyn);
+  by_icmp.OnHopReply(Hop(3, 20), At(140));
+  by_icmp.OnIcmpEnd(1, {milliseconds(160)}, At(160));
+  EXPECT_EQ(by_icmp.result()->method, ProbeMethod::kIcmpEcho);
+}
+
+TEST_F(LadderTest, TheClientsOwnAnswerToADatagramIsARoundTrip) {
+  Ladder ladder = Tracing();
+  ladder.OnHopReply(Hop(2, 5), At(125));
+  ladder.OnClientReply(Hop(3, 30), At(150));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kUdpPort) << "at once";
+  EXPECT_THAT(ladder.result()->rtts, ElementsAre(milliseconds(30)));
+}
+
+TEST_F(LadderTest, WhomTcpReachesIsNotTraced) {
+  Ladder ladder = Make(3);
+  ladder.OnTimer(At(60));
+  ladder.OnTcpAnswer(Rtt(250'000), At(310));
+  EXPECT_FALSE(ladder.OnTimer(At(400)).start_hops);
+}
+
+TEST_F(LadderTest, SeveralEchoesAreAllSentBeforeTheLastHopIsLookedFor) {
+  Ladder ladder = Make(3);
+  ladder.OnTimer(At(60));
+  EXPECT_FALSE(ladder.OnTimer(At(319)).start_hops);
+  EXPECT_TRUE(ladder.OnTimer(At(320)).start_hops);
+  ladder.OnHopsSent(3, At(320));
+  ladder.OnHopReply(Hop(3, 20), At(340));
+  EXPECT_TRUE(ladder.OnTimer(At(320) + kHopPatience).halt_icmp) << "it may have some answers";
+  ladder.OnIcmpEnd(3, {}, At(481));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kLastHop);
+}
+
+TEST_F(LadderTest, AnEarlierDeadlineTakesTheFloorThatThereIs) {
+  Ladder ladder = Tracing(200);
+  ladder.OnHopReply(Hop(2, 5), At(125));
+  EXPECT_EQ(ladder.SoFar().method, ProbeMethod::kLastHop);
+  ladder.OnTimer(At(200));
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kLastHop);
+}
+
+TEST_F(LadderTest, SilentRoutersEndInSilenceWhenAllElseHasEnded) {
+  Ladder ladder = Make(1);
+  ladder.OnIcmpEnd(0, {}, At(1));
+  ladder.OnTcpEnd(At(2));
+  ladder.OnHopsSent(3, At(2));
+  EXPECT_EQ(ladder.wake(), At(2) + kHopPatience);
+  ladder.OnTimer(ladder.wake());
+  EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent);
+}
+
+TEST_F(LadderTest, WithoutAPermitThereIsNoTrace) {
+  Ladder ladder = Make(1);
+  ladder.OnTimer(At(60));
+  ladder.OnTimer(At(120));
+  ladder.OnHopsSent(0, At(120));
+  EXPECT_FALSE(ladder.OnTimer(At(200)).start_hops) << "it is asked for once";
+  EXPECT_EQ(ladder.wake(), At(1500));
+  EXPECT_EQ(ladder.packets_sent(), 4u);
 }
 
 TEST_F(LadderTest, AHaltThatIsNotAnsweredDoesNotHoldTheMeasurement) {

@@ -36,6 +36,7 @@ struct Flags {
   std::string metrics_listen;
   std::string scamper = "scamper";
   uint32_t tcp_stagger_ms = 60;
+  uint32_t hop_stagger_ms = 60;
   uint32_t silent_after_ms = 1500;
   uint32_t max_flights = 1024;
   LogFlags log;
@@ -56,6 +57,10 @@ void AddFlags(CLI::App& app, Flags& f) {
                  "How long ICMP echo is alone before TCP is tried too, in milliseconds")
       ->check(CLI::Range(0, 10'000))
       ->capture_default_str();
+  app.add_option("--hop-stagger-ms", f.hop_stagger_ms,
+                 "How long TCP is tried before the last hop that answers is looked for, in milliseconds")
+      ->check(CLI::Range(0, 10'000))
+      ->capture_default_str();
   app.add_option("--silent-after-ms", f.silent_after_ms,
                  "When a client that answers nothing is reported as silent, in milliseconds")
       ->check(CLI::Range(1, 10'000))
@@ -67,7 +72,9 @@ void AddFlags(CLI::App& app, Flags& f) {
   app.footer(
       "Measures with ICMP echo (by scamper, which needs to be installed) and, when a client ignores pings, "
       "with\n"
-      "TCP connects. Addresses that are not public are refused unless the fleet file allows them:\n\n"
+      "TCP connects; of one that answers neither, how far the last hop is that answers on the way to it. "
+      "Addresses\n"
+      "that are not public are refused unless the fleet file allows them:\n\n"
       "  probe_policy { allow_special: \"198.18.0.0/15\" }\n\n"
       "Examples:\n"
       "  prober &\n"
@@ -85,6 +92,7 @@ absl::StatusOr<std::unique_ptr<MeasureEngine>> MakeEngine(const Flags& flags, co
   if (!folder.ok()) return folder.status();
   const MeasureOptions options{.scamper = *std::move(scamper),
                                .tcp_stagger = std::chrono::milliseconds(flags.tcp_stagger_ms),
+                               .hop_stagger = std::chrono::milliseconds(flags.hop_stagger_ms),
                                .silent_after = std::chrono::milliseconds(flags.silent_after_ms),
                                .max_flights = flags.max_flights};
   return std::make_unique<MeasureEngine>(options, PolicyFrom(fleet.probe_policy(), *std::move(own)),

@@ -22,6 +22,10 @@ MeasureEnd EndOf(const absl::StatusOr<Measurement>& result) {
       return MeasureEnd::kIcmpEcho;
     case ProbeMethod::kTcpSyn:
       return MeasureEnd::kTcpSyn;
+    case ProbeMethod::kUdpPort:
+      return MeasureEnd::kUdpPort;
+    case ProbeMethod::kLastHop:
+      return MeasureEnd::kLastHop;
     case ProbeMethod::kSilent:
       return MeasureEnd::kSilent;
   }
@@ -145,8 +149,10 @@ absl::StatusOr<MeasureEngine::Flights::iterator> MeasureEngine::Launch(const Mea
   }
   if (absl::Status status = budget_.Take(target.address, target.packets(), Now()); !status.ok())
     return Refuse(MeasureRefusal::kBudget, std::move(status));
+  const LadderPlan usual{.tcp_stagger = options_.tcp_stagger, .hop_stagger = options_.hop_stagger};
   auto flight = std::make_unique<Flight>(
-      io_, scamper_, target, options_.tcp_stagger, silent_at,
+      io_, scamper_, target, memory_.PlanFor(target.address, usual), silent_at,
+      [this, client = target.address](uint32_t packets) { return MayTrace(client, packets); },
       [this, target](const absl::StatusOr<Measurement>& result) { OnFlightOver(target, result); });
   if (absl::Status status = flight->Start(); !status.ok()) {
     budget_.Return(target.address, target.packets());
@@ -154,6 +160,13 @@ absl::StatusOr<MeasureEngine::Flights::iterator> MeasureEngine::Launch(const Mea
   }
   counters_.started.Add();
   return flights_.emplace(target, SharedFlight{std::move(flight), {}}).first;
+}
+
+// Half of what is left to all is for clients that may answer by one or four packets.
+bool MeasureEngine::MayTrace(const IpAddress& client, uint32_t packets) {
+  const auto verdict = budget_.TryTake(client, packets, Now(), BudgetUse::kHalf).verdict;
+  if (verdict != BudgetVerdict::kTaken) counters_.traces_refused.Add();
+  return verdict == BudgetVerdict::kTaken;
 }
 
 // The flight is dropped in a turn of the loop of its own, for it may be what called us.
@@ -165,7 +178,7 @@ MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found, M
   const MeasureTarget& target = shared.flight->target();
   const uint32_t sent = shared.flight->ladder().packets_sent();
   counters_.packets.Add(sent);
-  budget_.Return(target.address, target.packets() - sent);
+  budget_.Return(target.address, target.packets() + shared.flight->ladder().hops_sent() - sent);
   asio::post(io_, [flight = std::move(shared.flight)] {});
   return shared;
 }
@@ -173,6 +186,7 @@ MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found, M
 void MeasureEngine::OnFlightOver(const MeasureTarget& target, const absl::StatusOr<Measurement>& result) {
   const auto found = flights_.find(target);
   if (found == flights_.end()) return;
+  if (result.ok()) memory_.Learn(target.address, *result);
   const SharedFlight ended = TakeFlight(found, EndOf(result));
   for (const CallId id : ended.calls) Finish(id, result);
 }
@@ -181,7 +195,7 @@ void MeasureEngine::OnDeadline(CallId id) {
   const auto call = calls_.find(id);
   if (call == calls_.end()) return;
   const auto flight = flights_.find(call->second.target);
-  if (flight != flights_.end()) Leave(id, flight->second.flight->ladder().Silent());
+  if (flight != flights_.end()) Leave(id, flight->second.flight->ladder().SoFar());
 }
 
 void MeasureEngine::Leave(CallId id, absl::StatusOr<Measurement> result) {

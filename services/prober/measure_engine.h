@@ -23,6 +23,7 @@
 #include "services/prober/flight.h"
 #include "services/prober/ladder.h"
 #include "services/prober/prober_counters.h"
+#include "services/prober/rung_memory.h"
 #include "services/prober/scamper_daemon.h"
 
 namespace perigee {
@@ -31,6 +32,8 @@ struct MeasureOptions {
   std::string scamper;  // path of the binary
   // How long ICMP is alone before TCP is tried too.
   std::chrono::milliseconds tcp_stagger{60};
+  // How long both are alone before the last hop that answers is looked for.
+  std::chrono::milliseconds hop_stagger{60};
   // When a client that answers nothing counts as silent; later by kEchoSpacing for each further probe, and
   // earlier when the call's deadline is.
   std::chrono::milliseconds silent_after{1500};
@@ -91,6 +94,7 @@ class MeasureEngine {
   void OnFlightOver(const MeasureTarget& target, const absl::StatusOr<Measurement>& result);
   void Leave(CallId id, absl::StatusOr<Measurement> result);
   void Finish(CallId id, absl::StatusOr<Measurement> result);
+  bool MayTrace(const IpAddress& client, uint32_t packets);
   SharedFlight TakeFlight(Flights::iterator flight, MeasureEnd end);
   absl::Status Refuse(MeasureRefusal why, absl::Status status);
   MonoTime SilentAt(const MeasureTarget& target, MonoTime deadline) const;
@@ -99,6 +103,7 @@ class MeasureEngine {
   const MeasureOptions options_;
   const AddressPolicy policy_;
   ProbeBudget budget_;
+  RungMemory memory_;
   std::atomic<CallId> last_call_{0};
 
   std::mutex stop_mutex_;

@@ -12,6 +12,8 @@ namespace perigee {
 enum class MeasureEnd : uint8_t {
   kIcmpEcho,   // answered so
   kTcpSyn,     // answered so
+  kUdpPort,    // answered so
+  kLastHop,    // a router before the client answered
   kSilent,     // no answer
   kFailed,     // scamper ended, or would not take it
   kAbandoned,  // nobody waited for it any more
@@ -35,6 +37,7 @@ struct ProberCounters {
   CountersBy<MeasureEnd> ended;
   CountersBy<MeasureRefusal> refused;
   Counter packets;         // of ended measurements
+  Counter traces_refused;  // last hops not looked for, for the budgets
   Counter scamper_starts;  // each time that it has come to take commands
 };
 

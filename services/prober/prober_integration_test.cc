@@ -77,10 +77,51 @@ TEST_F(ProberTest, ASilentClientIsReportedWhenSilentAfterHasPassed) {
   ASSERT_TRUE(call->status.get_future().get().ok());
   EXPECT_EQ(call->response.method(), v1::METHOD_SILENT);
   EXPECT_EQ(call->response.rtt_us_size(), 0);
-  EXPECT_EQ(call->response.sent(), 4u) << "one echo and three ports";
-  EXPECT_EQ(call->response.lost(), 4u);
+  EXPECT_EQ(call->response.sent(), kMostPackets) << "one echo, three ports, and for the last hop";
+  EXPECT_EQ(call->response.lost(), kMostPackets);
   EXPECT_GE(call->took(), kSilentAfter);
   EXPECT_LT(call->took(), kSilentAfter + milliseconds(500));
+}
+
+TEST_F(ProberTest, TheLastHopThatAnswersIsAFloorForAClientThatDoesNot) {
+  const long before = PacketsSent();
+  auto call = Start(World(kHidden, 1));
+  ASSERT_TRUE(call->status.get_future().get().ok());
+  EXPECT_EQ(call->response.method(), v1::METHOD_LAST_HOP);
+  EXPECT_EQ(call->response.hop(), kLastRouter);
+  EXPECT_GT(call->response.min_rtt_us(), 0u);
+  EXPECT_LT(call->response.min_rtt_us(), 20'000u);
+  EXPECT_EQ(call->response.sent(), kMaxHopProbes);
+  EXPECT_EQ(PacketsSent() - before, kMostPackets);
+  EXPECT_GE(call->took(), milliseconds(120) + kHopPatience);
+  EXPECT_LT(call->took(), kSilentAfter + milliseconds(100));
+}
+
+TEST_F(ProberTest, AKnownLastHopIsLookedForSoonByFewPackets) {
+  ASSERT_EQ(Measure(World(kHidden, 1)).second.method(), v1::METHOD_LAST_HOP);
+  const long before = PacketsSent();
+  auto call = Start(World(kHidden, 2));
+  ASSERT_TRUE(call->status.get_future().get().ok());
+  EXPECT_EQ(call->response.method(), v1::METHOD_LAST_HOP);
+  EXPECT_EQ(PacketsSent() - before, 1 + 3 + 2) << "the second hop and the third";
+  EXPECT_LT(call->took(), milliseconds(120) + kHopPatience);
+}
+
+TEST_F(ProberTest, AClientThatIgnoresPingsAndTcpMayAnswerADatagram) {
+  auto call = Start(kMute, 0, {}, {kMuteDeafPort});
+  ASSERT_TRUE(call->status.get_future().get().ok());
+  EXPECT_EQ(call->response.method(), v1::METHOD_UDP_PORT);
+  EXPECT_LT(call->response.min_rtt_us(), 20'000u);
+}
+
+TEST_F(ProberTest, WithoutABudgetForItTheLastHopIsNotLookedFor) {
+  prober_.reset();
+  std::ofstream(fleet_)
+      << "probe_policy { allow_special: \"198.18.0.0/15\" max_probes_per_prefix_per_second: 15 }";
+  StartProber();
+  const long before = PacketsSent();
+  EXPECT_EQ(Measure(World(kHidden, 1)).second.method(), v1::METHOD_SILENT);
+  EXPECT_EQ(PacketsSent() - before, 1 + 3);
 }
 
 TEST_F(ProberTest, ASilentClientIsReportedBeforeAnEarlierDeadline) {
@@ -123,7 +164,7 @@ TEST_F(ProberTest, CallsForOneTargetShareItsPackets) {
     EXPECT_EQ(call->response.method(), v1::METHOD_SILENT);
     EXPECT_LT(call->took(), kSilentAfter + milliseconds(500));
   }
-  EXPECT_EQ(PacketsSent() - before, 4);
+  EXPECT_EQ(PacketsSent() - before, kMostPackets);
 }
 
 TEST_F(ProberTest, CancellingStopsTheProbing) {
@@ -134,7 +175,7 @@ TEST_F(ProberTest, CancellingStopsTheProbing) {
   EXPECT_EQ(cancelled->status.get_future().get().error_code(), grpc::StatusCode::CANCELLED);
   auto again = Start(World(kDark, 5), 2);  // a flight of its own, yet the same destination to scamper
   ASSERT_TRUE(again->status.get_future().get().ok());
-  EXPECT_EQ(PacketsSent() - before, 1 + (2 + 3))
+  EXPECT_EQ(PacketsSent() - before, 1 + (1 + kMostPackets))
       << "scamper was not held by the cancelled task, and the cancelled call's TCP rung did not start";
 }
 

@@ -10,6 +10,10 @@ std::string_view Word(MeasureEnd end) {
       return "icmp-echo";
     case MeasureEnd::kTcpSyn:
       return "tcp-syn";
+    case MeasureEnd::kUdpPort:
+      return "udp-port";
+    case MeasureEnd::kLastHop:
+      return "last-hop";
     case MeasureEnd::kSilent:
       return "silent";
     case MeasureEnd::kFailed:
@@ -53,6 +57,9 @@ std::vector<prometheus::MetricFamily> ProberMetrics(const ProberCounters& c, con
                     c.ended),
       CounterByWord("perigee_prober_calls_refused_total", "reason", "Calls of Measure refused, by why.",
                     c.refused),
+      OneCounter("perigee_prober_traces_refused_total",
+                 "Last hops that were not looked for, as the probe budgets were used up.",
+                 c.traces_refused.value()),
       OneCounter("perigee_prober_packets_total", "Probes sent by measurements that have ended.",
                  c.packets.value()),
       OneGauge("perigee_prober_scamper_up", "1 when scamper takes commands; 0 when nothing can be measured.",

@@ -18,6 +18,10 @@ v1::Method ToProto(ProbeMethod method) {
       return v1::METHOD_ICMP_ECHO;
     case ProbeMethod::kTcpSyn:
       return v1::METHOD_TCP_SYN;
+    case ProbeMethod::kUdpPort:
+      return v1::METHOD_UDP_PORT;
+    case ProbeMethod::kLastHop:
+      return v1::METHOD_LAST_HOP;
     case ProbeMethod::kSilent:
       return v1::METHOD_SILENT;
   }
@@ -86,6 +90,7 @@ void ToResponse(const Measurement& measurement, v1::MeasureResponse* response) {
   response->set_sent(measurement.sent);
   response->set_lost(measurement.sent - std::min(answered, measurement.sent));
   for (const Rtt rtt : measurement.rtts) response->add_rtt_us(static_cast<uint32_t>(rtt.count()));
+  if (measurement.method == ProbeMethod::kLastHop) response->set_hop(measurement.hop->from.ToString());
   if (answered > 0)
     response->set_min_rtt_us(*std::min_element(response->rtt_us().begin(), response->rtt_us().end()));
 }

@@ -60,6 +60,16 @@ TEST(MeasureResponse, CarriesSamplesAndTheirLeast) {
   EXPECT_EQ(response.lost(), 1u);
 }
 
+TEST(MeasureResponse, AFloorNamesItsHop) {
+  v1::MeasureResponse response;
+  const HopReply hop{9, *IpAddress::Parse("198.19.128.9"), Rtt(500)};
+  ToResponse({.method = ProbeMethod::kLastHop, .rtts = {hop.rtt}, .sent = 16, .hop = hop}, &response);
+  EXPECT_EQ(response.method(), v1::METHOD_LAST_HOP);
+  EXPECT_EQ(response.min_rtt_us(), 500u);
+  EXPECT_EQ(response.hop(), "198.19.128.9");
+  EXPECT_EQ(response.sent(), 16u);
+}
+
 TEST(MeasureResponse, SilenceHasNoSamples) {
   v1::MeasureResponse response;
   ToResponse({.method = ProbeMethod::kSilent, .rtts = {}, .sent = 4}, &response);

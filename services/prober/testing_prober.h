@@ -23,6 +23,7 @@
 #include "gtest/gtest.h"
 #include "lib/rpc/health_probe.h"
 #include "perigee/v1/prober.grpc.pb.h"
+#include "services/prober/last_hop.h"
 #include "services/prober/testing_world.h"
 
 namespace perigee {
@@ -32,6 +33,8 @@ using std::chrono::steady_clock;
 
 inline constexpr const char* kControl = "127.0.0.1:4301";  // in a network namespace of our own
 inline constexpr milliseconds kSilentAfter{300};
+// What a client costs that answers nothing: an echo, three ports, and what looks for its last hop.
+inline constexpr uint32_t kMostPackets = 1 + 3 + kMaxHopProbes;
 
 inline std::string World(const char* network, int host) { return fmt::format("{}{}", network, host); }
 

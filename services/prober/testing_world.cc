@@ -56,24 +56,57 @@ bool SetUpPinging(int netns) {
   return ok;
 }
 
-bool SetUpMute(int netns) {
-  bool ok = Enter(netns) && Ip("link set lo up") && Ip("link set far up") &&
-            Ip("addr add 198.18.4.2/24 dev far") && Ip("addr add 198.18.2.1/32 dev far") &&
-            SetSysctl("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1");
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);  // open as long as the process
+// A listening port, open as long as the process; -1 when it can't be had.
+int Listen(uint16_t port, int backlog) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in any{};
   any.sin_family = AF_INET;
-  any.sin_port = htons(kMuteOpenPort);
-  return ok && bind(listener, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0 &&
-         listen(listener, 16) == 0;
+  any.sin_port = htons(port);
+  const bool ok =
+      bind(listener, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0 && listen(listener, backlog) == 0;
+  return ok ? listener : -1;
+}
+
+// A port whose queue one connection has filled: from then on the kernel drops SYNs.
+bool ListenInVain(uint16_t port) {
+  const int listener = Listen(port, 0), visitor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in here{};
+  here.sin_family = AF_INET;
+  here.sin_port = htons(port);
+  here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return listener >= 0 && connect(visitor, reinterpret_cast<sockaddr*>(&here), sizeof here) == 0;
+}
+
+bool SetUpMute(int netns) {
+  return Enter(netns) && Ip("link set lo up") && Ip("link set far up") &&
+         Ip("addr add 198.18.4.2/24 dev far") && Ip("addr add 198.18.2.1/32 dev far") &&
+         SetSysctl("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1") && Listen(kMuteOpenPort, 16) >= 0 &&
+         ListenInVain(kMuteDeafPort);
+}
+
+bool Forward() {
+  return SetSysctl("/proc/sys/net/ipv4/ip_forward", "1") &&
+         SetSysctl("/proc/sys/net/ipv4/icmp_ratelimit", "0");
+}
+
+// `near` forwards to `far`, and that to `nobody`, who forwards nothing.
+bool SetUpRouters(int near, int far, int nobody) {
+  return Enter(nobody) && Ip("link set lo up") && Enter(near) && Connect("to-last", far) &&
+         Ip("addr add 198.18.6.1/24 dev to-last") && Ip("route add 198.18.5.0/24 via 198.18.6.2") &&
+         Ip("route add blackhole 198.18.3.0/24") && Forward() && Enter(far) && Ip("link set far up") &&
+         Ip("addr add 198.18.6.2/24 dev far") && Ip("route add 198.18.0.0/24 via 198.18.6.1") &&
+         Connect("to-nobody", nobody) && Ip("addr add 198.18.7.1/24 dev to-nobody") &&
+         Know("198.18.7.2", kFarMac, "to-nobody") && Ip("route add 198.18.5.0/24 via 198.18.7.2") &&
+         Forward() && Enter(nobody) && Ip("link set far up");
 }
 
 bool SetUpRoutes(int netns) {
   return Enter(netns) && Ip("addr add 198.18.0.1/24 dev to-world") &&
          Ip("addr add fd00::1/64 dev to-world nodad") && Ip("addr add 198.18.4.1/24 dev to-mute") &&
          Ip("route add 198.18.1.0/24 via 198.18.0.2") && Ip("route add 198.18.3.0/24 via 198.18.0.2") &&
-         Ip("route add 198.18.2.0/24 via 198.18.4.2") && Ip("route add fd00:1::/64 via fd00::2") &&
-         Know("198.18.0.2", kFarMac, kLink) && Know("fd00::2", kFarMac, kLink);
+         Ip("route add 198.18.2.0/24 via 198.18.4.2") && Ip("route add 198.18.5.0/24 via 198.18.0.2") &&
+         Ip("route add fd00:1::/64 via fd00::2") && Know("198.18.0.2", kFarMac, kLink) &&
+         Know("fd00::2", kFarMac, kLink);
 }
 
 }  // namespace
@@ -81,12 +114,16 @@ bool SetUpRoutes(int netns) {
 std::string EnterTestingWorld() {
   const int pinging = FreshNamespace();
   const int mute = FreshNamespace();
+  const int last_router = FreshNamespace();
+  const int nobody = FreshNamespace();
   const int own = FreshNamespace();
-  if (pinging < 0 || mute < 0 || own < 0) return "can't make network namespaces";
+  if (pinging < 0 || mute < 0 || last_router < 0 || nobody < 0 || own < 0)
+    return "can't make network namespaces";
   if (!Ip("link set lo up") || !Connect(kLink, pinging) || !Connect("to-mute", mute))
     return "can't make links";
   if (!SetUpPinging(pinging)) return "can't set up the pinging host";
   if (!SetUpMute(mute)) return "can't set up the mute host";
+  if (!SetUpRouters(pinging, last_router, nobody)) return "can't set up the routers";
   if (!SetUpRoutes(own)) return "can't set up routes";
   return "";
 }
