@@ -14,9 +14,9 @@ constexpr uint32_t kMaxResponsesPerSecond = 10'000'000;
 constexpr uint32_t kMaxSlip = 100;
 
 // The words of director.proto's Reason, as they are printed.
-constexpr std::array<std::string_view, 9> kReasons = {"measured-best", "hold-expired", "neighbour",
-                                                      "hashed",        "all-down",     "hysteresis",
-                                                      "band",          "shed",         "override"};
+constexpr std::array<std::string_view, 10> kReasons = {"measured-best", "hold-expired", "neighbour", "hashed",
+                                                       "all-down",      "hysteresis",   "band",      "shed",
+                                                       "override",      "least-floor"};
 
 void CheckName(const char* field, const std::string& text, const Located& at, int index = -1) {
   if (const auto name = dns::Name::Parse(text); !name.ok()) {

@@ -125,7 +125,7 @@ TEST(FleetDns, AnOverrideNamesAPrefixOnceAndAReplicaOfTheFile) {
 TEST(FleetDns, AReasonHasOneTtlAndZeroMustBeWritten) {
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"best\" ttl_seconds: 1 } }"),
             "f:1:25: reason: \"best\" is none of measured-best, hold-expired, neighbour, hashed, all-down, "
-            "hysteresis, band, shed, override");
+            "hysteresis, band, shed, override, least-floor");
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"band\" } }"),
             "f:1:12: ttl_seconds: required; 0 means not to be cached");
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"band\" ttl_seconds: 604801 } }"),

@@ -20,6 +20,11 @@ constexpr uint32_t kMeasureProbes = 3;
 
 std::string Ms(uint32_t us) { return us == 0 ? "-" : fmt::format("{:.1f}", us / 1000.0); }
 
+// The client of a floor is at least so far.
+std::string RttMs(v1::Method method, uint32_t us) {
+  return method == v1::METHOD_LAST_HOP ? ">=" + Ms(us) : Ms(us);
+}
+
 std::string_view Word(v1::Method method) {
   switch (method) {
     case v1::METHOD_ICMP_ECHO:
@@ -30,6 +35,10 @@ std::string_view Word(v1::Method method) {
       return "silent";
     case v1::METHOD_PASSIVE:
       return "passive";
+    case v1::METHOD_LAST_HOP:
+      return "last-hop";
+    case v1::METHOD_UDP_PORT:
+      return "udp-port";
     default:
       return "unknown";
   }
@@ -55,6 +64,8 @@ std::string_view Word(v1::Reason reason) {
       return "shed: the nearest bears no more or is not believed, so the next best";
     case v1::REASON_OVERRIDE:
       return "override: set for this network in the fleet file";
+    case v1::REASON_LEAST_FLOOR:
+      return "least-floor: nobody answers there, and the last hops on the way that do are nearest to it";
     default:
       return "unknown";
   }
@@ -180,8 +191,9 @@ std::string MeasureTable(std::vector<Outcome<v1::MeasureResponse>> measurements)
   std::vector<std::vector<std::string>> rows = {{"REPLICA", "RTT ms", "METHOD", "SENT", "LOST", "ERROR"}};
   for (const auto& m : measurements) {
     if (m.status.ok()) {
-      rows.push_back({m.replica, Ms(m.response.min_rtt_us()), std::string(Word(m.response.method())),
-                      fmt::to_string(m.response.sent()), fmt::to_string(m.response.lost()), ""});
+      rows.push_back({m.replica, RttMs(m.response.method(), m.response.min_rtt_us()),
+                      std::string(Word(m.response.method())), fmt::to_string(m.response.sent()),
+                      fmt::to_string(m.response.lost()), ""});
     } else {
       rows.push_back({m.replica, "-", "-", "-", "-", std::string(m.status.message())});
     }
@@ -198,8 +210,8 @@ std::string ExplainTable(const std::string& client, const v1::ExplainResponse& r
   std::vector<std::vector<std::string>> rows = {{"", "REPLICA", "RTT ms", "METHOD", "HEALTH"}};
   for (const auto& r : rtts) {
     const bool wins = !response.replica().empty() && r.replica() == response.replica();
-    rows.push_back(
-        {wins ? ">" : " ", r.replica(), Ms(r.rtt_us()), std::string(Word(r.method())), HealthOf(r)});
+    rows.push_back({wins ? ">" : " ", r.replica(), RttMs(r.method(), r.rtt_us()),
+                    std::string(Word(r.method())), HealthOf(r)});
   }
   return Verdict(client, response) +
          FormatTable({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft}, rows);

@@ -90,6 +90,19 @@ TEST(ExplainTable, SortsByDistanceAndMarksTheWinner) {
             "   a             -  silent     healthy\n");
 }
 
+TEST(ExplainTable, AFloorIsShownAsOne) {
+  v1::ExplainResponse response;
+  response.set_replica("a");
+  response.set_reason(v1::REASON_LEAST_FLOOR);
+  auto& row = *response.add_rtts();
+  row.set_replica("a");
+  row.set_method(v1::METHOD_LAST_HOP);
+  row.set_rtt_us(20'500);
+  const std::string table = ExplainTable("198.18.7.7", response);
+  EXPECT_NE(table.find("\nleast-floor: "), std::string::npos) << table;
+  EXPECT_NE(table.find(">=20.5  last-hop"), std::string::npos) << table;
+}
+
 TEST(ExplainTable, SaysWhatIsStaleAndWhoIsOverloaded) {
   v1::ExplainResponse response;
   response.set_prefix("198.18.7.0/24");

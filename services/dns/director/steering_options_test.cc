@@ -20,8 +20,8 @@ TEST(SteeringOptions, WhatTheFileLeavesOutHasItsDefault) {
   for (const Reason reason : {Reason::kMeasuredBest, Reason::kHysteresis, Reason::kBand, Reason::kOverride}) {
     EXPECT_EQ(options->ttl(reason), seconds(60)) << Word(reason);
   }
-  for (const Reason reason :
-       {Reason::kHoldExpired, Reason::kNeighbour, Reason::kHashed, Reason::kAllDown, Reason::kShed}) {
+  for (const Reason reason : {Reason::kHoldExpired, Reason::kNeighbour, Reason::kHashed, Reason::kAllDown,
+                              Reason::kShed, Reason::kLeastFloor}) {
     EXPECT_EQ(options->ttl(reason), seconds(5)) << Word(reason);
   }
   EXPECT_EQ(options->addresses_per_answer, 1u);

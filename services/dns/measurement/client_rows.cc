@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "services/dns/steering/floors.h"
+
 namespace perigee::dns {
 namespace {
 
@@ -10,11 +12,11 @@ namespace {
 constexpr auto kJustMeasured = std::chrono::seconds(2);
 
 // Joins what a flight has learned of one replica with what was known before. A replica that failed to answer
-// keeps what was known of it; so does one whose refinement was longer or silent, and silence takes nothing
-// from what connections said.
+// keeps what was known of it; so does one whose refinement was longer or silent, and neither silence nor a
+// floor takes anything from what connections said.
 Sample Join(FlightCause cause, const Sample& known, const Sample& learned) {
   if (learned.method == Method::kUnknown) return known;
-  if (learned.method == Method::kSilent && known.method == Method::kPassive) return known;
+  if (!learned.measured() && known.method == Method::kPassive) return known;
   const bool was_less = known.measured() && (!learned.measured() || known.rtt <= learned.rtt);
   return cause == FlightCause::kRefinement && was_less ? known : learned;
 }
@@ -23,14 +25,16 @@ bool AnyProbed(std::span<const Sample> samples) {
   return std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.probed(); });
 }
 
-// A choice by the samples of a client's surroundings, as one for the client.
-Decision AsNeighbours(Decision decision) {
+// A choice by what stands in for a client's own samples, as one for the client.
+Decision As(Reason reason, Decision decision) {
   if (decision.reason != Reason::kHashed && decision.reason != Reason::kAllDown &&
       decision.reason != Reason::kShed) {
-    decision.reason = Reason::kNeighbour;
+    decision.reason = reason;
   }
   return decision;
 }
+
+Decision AsNeighbours(Decision decision) { return As(Reason::kNeighbour, decision); }
 
 }  // namespace
 
@@ -70,14 +74,28 @@ Decision ClientRows::GivenByNeighbours(const IpPrefix& client, const MapRow& aro
   return AsNeighbours(Choose(InputsFor(client, SamplesOf(around)), rules_));
 }
 
+std::optional<Decision> ClientRows::GivenByFloors(const IpPrefix& client,
+                                                  std::span<const Sample> samples) const {
+  std::array<Sample, kMaxReplicas> all{};
+  const std::span<Sample> floors(all.data(), samples.size());
+  if (!AgreeingFloors(samples, fleet_.distances(), floors)) return std::nullopt;
+  return Choose(InputsFor(client, floors), rules_);
+}
+
 // The home of a client that answers no probes.
 Decision ClientRows::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
+  const ReplicaDistances distances = fleet_.distances();
+  MapRow floors;
+  const bool by_floors = AgreeingFloors(SamplesOf(row), distances, {floors.samples.data(), fleet_.size()});
   std::array<Sample, kMaxReplicas> estimate;
-  Estimate(SamplesOf(row), SamplesOf(around), fleet_.distances(), estimate);
+  Estimate(SamplesOf(row), SamplesOf(by_floors ? floors : around), distances, estimate);
   ChoiceInputs inputs = InputsFor(client, {estimate.data(), fleet_.size()});
-  if (row.samples[Index(row.decision.replica)].measured()) inputs.previous = row.decision.replica;
+  if (row.samples[Index(row.decision.replica)].measured() || row.decision.reason == Reason::kLeastFloor) {
+    inputs.previous = row.decision.replica;
+  }
   const Decision home = ChooseHome(inputs, rules_);
-  return row.samples[Index(home.replica)].measured() ? home : AsNeighbours(home);
+  if (row.samples[Index(home.replica)].measured()) return home;
+  return As(by_floors ? Reason::kLeastFloor : Reason::kNeighbour, home);
 }
 
 MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<const Sample> learned,

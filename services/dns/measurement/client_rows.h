@@ -36,6 +36,9 @@ class ClientRows {
   // What a client is given of which nothing is known but its surroundings; by hashing, when not even they.
   Decision GivenByNeighbours(const IpPrefix& client, const MapRow& around) const;
 
+  // What a client is given of which nothing is known but these floors; nothing when too few of them agree.
+  std::optional<Decision> GivenByFloors(const IpPrefix& client, std::span<const Sample> samples) const;
+
   // Joins what a flight has learned, and returns the row as it is now. A replica of which nothing was heard
   // keeps what was known of it, and a flight that measured nothing changes no choice but that of a stranger.
   // The choice leaves `previous` only for one that is nearer by enough (choose.h).

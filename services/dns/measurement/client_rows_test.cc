@@ -56,6 +56,81 @@ TEST_F(FlightBoardTest, WhatIsInferredFollowsTheNeighbours) {
   EXPECT_EQ(Row().decision.reason, Reason::kNeighbour);
 }
 
+// A client that answers nothing while its last hops do.
+class HiddenClientTest : public FlightBoardTest {
+ protected:
+  void TellFloor(int replica, int rtt_ms, uint64_t flight = 1) {
+    board_->OnAnswer(flight, ToReplicaId(replica), {milliseconds(rtt_ms), Method::kLastHop});
+  }
+};
+
+TEST_F(HiddenClientTest, IsGivenTheLeastFloorWhenAllHaveToldTheirs) {
+  Park();
+  Pass(300);
+  TellFloor(0, 40);
+  TellFloor(1, 25);
+  EXPECT_TRUE(answers_.empty()) << "two floors are no evidence";
+  TellFloor(2, 60);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(1));
+  EXPECT_EQ(answers_[0].reason, Reason::kLeastFloor);
+  EXPECT_EQ(Row().decision.reason, Reason::kLeastFloor);
+  EXPECT_TRUE(Row().samples[1].is_floor()) << "and no measurement";
+}
+
+TEST_F(HiddenClientTest, FloorsThatContradictEachOtherGiveWayToTheSurroundings) {
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < i; ++j) fleet_.SetDistance(ToReplicaId(i), ToReplicaId(j), milliseconds(100));
+  }
+  Park(*IpAddress::Parse("198.18.200.1"));
+  Pass(200);
+  for (int i = 0; i < 3; ++i) Answer(i, 80 - i);
+  answers_.clear();
+  Park();
+  Pass(300);
+  for (int i = 0; i < 3; ++i) TellFloor(i, 1 + i, 2);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
+  EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
+}
+
+TEST_F(HiddenClientTest, AFloorIsImpossibleWhenItIsLongerThanTheCall) {
+  Park();
+  Pass(300);
+  TellFloor(0, 301);
+  for (int i = 1; i < 3; ++i) TellFloor(i, 20);
+  EXPECT_EQ(Row().samples[0].method, Method::kUnknown);
+}
+
+TEST_F(HiddenClientTest, ItsConnectionsMoveItFromALeastFloorThatIsFarther) {
+  Park();
+  Pass(300);
+  TellFloor(0, 40);
+  TellFloor(1, 25);
+  TellFloor(2, 60);
+  const PassiveRtt slow{ClientPrefix(kClient), milliseconds(50)};
+  board_->OnPassive(ToReplicaId(1), {&slow, 1});
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0)) << "by its floor";
+  EXPECT_EQ(Row().decision.reason, Reason::kLeastFloor);
+  const PassiveRtt quick{ClientPrefix(kClient), milliseconds(42)};
+  board_->OnPassive(ToReplicaId(0), {&quick, 1});
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+}
+
+TEST_F(HiddenClientTest, AFloorTakesNothingFromWhatConnectionsSaid) {
+  Park();
+  Pass(300);
+  for (int i = 0; i < 3; ++i) TellFloor(i, 25 + i);
+  const PassiveRtt rtt{ClientPrefix(kClient), milliseconds(30)};
+  board_->OnPassive(ToReplicaId(0), {&rtt, 1});
+  board_->Refresh(KeyOf(kClient));
+  Pass(300);
+  for (int i = 0; i < 3; ++i) TellFloor(i, 25 + i, 2);
+  EXPECT_EQ(Row().samples[0].method, Method::kPassive);
+  EXPECT_TRUE(Row().samples[1].is_floor());
+}
+
 // A client that answers nothing, whose neighbours are 30, 29 and 28 ms from the replicas.
 class SilentClientTest : public FlightBoardTest {
  protected:

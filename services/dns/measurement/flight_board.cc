@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include "services/dns/steering/floors.h"
 #include "services/dns/steering/refinement.h"
 
 namespace perigee::dns {
@@ -38,7 +39,7 @@ struct FlightBoard::Flight {
   std::array<Rtt, kMaxReplicas> said_after{};   // the start
   std::array<Sample, kMaxReplicas> samples{};   // see measured()
   std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start, for the decision shall not wander
-  Rtt overhead{};
+  Rtt overhead{}, floor_overhead{};             // of those that measured, and of those that told a floor
   // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
   // been given a replica, and a little is reason enough to move.
   std::optional<ReplicaId> previous;
@@ -156,14 +157,15 @@ void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample)
   flight.outstanding.Remove(replica);
   const auto elapsed = std::chrono::duration_cast<Rtt>(clock_.Now() - flight.started);
   // A round trip within the call can't take longer than the call, nor no time at all.
-  const bool possible = !sample.measured() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
+  const bool possible = !sample.timed() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
   flight.said_after[Index(replica)] = elapsed;
   if (possible) flight.said[Index(replica)] = sample;
   if (possible && !fleet_.distrusted().Contains(replica)) flight.samples[Index(replica)] = sample;
   // By the least that the call can have taken: what is thought too short makes the others look out of time.
   if (const Rtt control = fleet_.least_control_rtt(replica);
-      possible && sample.measured() && control > Rtt::zero()) {
-    flight.overhead = std::max(flight.overhead, elapsed - control - sample.rtt);
+      possible && sample.timed() && control > Rtt::zero()) {
+    Rtt& overhead = sample.is_floor() ? flight.floor_overhead : flight.overhead;
+    overhead = std::max(overhead, elapsed - control - sample.rtt);
   }
   Consider(flight);
 }
@@ -204,16 +206,29 @@ void FlightBoard::Consider(Flight& flight) {
 std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
   if (flight.outstanding.empty()) return Rtt::zero();
   const ReplicaSet usable = UsableNow();
-  const auto best = Nearest(flight.measured(), usable);
+  const auto measured = Nearest(flight.measured(), usable);
+  const auto best = measured ? measured : NearestByFloors(flight, usable);
   if (!best) return std::nullopt;
   const ReplicaSet awaited = flight.outstanding.Without(ReplicaSet::All(flight.replicas).Without(usable));
-  const FlightProgress progress{*best, flight.samples[Index(*best)].rtt, flight.overhead, awaited};
+  const Rtt overhead = measured ? flight.overhead : flight.floor_overhead;
+  const FlightProgress progress{*best, flight.samples[Index(*best)].rtt, overhead, awaited};
   return DecidedAt(progress, {flight.control_rtt.data(), flight.replicas}, distances_);
+}
+
+// Of a client that nobody has measured so far.
+std::optional<ReplicaId> FlightBoard::NearestByFloors(const Flight& flight, ReplicaSet usable) const {
+  std::array<Sample, kMaxReplicas> floors{};
+  const std::span<Sample> agreeing(floors.data(), flight.replicas);
+  return AgreeingFloors(flight.measured(), distances_, agreeing) ? LeastFloor(agreeing, usable)
+                                                                 : std::nullopt;
 }
 
 void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
   const IpPrefix& client = flight.client.prefix;
   if (!Nearest(flight.measured(), UsableNow())) {
+    if (const auto by_floors = rows_.GivenByFloors(client, flight.measured())) {
+      return Answer(flight, {*by_floors, flight.measured()}, when);
+    }
     const MapRow around = rows_.Around(client);
     return Answer(flight, {rows_.GivenByNeighbours(client, around), rows_.SamplesOf(around)}, when);
   }

@@ -115,6 +115,7 @@ class FlightBoard {
   void RenewDistances();
   void Consider(Flight& flight);
   std::optional<Rtt> DecisionTime(const Flight& flight) const;
+  std::optional<ReplicaId> NearestByFloors(const Flight& flight, ReplicaSet usable) const;
   void Drop(Done& done, ParkRefusal reason);
   std::vector<Done> TakeParked(Flight& flight, FlightAnswer when);
   void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);

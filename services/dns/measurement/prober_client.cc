@@ -22,6 +22,8 @@ Sample ReadMeasureResponse(const v1::MeasureResponse& response, std::chrono::mil
   switch (response.method()) {
     case v1::METHOD_ICMP_ECHO:
     case v1::METHOD_TCP_SYN:
+    case v1::METHOD_UDP_PORT:
+    case v1::METHOD_LAST_HOP:
       if (rtt == Rtt::zero() || rtt > deadline) return {};
       return {rtt, static_cast<Method>(response.method())};
     case v1::METHOD_SILENT:

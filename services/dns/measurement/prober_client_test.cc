@@ -25,6 +25,9 @@ TEST(ReadMeasureResponse, WhatContradictsItselfIsABareSample) {
   const Case cases[] = {
       {"an echo", v1::METHOD_ICMP_ECHO, 12'000, {Rtt(12'000), Method::kIcmpEcho}},
       {"a SYN", v1::METHOD_TCP_SYN, 12'000, {Rtt(12'000), Method::kTcpSyn}},
+      {"a last hop", v1::METHOD_LAST_HOP, 12'000, {Rtt(12'000), Method::kLastHop}},
+      {"a UDP port", v1::METHOD_UDP_PORT, 12'000, {Rtt(12'000), Method::kUdpPort}},
+      {"a last hop without a time", v1::METHOD_LAST_HOP, 0, bare},
       {"as long as the deadline", v1::METHOD_TCP_SYN, 3'000'000, {Rtt(3'000'000), Method::kTcpSyn}},
       {"longer than the deadline", v1::METHOD_TCP_SYN, 3'000'001, bare},
       {"the longest there is", v1::METHOD_ICMP_ECHO, UINT32_MAX, bare},

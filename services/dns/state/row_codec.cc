@@ -11,7 +11,7 @@ constexpr size_t kHeaderSize = 16, kSampleSize = 6;
 constexpr int kMethodShift = 28;
 constexpr uint32_t kRttMask = (1u << kMethodShift) - 1;
 constexpr uint8_t kIsV4 = 0x80;
-constexpr uint8_t kLastReason = 9;  // of director.proto
+constexpr uint8_t kLastReason = kReasons - 1;
 
 void PutNumber(uint64_t value, size_t octets, std::string* out) {
   for (size_t i = octets; i-- > 0;) *out += static_cast<char>(value >> (8 * i));
@@ -52,7 +52,7 @@ bool GetSamples(std::string_view data, std::span<const std::optional<ReplicaId>>
   for (size_t at = kHeaderSize; at < data.size(); at += kSampleSize) {
     const uint32_t word = GetNumber(data, at + 2, 4);
     const auto method = static_cast<Method>(word >> kMethodShift);
-    if (method > Method::kPassive) return false;
+    if (method > kLastMethod) return false;
     if (const auto id = IdOf(GetNumber(data, at, 2), ids))
       row->samples[Index(*id)] = {Rtt(word & kRttMask), method};
   }

@@ -74,6 +74,19 @@ TEST(RowCodec, OfAnotherFleetsReplicasNothingIsLeft) {
   EXPECT_FALSE(DecodeRow(Encoded(), Ids({300}), kNow)) << "silence decides nothing";
 }
 
+TEST(RowCodec, AFloorIsReadAsOne) {
+  MapRow row = Row();
+  row.decision = {ToReplicaId(0), Reason::kLeastFloor};
+  row.samples[0] = {milliseconds(30), Method::kLastHop};
+  std::string data;
+  EncodeRow(kV4, row, kNumbers, kNow, &data);
+  const auto stored = DecodeRow(data, Ids(kNumbers), kNow);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->row.decision.reason, Reason::kLeastFloor);
+  EXPECT_TRUE(stored->row.samples[0].is_floor());
+  EXPECT_EQ(stored->row.samples[0].rtt, milliseconds(30));
+}
+
 TEST(RowCodec, AFutureTimeCountsAsNow) {
   const auto stored = DecodeRow(Encoded(), Ids(kNumbers), {kNow.mono, kNow.wall - seconds(5000)});
   ASSERT_TRUE(stored);
@@ -94,8 +107,8 @@ TEST(RowCodec, SenselessOctetsAreRefused) {
   EXPECT_FALSE(with(0, '\xa1')) << "IPv4 /33";
   EXPECT_FALSE(with(0, '\x41')) << "IPv6 /65";
   EXPECT_FALSE(with(11, 0)) << "no reason";
-  EXPECT_FALSE(with(11, 10)) << "no such reason";
-  EXPECT_FALSE(with(18, '\x50')) << "no such method";
+  EXPECT_FALSE(with(11, 11)) << "no such reason";
+  EXPECT_FALSE(with(18, '\x70')) << "no such method";
 }
 
 }  // namespace

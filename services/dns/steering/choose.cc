@@ -20,6 +20,18 @@ std::optional<ReplicaId> Hashed(ReplicaSet among, const IpPrefix& prefix, const 
   return winner;
 }
 
+// The usable replica with the least time, of those samples that count.
+template <typename Counts>
+std::optional<ReplicaId> Least(std::span<const Sample> samples, ReplicaSet usable, Counts counts) {
+  std::optional<ReplicaId> best;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const ReplicaId id = ToReplicaId(i);
+    if (!counts(samples[i]) || !usable.Contains(id)) continue;
+    if (!best || samples[i].rtt < samples[Index(*best)].rtt) best = id;
+  }
+  return best;
+}
+
 bool WorthLeaving(Rtt current, Rtt best) {
   const auto share = std::chrono::duration_cast<Rtt>(current * kHysteresisShare);
   return current - best > std::max(kHysteresisFloor, share);
@@ -46,7 +58,11 @@ Decision ChooseByBand(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaS
 
 Decision ChooseAmong(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaSet usable) {
   const auto best = Nearest(in.samples, usable);
-  if (!best) return {*Hashed(usable, in.prefix, rules), Reason::kHashed};
+  if (!best) {
+    const auto floor = LeastFloor(in.samples, usable);
+    if (floor) return {*floor, Reason::kLeastFloor};
+    return {*Hashed(usable, in.prefix, rules), Reason::kHashed};
+  }
   if (rules.band) return ChooseByBand(in, rules, usable, *best);
   if (in.previous && *in.previous != *best && usable.Contains(*in.previous)) {
     const Sample& current = in.samples[Index(*in.previous)];
@@ -71,6 +87,10 @@ std::string_view Word(Method method) {
       return "silent";
     case Method::kPassive:
       return "passive";
+    case Method::kLastHop:
+      return "last-hop";
+    case Method::kUdpPort:
+      return "udp-port";
   }
   return "invalid";
 }
@@ -95,18 +115,18 @@ std::string_view Word(Reason reason) {
       return "shed";
     case Reason::kOverride:
       return "override";
+    case Reason::kLeastFloor:
+      return "least-floor";
   }
   return "invalid";
 }
 
 std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usable) {
-  std::optional<ReplicaId> best;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    const ReplicaId id = ToReplicaId(i);
-    if (!samples[i].measured() || !usable.Contains(id)) continue;
-    if (!best || samples[i].rtt < samples[Index(*best)].rtt) best = id;
-  }
-  return best;
+  return Least(samples, usable, [](const Sample& sample) { return sample.measured(); });
+}
+
+std::optional<ReplicaId> LeastFloor(std::span<const Sample> samples, ReplicaSet usable) {
+  return Least(samples, usable, [](const Sample& sample) { return sample.is_floor(); });
 }
 
 uint16_t ChoiceRules::Fingerprint() const {

@@ -16,7 +16,16 @@
 namespace perigee::dns {
 
 // The words are those of prober.proto's Method and director.proto's Reason, with the same numbers.
-enum class Method : uint8_t { kUnknown = 0, kIcmpEcho = 1, kTcpSyn = 2, kSilent = 3, kPassive = 4 };
+enum class Method : uint8_t {
+  kUnknown = 0,
+  kIcmpEcho = 1,
+  kTcpSyn = 2,
+  kSilent = 3,
+  kPassive = 4,
+  kLastHop = 5,
+  kUdpPort = 6,
+};
+inline constexpr Method kLastMethod = Method::kUdpPort;
 enum class Reason : uint8_t {
   kMeasuredBest = 1,
   kHoldExpired = 2,
@@ -27,12 +36,13 @@ enum class Reason : uint8_t {
   kBand = 7,
   kShed = 8,
   kOverride = 9,
+  kLeastFloor = 10,
 };
-inline constexpr size_t kReasons = 10;  // one above the highest
+inline constexpr size_t kReasons = 11;  // one above the highest
 // Every reason that there is.
-inline constexpr Reason kAllReasons[] = {Reason::kMeasuredBest, Reason::kHoldExpired, Reason::kNeighbour,
-                                         Reason::kHashed,       Reason::kAllDown,     Reason::kHysteresis,
-                                         Reason::kBand,         Reason::kShed,        Reason::kOverride};
+inline constexpr Reason kAllReasons[] = {
+    Reason::kMeasuredBest, Reason::kHoldExpired, Reason::kNeighbour, Reason::kHashed,   Reason::kAllDown,
+    Reason::kHysteresis,   Reason::kBand,        Reason::kShed,      Reason::kOverride, Reason::kLeastFloor};
 std::string_view Word(Method method);
 std::string_view Word(Reason reason);
 
@@ -41,8 +51,13 @@ struct Sample {
   Rtt rtt{};
   Method method = Method::kUnknown;
 
-  bool probed() const { return method == Method::kIcmpEcho || method == Method::kTcpSyn; }
+  bool probed() const {
+    return method == Method::kIcmpEcho || method == Method::kTcpSyn || method == Method::kUdpPort;
+  }
   bool measured() const { return probed() || method == Method::kPassive; }
+  // The client is at least so far: see floors.h.
+  bool is_floor() const { return method == Method::kLastHop; }
+  bool timed() const { return measured() || is_floor(); }
 };
 
 struct Decision {
@@ -57,6 +72,9 @@ inline constexpr double kHysteresisShare = 0.10;
 
 // The nearest measured replica of `usable`, if any was measured.
 std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usable);
+
+// The usable replica with the least floor, if any has one.
+std::optional<ReplicaId> LeastFloor(std::span<const Sample> samples, ReplicaSet usable);
 
 // What an operator set, the same for all clients.
 struct ChoiceRules {
@@ -95,8 +113,9 @@ ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet avoided);
 //   of them (kBand; kMeasuredBest when the band is the nearest alone);
 // - the previous, unless another is nearer by enough (kHysteresis);
 // - the nearest (kMeasuredBest);
-// - with none measured, weighted rendezvous hashing among the usable (kHashed).
-// Only usable replicas are chosen; kShed stands in place of the last four when a nearer one was left out for
+// - with none measured, the one with the least floor (kLeastFloor);
+// - with no floor either, weighted rendezvous hashing among the usable (kHashed).
+// Only usable replicas are chosen; kShed stands in place of the last five when a nearer one was left out for
 // its load, or as it is not believed.
 Decision Choose(const ChoiceInputs& inputs, const ChoiceRules& rules);
 

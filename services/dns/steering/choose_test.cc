@@ -222,5 +222,21 @@ TEST(Words, EveryReasonHasOneOfItsOwn) {
   EXPECT_FALSE(words.contains("invalid"));
 }
 
+TEST(Choose, WithNoneMeasuredTheLeastFloorIsChosen) {
+  const std::vector<Sample> samples = {
+      {milliseconds(30), Method::kLastHop}, {milliseconds(20), Method::kLastHop}, kSilentSample};
+  ChoiceInputs inputs{.samples = samples, .healthy = ReplicaSet::All(3)};
+  EXPECT_EQ(Choose(inputs, {}).replica, ToReplicaId(1));
+  EXPECT_EQ(Choose(inputs, {}).reason, Reason::kLeastFloor);
+  inputs.healthy.Remove(ToReplicaId(1));
+  EXPECT_EQ(Choose(inputs, {}).replica, ToReplicaId(0)) << "the next best";
+}
+
+TEST(Choose, AFloorIsNoMeasurement) {
+  const std::vector<Sample> samples = {{milliseconds(5), Method::kLastHop}, Icmp(20)};
+  const ChoiceInputs inputs{.samples = samples, .healthy = ReplicaSet::All(2)};
+  EXPECT_EQ(Choose(inputs, {}).replica, ToReplicaId(1)) << "the client may be far behind its last hop";
+}
+
 }  // namespace
 }  // namespace perigee::dns

@@ -54,19 +54,20 @@ void Blend(const Sample& one, Sample* around) {
   }
 }
 
-bool AreAlike(std::span<const Sample> own, std::span<const Sample> around) {
+bool AreAlike(std::span<const Sample> own, std::span<const Sample> stand_in) {
   for (size_t i = 0; i < own.size(); ++i) {
-    if (!own[i].measured() || !around[i].measured()) continue;
-    if (std::chrono::abs(own[i].rtt - around[i].rtt) > Tolerance(around[i].rtt)) return false;
+    if (!own[i].measured() || !stand_in[i].timed()) continue;
+    if (std::chrono::abs(own[i].rtt - stand_in[i].rtt) > Tolerance(stand_in[i].rtt)) return false;
   }
   return true;
 }
 
-void Estimate(std::span<const Sample> own, std::span<const Sample> around, const ReplicaDistances& distances,
-              std::span<Sample> out) {
-  const bool alike = AreAlike(own, around);
+void Estimate(std::span<const Sample> own, std::span<const Sample> stand_in,
+              const ReplicaDistances& distances, std::span<Sample> out) {
+  const bool alike = AreAlike(own, stand_in);
   for (size_t i = 0; i < own.size(); ++i) {
-    out[i] = own[i].measured() ? own[i] : alike ? around[i] : Bound(own, ToReplicaId(i), distances);
+    out[i] = own[i].measured() ? own[i] : alike ? stand_in[i] : Bound(own, ToReplicaId(i), distances);
+    if (out[i].is_floor()) out[i].method = Method::kPassive;
   }
 }
 

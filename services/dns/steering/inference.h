@@ -1,8 +1,8 @@
 // What is known of a client that no probe reaches: pure functions.
 //
-// Two things stand in for measurements. Its replica's own connections with it, timed by the kernel
-// (`Method::kPassive`), and its surroundings: what was measured of others whose addresses begin alike. Either
-// is marked as what it is.
+// Three things stand in for measurements. Its replica's own connections with it, timed by the kernel
+// (`Method::kPassive`); floors, where enough of them agree (floors.h); else its surroundings: what was
+// measured of others whose addresses begin alike. Each is marked as what it is.
 #pragma once
 
 #include <span>
@@ -31,16 +31,17 @@ bool JoinPassive(Rtt rtt, Sample* known);
 // numbered like others' though it is elsewhere does not speak for all.
 void Blend(const Sample& one, Sample* around);
 
-// Whether what is known of a client and what is known of its surroundings can both be true of one place: they
+// Whether what is known of a client and what stands in for the rest can both be true of one place: they
 // differ by no more than 30 ms or half wherever both are known.
-bool AreAlike(std::span<const Sample> own, std::span<const Sample> around);
+bool AreAlike(std::span<const Sample> own, std::span<const Sample> stand_in);
 
 // The samples to choose a home by for a client that answers no probes: its own where its connections were
-// timed, and elsewhere those of its surroundings. Where the two contradict each other, the client is not
-// where its neighbours are, and its own samples bound the others: with RTT r to a replica at distance d of
-// another, it cannot be nearer to that one than |d - r|. Trying the one with the least bound finds the
-// nearest within a few connections. `out` is as long as both.
-void Estimate(std::span<const Sample> own, std::span<const Sample> around, const ReplicaDistances& distances,
-              std::span<Sample> out);
+// timed, and elsewhere what stands in for it: floors that agree, or its surroundings. Where the two
+// contradict each other, the client is not where its neighbours are, and its own samples bound the others:
+// with RTT r to a replica at distance d of another, it cannot be nearer to that one than |d - r|. Trying the
+// one with the least bound finds the nearest within a few connections. What is in `out`, as long as both,
+// counts as measured, floors too.
+void Estimate(std::span<const Sample> own, std::span<const Sample> stand_in,
+              const ReplicaDistances& distances, std::span<Sample> out);
 
 }  // namespace perigee::dns

@@ -77,5 +77,16 @@ TEST(Estimate, AClientUnlikeItsNeighboursIsBoundByItsOwn) {
   EXPECT_EQ(out[2].rtt, milliseconds(5)) << "worth a try";
 }
 
+TEST(Estimate, FloorsCountAsMeasuredBesideWhatIsTheClientsOwn) {
+  const std::array<Sample, 2> own = {Sample{milliseconds(40), Method::kPassive},
+                                     Sample{milliseconds(25), Method::kLastHop}};
+  const std::array<Sample, 2> floors = {Sample{}, Sample{milliseconds(25), Method::kLastHop}};
+  std::array<Sample, 2> out;
+  Estimate(own, floors, ReplicaDistances(2), out);
+  EXPECT_EQ(out[0].rtt, milliseconds(40));
+  EXPECT_TRUE(out[1].measured()) << "to be chosen, and then timed by its connections";
+  EXPECT_EQ(out[1].rtt, milliseconds(25));
+}
+
 }  // namespace
 }  // namespace perigee::dns

@@ -69,6 +69,15 @@ TEST(FormatDecision, AnRttThatNobodyMeasuredIsNull) {
   EXPECT_TRUE(Parsed(record).at("rtt_us").is_null());
 }
 
+TEST(FormatDecision, AFloorIsMarkedByItsMethod) {
+  DecisionRecord record = Record();
+  record.reason = Reason::kLeastFloor;
+  record.method = Method::kLastHop;
+  EXPECT_EQ(Parsed(record).at("reason"), "least-floor");
+  EXPECT_EQ(Parsed(record).at("method"), "last-hop");
+  EXPECT_EQ(Parsed(record).at("rtt_us"), 12345);
+}
+
 TEST(FormatDecision, NamesOfAnyOctetsAreJson) {
   for (int octet = 0; octet < 256; ++octet) {
     const std::array<uint8_t, 3> wire{1, static_cast<uint8_t>(octet), 0};

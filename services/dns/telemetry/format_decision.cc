@@ -19,8 +19,8 @@ std::string FormatDecision(const DecisionRecord& record) {
   AppendJsonField("replica", std::string_view(record.replica.begin(), end), &line);
   AppendJsonField("reason", Word(record.reason), &line);
   AppendJsonField("method", Word(record.method), &line);
-  const bool measured = Sample{record.rtt, record.method}.measured();
-  line += measured ? fmt::format(",\"rtt_us\":{}", record.rtt.count()) : ",\"rtt_us\":null";
+  const bool timed = Sample{record.rtt, record.method}.timed();
+  line += timed ? fmt::format(",\"rtt_us\":{}", record.rtt.count()) : ",\"rtt_us\":null";
   line += fmt::format(",\"ttl\":{},\"scope\":{}}}\n", record.ttl.count(), record.scope_length);
   return line;
 }

@@ -23,7 +23,7 @@ std::string Format(const MeasurementRecord& record) {
       fmt::format("{} {} {}", UnixMs(record.time), record.client.ToString(), Word(record.cause));
   for (const auto& [replica, sample, after] : record.answers) {
     line += fmt::format(" {}={}", replica, Word(sample.method));
-    if (sample.measured()) line += fmt::format(":{}", sample.rtt.count());
+    if (sample.timed()) line += fmt::format(":{}", sample.rtt.count());
     line += fmt::format("@{}", after.count());
   }
   return line + '\n';
@@ -66,11 +66,11 @@ absl::StatusOr<MeasurementRecord::Answer> ParseAnswer(std::string_view word) {
   const auto after = timed ? ParseMicroseconds(timed->second) : std::nullopt;
   if (!after) return Wrong("answer of a replica", word);
   const auto [how, rtt_text] = Cut(timed->first, ':').value_or(std::pair(timed->first, std::string_view()));
-  const auto method = ByWord(how, Method::kSilent);
+  const auto method = ByWord(how, kLastMethod);
   if (!method) return Wrong("method", how);
   Sample sample{.method = *method};
-  if (sample.measured() == rtt_text.empty()) return Wrong("answer of a replica", word);
-  if (sample.measured()) {
+  if (sample.timed() == rtt_text.empty()) return Wrong("answer of a replica", word);
+  if (sample.timed()) {
     const auto rtt = ParseMicroseconds(rtt_text);
     if (!rtt) return Wrong("RTT", rtt_text);
     sample.rtt = *rtt;

@@ -1,0 +1,50 @@
+#include "services/dns/steering/floors.h"
+
+#include <algorithm>
+
+namespace perigee::dns {
+namespace {
+
+// A floor, and another floor or a measurement, that can't be both of one place.
+bool Contradict(std::span<const Sample> samples, size_t floor, size_t other,
+                const ReplicaDistances& distances) {
+  if (floor == other || !samples[floor].is_floor() || !samples[other].timed()) return false;
+  const auto farthest = kFloorFactor * (samples[floor].rtt + samples[other].rtt) + kFloorSlack;
+  return distances.Between(ToReplicaId(floor), ToReplicaId(other)) > farthest;
+}
+
+// The floor to be dropped, if any.
+std::optional<size_t> MostContradicted(std::span<const Sample> samples, const ReplicaDistances& distances) {
+  std::optional<size_t> worst;
+  int most = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    int count = 0;
+    for (size_t j = 0; j < samples.size(); ++j) count += Contradict(samples, i, j, distances) ? 1 : 0;
+    if (count == 0 || count < most) continue;
+    if (worst && count == most && samples[i].rtt >= samples[*worst].rtt) continue;
+    worst = i;
+    most = count;
+  }
+  return worst;
+}
+
+}  // namespace
+
+bool AgreeingFloors(std::span<const Sample> samples, const ReplicaDistances& distances,
+                    std::span<Sample> out) {
+  std::copy(samples.begin(), samples.end(), out.begin());
+  while (const auto worst = MostContradicted(out, distances)) out[*worst] = Sample{};
+  const auto witnesses = std::count_if(out.begin(), out.end(), [](const Sample& s) { return s.timed(); });
+  const bool enough = witnesses >= std::min<ptrdiff_t>(kEnoughFloors, std::ssize(samples));
+  ptrdiff_t floors = 0;
+  for (Sample& sample : out) {
+    if (enough && sample.is_floor()) {
+      ++floors;
+    } else {
+      sample = Sample{};
+    }
+  }
+  return floors > 0;
+}
+
+}  // namespace perigee::dns
