@@ -37,6 +37,16 @@ absl::StatusOr<LastMiles> LastMiles::Read(const std::string& path, const std::ve
   return last_miles;
 }
 
+namespace {
+
+// What answers in place of a client that doesn't, by a number from 0 to 1.
+Answers Hidden(const Population& population, double lot) {
+  if (lot < population.edge_answers) return Answers::kEdge;
+  return lot < population.edge_answers + population.some_hop_answers ? Answers::kSomeHop : Answers::kNothing;
+}
+
+}  // namespace
+
 std::vector<Client> Populate(const Geography& geography, const std::vector<size_t>& places,
                              const LastMiles& last_miles, const Population& population, Random& random) {
   std::uniform_real_distribution<double> share(0, 1);
@@ -52,7 +62,8 @@ std::vector<Client> Populate(const Geography& geography, const std::vector<size_
       Client client{.place = place, .address = IpAddress::V4(bytes)};
       client.access = random() % last_miles.accesses().size();
       if (share(random) < population.icmp_silent) {
-        client.answers = share(random) < population.all_silent ? Answers::kNothing : Answers::kTcp;
+        client.answers =
+            share(random) < population.all_silent ? Hidden(population, share(random)) : Answers::kTcp;
       }
       clients.push_back(client);
     }

@@ -33,7 +33,9 @@ class LastMiles {
   std::vector<Access> accesses_;
 };
 
-enum class Answers : uint8_t { kIcmp, kTcp, kNothing };
+// What of a client, or on the way to it, answers. kEdge: its network's last router. kSomeHop: on each path
+// some router, anywhere; beyond it all is dark.
+enum class Answers : uint8_t { kIcmp, kTcp, kEdge, kSomeHop, kNothing };
 
 struct Client {
   size_t place = 0;
@@ -46,6 +48,8 @@ struct Population {
   size_t per_place = 20;
   // Of all clients: those that ignore pings, and of these the ones that answer nothing else either.
   double icmp_silent = 0.5, all_silent = 0.5;
+  // Of the latter: those whose edge answers, and those before whom some hop does.
+  double edge_answers = 0.6, some_hop_answers = 0.25;
   // Of all clients: those whose network numbers are another place's.
   double strays = 0.1;
 };

@@ -36,6 +36,12 @@ void Declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--all-silent", s.population.all_silent, "share of those that answer TCP neither")
       ->capture_default_str();
+  app.add_option("--edge-answers", s.population.edge_answers,
+                 "share of those before whom their network's last router answers")
+      ->capture_default_str();
+  app.add_option("--some-hop-answers", s.population.some_hop_answers,
+                 "share of those before whom some hop answers, anywhere on each path")
+      ->capture_default_str();
   app.add_option("--strays", s.population.strays, "share of clients with another place's numbers")
       ->capture_default_str();
   app.add_option("--loss", s.loss, "share of probes lost")->capture_default_str();
@@ -80,7 +86,7 @@ absl::Status Prepare(Flags& flags) {
 }
 
 Report ReportOf(const Setting& setting, const Story& story) {
-  constexpr std::string_view kAnswers[] = {"icmp", "tcp", "nothing"};
+  constexpr std::string_view kAnswers[] = {"icmp", "tcp", "edge", "some-hop", "nothing"};
   Report report{.packets = story.packets, .map_rows = story.map_rows, .clients = {}};
   for (const ClientStory& c : story.clients) {
     ClientReport client{.name = setting.geography.places()[c.client.place].name,

@@ -11,6 +11,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kSilentAfter{1500}, kEchoPatience{1000};
 constexpr Rtt kHaltTakes{1000};
+// What a router takes at most to write an error, which is not its trade.
+constexpr double kRouterTakesUs = 2000;
 
 // The last mile's moods, one probe after the other.
 class Moods {
@@ -33,9 +35,15 @@ class Moods {
 
 dns::Sample SampleOf(const Measurement& measurement) {
   if (measurement.method == ProbeMethod::kSilent) return {Rtt{}, dns::Method::kSilent};
-  const bool icmp = measurement.method == ProbeMethod::kIcmpEcho;
-  return {*std::min_element(measurement.rtts.begin(), measurement.rtts.end()),
-          icmp ? dns::Method::kIcmpEcho : dns::Method::kTcpSyn};
+  const Rtt least = *std::min_element(measurement.rtts.begin(), measurement.rtts.end());
+  switch (measurement.method) {
+    case ProbeMethod::kIcmpEcho:
+      return {least, dns::Method::kIcmpEcho};
+    case ProbeMethod::kLastHop:
+      return {least, dns::Method::kLastHop};
+    default:
+      return {least, dns::Method::kTcpSyn};
+  }
 }
 
 }  // namespace
@@ -60,13 +68,14 @@ ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
     }
     if (echoes.size() == probes) icmp_end = all_in;
   }
-  std::optional<MonoTime> icmp_due = icmp_end, tcp_due;
-  Rtt handshake{};
+  std::optional<MonoTime> icmp_due = icmp_end, tcp_due, hop_due;
+  Rtt handshake{}, floor{};
   MonoTime now = start;
   while (!ladder.result()) {
     now = ladder.wake();
     if (icmp_due) now = std::min(now, *icmp_due);
     if (tcp_due) now = std::min(now, *tcp_due);
+    if (hop_due) now = std::min(now, *hop_due);
     Ladder::Actions actions;
     if (icmp_due == now) {
       icmp_due.reset();
@@ -74,6 +83,9 @@ ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
     } else if (tcp_due == now) {
       tcp_due.reset();
       actions = ladder.OnTcpAnswer(handshake, now);
+    } else if (hop_due == now) {
+      hop_due.reset();
+      actions = ladder.OnHopReply({.ttl = kFirstHop, .from = {}, .rtt = floor}, now);
     } else {
       actions = ladder.OnTimer(now);
     }
@@ -82,8 +94,13 @@ ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
       handshake = target.distance + moods.Next();
       tcp_due = now + handshake;
     }
+    if (actions.start_hops) {
+      floor = target.floor + Rtt(static_cast<int64_t>(share(random) * kRouterTakesUs));
+      if (target.floor > Rtt::zero() && !lost()) hop_due = now + floor;
+      ladder.OnHopsSent(kMaxHopProbes, now);
+    }
   }
-  return {*ladder.result(), std::chrono::duration_cast<Rtt>(now - start)};
+  return {*ladder.result(), std::chrono::duration_cast<Rtt>(now - start), ladder.packets_sent()};
 }
 
 SimulatedProbers::SimulatedProbers(const Geography& geography, const LastMiles& last_miles, size_t director,
@@ -101,18 +118,31 @@ SimulatedProbers::SimulatedProbers(const Geography& geography, const LastMiles& 
   for (size_t i = 0; i < clients_.size(); ++i) by_address_[clients_[i].address] = i;
 }
 
+// Of each path always the same.
+Rtt SimulatedProbers::FloorOf(size_t client, dns::ReplicaId replica) const {
+  const Answers answers = clients_[client].answers;
+  const Rtt distance = geography_.Between(replicas_[Index(replica)], clients_[client].place);
+  if (answers == Answers::kEdge) return distance;
+  if (answers != Answers::kSomeHop) return {};
+  Random path(client * dns::kMaxReplicas + Index(replica));
+  return std::max(Rtt(1),
+                  std::chrono::duration_cast<Rtt>(distance * std::uniform_real_distribution(0.0, 1.0)(path)));
+}
+
 void SimulatedProbers::Measure(uint64_t flight, dns::ReplicaId replica, const IpAddress& address,
                                uint32_t probes, milliseconds) {
   const size_t number = by_address_.at(address);
   const Client& client = clients_[number];
   const size_t place = replicas_[Index(replica)];
-  const ProbeResult result = liar_ == replica ? ProbeResult{{ProbeMethod::kIcmpEcho, {kLie}, probes}, kLie}
-                                              : Climb({.distance = geography_.Between(place, client.place),
-                                                       .answers = client.answers,
-                                                       .excess = last_miles_.accesses()[client.access].excess,
-                                                       .loss = loss_},
-                                                      probes, random_);
-  packets_ += probes + (result.measurement.method == ProbeMethod::kIcmpEcho ? 0 : LadderPlan{}.ports);
+  const ProbeResult result = liar_ == replica
+                                 ? ProbeResult{{ProbeMethod::kIcmpEcho, {kLie}, probes}, kLie, probes}
+                                 : Climb({.distance = geography_.Between(place, client.place),
+                                          .answers = client.answers,
+                                          .floor = FloorOf(number, replica),
+                                          .excess = last_miles_.accesses()[client.access].excess,
+                                          .loss = loss_},
+                                         probes, random_);
+  packets_ += result.packets;
   const Rtt took = geography_.Between(director_, place) + result.took;
   const dns::Sample sample = SampleOf(result.measurement);
   Arrive(clock_.Now() + took, {flight, replica, sample});

@@ -18,12 +18,15 @@ namespace perigee::sim {
 struct ProbeResult {
   Measurement measurement;
   Rtt took{};
+  uint32_t packets = 0;
 };
 
 // A client as one replica sees it.
 struct Target {
   Rtt distance{};
   Answers answers = Answers::kIcmp;
+  // How far the last hop is that answers, of kEdge and kSomeHop.
+  Rtt floor{};
   std::span<const LastMiles::Excess> excess;
   double loss = 0;  // share of the probes that are lost
 };
@@ -59,6 +62,8 @@ class SimulatedProbers : public Probers {
   const std::vector<Watched>& watched() const { return watched_; }
 
  private:
+  Rtt FloorOf(size_t client, dns::ReplicaId replica) const;
+
   const Geography& geography_;
   const LastMiles& last_miles_;
   const size_t director_;

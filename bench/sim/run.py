@@ -38,7 +38,9 @@ UNKNOWN = (math.nan, math.nan)
 # Light in fibre, there and back, and the detours of real paths.
 MS_PER_KM, DETOURS, LEAST_MS = 2 / 200, (1.2, 2.2), 2
 
-GROUPS = {"answer some rung": ("icmp", "tcp"), "silent to every rung": ("nothing",)}
+HIDDEN = ("edge", "some-hop", "nothing")
+GROUPS = {"answer some rung": ("icmp", "tcp"), "silent to every rung": HIDDEN, "silent, their edge answers": ("edge",),
+          "silent, some hops answer": ("some-hop",), "silent, no hop answers": ("nothing",)}
 # What is asked of it: (group, strategy, figure, bar, whether it is a least). Times are shares of another strategy's.
 BARS = [("answer some rung", "Perigee, stranger", "within", 95, True),
         ("answer some rung", "Perigee, known", "within", 99, True),

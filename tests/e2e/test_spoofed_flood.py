@@ -21,6 +21,7 @@ BUDGET, PREFIX_BUDGET = 1000, 20
 AFTERWARDS_S = 4
 KNOWN = "client-new-york"
 FLOODER = "client-seoul"
+TRACE_PORTS = range(33434, 33535)
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 3, 0x0800, 0x86DD
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
@@ -113,7 +114,7 @@ def spoofed_v6(number, destination, payload):
 
 
 def probes_on_the_wires(replicas, fleet, seconds):
-    """Echo requests and SYNs that leave each replica for anybody but the fleet, by the network that they go to, and the time
+    """Echo requests, SYNs and a trace's datagrams that leave each replica for anybody but the fleet, by the network that they go to, and the time
     from the first to the last, by the kernel's clock: this process may come late."""
     libc = ctypes.CDLL(None, use_errno=True)
     wires = {}
@@ -146,9 +147,11 @@ def probes_on_the_wires(replicas, fleet, seconds):
 
 
 def probed(packet):
-    """Where to a packet goes, when it is a probe: an echo request or a SYN."""
+    """Where to a packet goes, when it is a probe: an echo request, a SYN, or a datagram to a traceroute's ports."""
     v6 = packet[0] >> 4 == 6
     protocol, head = (packet[6], 40) if v6 else (packet[9], (packet[0] & 15) * 4)
     destination = packet[24:40] if v6 else packet[16:20]
     echo = (protocol, packet[head]) in ((socket.IPPROTO_ICMP, 8), (socket.IPPROTO_ICMPV6, 128))
-    return destination if echo or protocol == socket.IPPROTO_TCP and packet[head + 13] & 0x12 == 2 else None
+    syn = protocol == socket.IPPROTO_TCP and packet[head + 13] & 0x12 == 2
+    trace = protocol == socket.IPPROTO_UDP and int.from_bytes(packet[head + 2:head + 4], "big") in TRACE_PORTS
+    return destination if echo or syn or trace else None

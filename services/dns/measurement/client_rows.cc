@@ -74,21 +74,28 @@ Decision ClientRows::GivenByNeighbours(const IpPrefix& client, const MapRow& aro
   return AsNeighbours(Choose(InputsFor(client, SamplesOf(around)), rules_));
 }
 
-std::optional<Decision> ClientRows::GivenByFloors(const IpPrefix& client,
-                                                  std::span<const Sample> samples) const {
+// Whether `floors`, filled in, tell more of a client than its surroundings do.
+bool ClientRows::FloorsStandIn(std::span<const Sample> samples, const MapRow& around,
+                               std::span<Sample> floors) const {
+  const bool known = Nearest(SamplesOf(around), ReplicaSet::All(fleet_.size())).has_value();
+  if (known && !FloorsRefute(samples, SamplesOf(around))) return false;
+  return AgreeingFloors(samples, fleet_.distances(), floors);
+}
+
+std::optional<Decision> ClientRows::GivenByFloors(const IpPrefix& client, std::span<const Sample> samples,
+                                                  const MapRow& around) const {
   std::array<Sample, kMaxReplicas> all{};
   const std::span<Sample> floors(all.data(), samples.size());
-  if (!AgreeingFloors(samples, fleet_.distances(), floors)) return std::nullopt;
+  if (!FloorsStandIn(samples, around, floors)) return std::nullopt;
   return Choose(InputsFor(client, floors), rules_);
 }
 
 // The home of a client that answers no probes.
 Decision ClientRows::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
-  const ReplicaDistances distances = fleet_.distances();
   MapRow floors;
-  const bool by_floors = AgreeingFloors(SamplesOf(row), distances, {floors.samples.data(), fleet_.size()});
+  const bool by_floors = FloorsStandIn(SamplesOf(row), around, {floors.samples.data(), fleet_.size()});
   std::array<Sample, kMaxReplicas> estimate;
-  Estimate(SamplesOf(row), SamplesOf(by_floors ? floors : around), distances, estimate);
+  Estimate(SamplesOf(row), SamplesOf(by_floors ? floors : around), fleet_.distances(), estimate);
   ChoiceInputs inputs = InputsFor(client, {estimate.data(), fleet_.size()});
   if (row.samples[Index(row.decision.replica)].measured() || row.decision.reason == Reason::kLeastFloor) {
     inputs.previous = row.decision.replica;

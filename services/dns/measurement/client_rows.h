@@ -36,8 +36,10 @@ class ClientRows {
   // What a client is given of which nothing is known but its surroundings; by hashing, when not even they.
   Decision GivenByNeighbours(const IpPrefix& client, const MapRow& around) const;
 
-  // What a client is given of which nothing is known but these floors; nothing when too few of them agree.
-  std::optional<Decision> GivenByFloors(const IpPrefix& client, std::span<const Sample> samples) const;
+  // What a client is given of which nothing is known but these floors; nothing when too few of them agree, or
+  // its surroundings are known and no floor says that it is elsewhere.
+  std::optional<Decision> GivenByFloors(const IpPrefix& client, std::span<const Sample> samples,
+                                        const MapRow& around) const;
 
   // Joins what a flight has learned, and returns the row as it is now. A replica of which nothing was heard
   // keeps what was known of it, and a flight that measured nothing changes no choice but that of a stranger.
@@ -53,6 +55,7 @@ class ClientRows {
   std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
 
  private:
+  bool FloorsStandIn(std::span<const Sample> samples, const MapRow& around, std::span<Sample> floors) const;
   Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
 
   const ChoiceRules& rules_;

@@ -94,6 +94,28 @@ TEST_F(HiddenClientTest, FloorsThatContradictEachOtherGiveWayToTheSurroundings) 
   EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
 }
 
+TEST_F(HiddenClientTest, ItsSurroundingsCountUnlessAFloorSaysThatItIsElsewhere) {
+  Park(*IpAddress::Parse("198.18.200.1"));
+  Pass(200);
+  for (int i = 0; i < 3; ++i) Answer(i, 80 - 20 * i);
+  answers_.clear();
+  Park();
+  Pass(300);
+  TellFloor(0, 30, 2);
+  TellFloor(1, 50, 2);
+  TellFloor(2, 40, 2);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(2)) << "the path from the first may be dark";
+  EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
+  board_->Refresh(KeyOf(kClient));
+  Pass(300);
+  TellFloor(0, 30, 3);
+  TellFloor(1, 50, 3);
+  TellFloor(2, 90, 3);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.reason, Reason::kLeastFloor);
+}
+
 TEST_F(HiddenClientTest, AFloorIsImpossibleWhenItIsLongerThanTheCall) {
   Park();
   Pass(300);

@@ -226,10 +226,10 @@ std::optional<ReplicaId> FlightBoard::NearestByFloors(const Flight& flight, Repl
 void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
   const IpPrefix& client = flight.client.prefix;
   if (!Nearest(flight.measured(), UsableNow())) {
-    if (const auto by_floors = rows_.GivenByFloors(client, flight.measured())) {
+    const MapRow around = rows_.Around(client);
+    if (const auto by_floors = rows_.GivenByFloors(client, flight.measured(), around)) {
       return Answer(flight, {*by_floors, flight.measured()}, when);
     }
-    const MapRow around = rows_.Around(client);
     return Answer(flight, {rows_.GivenByNeighbours(client, around), rows_.SamplesOf(around)}, when);
   }
   ChoiceInputs inputs = rows_.InputsFor(client, flight.measured());

@@ -5,6 +5,8 @@
 namespace perigee::dns {
 namespace {
 
+bool IsTimed(const Sample& sample) { return sample.timed(); }
+
 // A floor, and another floor or a measurement, that can't be both of one place.
 bool Contradict(std::span<const Sample> samples, size_t floor, size_t other,
                 const ReplicaDistances& distances) {
@@ -33,9 +35,11 @@ std::optional<size_t> MostContradicted(std::span<const Sample> samples, const Re
 bool AgreeingFloors(std::span<const Sample> samples, const ReplicaDistances& distances,
                     std::span<Sample> out) {
   std::copy(samples.begin(), samples.end(), out.begin());
+  const auto told = std::count_if(out.begin(), out.end(), IsTimed);
   while (const auto worst = MostContradicted(out, distances)) out[*worst] = Sample{};
-  const auto witnesses = std::count_if(out.begin(), out.end(), [](const Sample& s) { return s.timed(); });
-  const bool enough = witnesses >= std::min<ptrdiff_t>(kEnoughFloors, std::ssize(samples));
+  const auto witnesses = std::count_if(out.begin(), out.end(), IsTimed);
+  const bool enough = witnesses >= std::min<ptrdiff_t>(kEnoughFloors, std::ssize(samples)) &&
+                      static_cast<double>(told - witnesses) <= kMostLeftOut * static_cast<double>(told);
   ptrdiff_t floors = 0;
   for (Sample& sample : out) {
     if (enough && sample.is_floor()) {
@@ -45,6 +49,14 @@ bool AgreeingFloors(std::span<const Sample> samples, const ReplicaDistances& dis
     }
   }
   return floors > 0;
+}
+
+bool FloorsRefute(std::span<const Sample> samples, std::span<const Sample> around) {
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (!samples[i].is_floor() || !around[i].measured()) continue;
+    if (samples[i].rtt > kFloorFactor * around[i].rtt + kFloorSlack) return true;
+  }
+  return false;
 }
 
 }  // namespace perigee::dns

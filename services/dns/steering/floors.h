@@ -17,6 +17,8 @@ namespace perigee::dns {
 
 // So many must agree before anything follows from them, or all of a smaller fleet.
 inline constexpr int kEnoughFloors = 3;
+// With more than this share of them left out, nothing follows from the others: much is dark there.
+inline constexpr double kMostLeftOut = 1.0 / 3;
 // Floors are not exact, and last miles are missing: only beyond this they contradict each other.
 inline constexpr double kFloorFactor = 1.25;
 inline constexpr Rtt kFloorSlack = std::chrono::milliseconds(10);
@@ -26,5 +28,9 @@ inline constexpr Rtt kFloorSlack = std::chrono::milliseconds(10);
 // any are left; none are when too few agree.
 bool AgreeingFloors(std::span<const Sample> samples, const ReplicaDistances& distances,
                     std::span<Sample> out);
+
+// Whether floors say that a client is not where its surroundings are: one is longer than they allow. A
+// shorter one says nothing, for the path may be dark.
+bool FloorsRefute(std::span<const Sample> samples, std::span<const Sample> around);
 
 }  // namespace perigee::dns

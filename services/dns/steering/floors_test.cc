@@ -43,6 +43,10 @@ TEST_F(AgreeingFloorsTest, PathsThatAreAllDarkSayNothing) {
   for (const Sample& sample : out_) EXPECT_FALSE(sample.is_floor());
 }
 
+TEST_F(AgreeingFloorsTest, WhereMuchIsDarkTheRestSaysNothing) {
+  EXPECT_FALSE(Agree({Floor(10), Floor(1), Floor(190), Floor(1)})) << "two of four contradict the others";
+}
+
 TEST_F(AgreeingFloorsTest, TwoAreNotEnough) {
   EXPECT_FALSE(Agree({Floor(10), Floor(90), Sample{Rtt{}, Method::kSilent}, Sample{}}));
   EXPECT_FALSE(out_[0].is_floor());
@@ -61,6 +65,18 @@ TEST_F(AgreeingFloorsTest, AMeasurementIsAWitnessAndNoFloor) {
   EXPECT_TRUE(Agree({Floor(10), Floor(90), Floor(1), Sample{milliseconds(120), Method::kPassive}}));
   EXPECT_FALSE(out_[0].is_floor()) << "not 10 ms from the first and 120 ms from the fourth";
   EXPECT_TRUE(out_[2].is_floor());
+}
+
+TEST(FloorsRefute, ALongerFloorTellsThatTheClientIsElsewhere) {
+  const std::array<Sample, 2> around = {Sample{milliseconds(40), Method::kIcmpEcho}, Sample{}};
+  const auto refute = [&](int first_ms, int second_ms) {
+    return FloorsRefute(std::array<Sample, 2>{Floor(first_ms), Floor(second_ms)}, around);
+  };
+  EXPECT_FALSE(refute(45, 300)) << "nothing is known of the second";
+  EXPECT_FALSE(refute(1, 1)) << "the paths may be dark";
+  EXPECT_TRUE(refute(80, 1));
+  const std::array<Sample, 2> measured = {Sample{milliseconds(80), Method::kPassive}, Sample{}};
+  EXPECT_FALSE(FloorsRefute(measured, around)) << "a last mile may do that";
 }
 
 TEST_F(AgreeingFloorsTest, WithoutAnyThereIsNoAgreement) {

@@ -1,7 +1,7 @@
 // What is known of a client that no probe reaches: pure functions.
 //
 // Three things stand in for measurements. Its replica's own connections with it, timed by the kernel
-// (`Method::kPassive`); floors, where enough of them agree (floors.h); else its surroundings: what was
+// (`Method::kPassive`); floors, where enough of them agree (floors.h); its surroundings: what was
 // measured of others whose addresses begin alike. Each is marked as what it is.
 #pragma once
 
