@@ -70,6 +70,7 @@ ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
   }
   std::optional<MonoTime> icmp_due = icmp_end, tcp_due, hop_due;
   Rtt handshake{}, floor{};
+  bool traced = false;
   MonoTime now = start;
   while (!ladder.result()) {
     now = ladder.wake();
@@ -85,7 +86,7 @@ ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
       actions = ladder.OnTcpAnswer(handshake, now);
     } else if (hop_due == now) {
       hop_due.reset();
-      actions = ladder.OnHopReply({.ttl = kFirstHop, .from = {}, .rtt = floor}, now);
+      actions = ladder.OnHopReply({.ttl = kMaxHop - 2, .from = {}, .rtt = floor}, now);
     } else {
       actions = ladder.OnTimer(now);
     }
@@ -94,11 +95,13 @@ ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
       handshake = target.distance + moods.Next();
       tcp_due = now + handshake;
     }
-    if (actions.start_hops) {
+    if (actions.hops.empty()) continue;
+    if (!traced && target.floor > Rtt::zero() && !lost()) {
       floor = target.floor + Rtt(static_cast<int64_t>(share(random) * kRouterTakesUs));
-      if (target.floor > Rtt::zero() && !lost()) hop_due = now + floor;
-      ladder.OnHopsSent(kMaxHopProbes, now);
+      hop_due = now + floor;
     }
+    traced = true;
+    ladder.OnHopsSent(static_cast<uint32_t>(actions.hops.size()), now);
   }
   return {*ladder.result(), std::chrono::duration_cast<Rtt>(now - start), ladder.packets_sent()};
 }

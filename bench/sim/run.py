@@ -3,7 +3,8 @@
 
 The director's own core runs on a fake clock: board, map, early decision, refinement. Its probers climb the prober's own
 ladder against clients made of numbers: a place in a matrix of round-trip times, and a last mile that adds what real
-ones added to real pings. Each client asks once as a stranger and then again, connecting each time to the replica that it
+ones added to real pings. A quarter of them answer nothing; before most of those their network's last router answers, before
+others some hop anywhere, a different one on each path, or none. Each client asks once as a stranger and then again, connecting each time to the replica that it
 was given. The same seed tells the same
 story.
 
@@ -123,7 +124,8 @@ def simulate(geography, director, replicas, arguments):
                  *(word for name in arguments.access for word in ("--access", name)),
                  *(word for name in replicas for word in ("--replica", name)), "--seed", arguments.seed,
                  *(("--lying", arguments.lying) if arguments.lying else ()),
-                 "--clients", arguments.clients, "--strays", arguments.strays, "--rounds", arguments.rounds], arguments)
+                 "--clients", arguments.clients, "--strays", arguments.strays,
+                 "--edge-answers", arguments.edge_answers, "--some-hop-answers", arguments.some_hop_answers, "--rounds", arguments.rounds], arguments)
 
 
 def tell(command, arguments):
@@ -278,6 +280,10 @@ def parse_arguments():
                         help="last miles; with several, clients are spread evenly [mixed]")
     parser.add_argument("--strays", type=float, default=0.1,
                         help="share of clients with the network numbers of another place [%(default)s]")
+    parser.add_argument("--edge-answers", type=float, default=0.6,
+                        help="share of silent clients before whom their network's last router answers [%(default)s]")
+    parser.add_argument("--some-hop-answers", type=float, default=0.25,
+                        help="share of them before whom some hop answers, anywhere on each path [%(default)s]")
     parser.add_argument("--rounds", type=int, default=12, help="how often each client asks [%(default)s]")
     parser.add_argument("--refinement-probes", type=int, default=5, help="1: no refinement [%(default)s]")
     parser.add_argument("--hold-ms", type=int, default=500, help="how long a query is held [%(default)s]")

@@ -31,7 +31,6 @@ Flight::Flight(boost::asio::io_context& io, ScamperDaemon& scamper, MeasureTarge
       scamper_(scamper),
       target_(std::move(target)),
       ping_patience_(PingPatience(silent_at)),
-      hops_to_try_(plan.hops),
       may_trace_(std::move(may_trace)),
       on_over_(std::move(on_over)),
       ladder_(PlanOf(std::move(plan), target_), Now(), silent_at),
@@ -68,7 +67,7 @@ void Flight::Do(const Ladder::Actions& actions) {
   if (ladder_.result()) return Over(*ladder_.result());
   if (actions.halt_icmp && ping_) scamper_.Halt(*ping_);
   if (actions.start_tcp) StartTcp();
-  if (actions.start_hops) return StartHops();
+  if (!actions.hops.empty()) return SendHops(actions.hops);
   ArmTimer();
 }
 
@@ -78,11 +77,11 @@ void Flight::StartTcp() {
                                [this] { Do(ladder_.OnTcpEnd(Now())); }});
 }
 
-void Flight::StartHops() {
-  if (may_trace_(static_cast<uint32_t>(hops_to_try_.size()))) {
-    hops_.emplace(io_, target_.address, hops_to_try_, [this](const HopReply& reply) { OnHopReply(reply); });
+void Flight::SendHops(const std::vector<uint8_t>& hops) {
+  if (!hops_ && may_trace_(kMaxHopProbes)) {
+    hops_.emplace(io_, target_.address, [this](const HopReply& reply) { OnHopReply(reply); });
   }
-  Do(ladder_.OnHopsSent(hops_ ? hops_->sent() : 0, Now()));
+  Do(ladder_.OnHopsSent(hops_ ? hops_->Send(hops) : 0, Now()));
 }
 
 void Flight::OnHopReply(const HopReply& reply) {

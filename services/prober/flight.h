@@ -39,7 +39,7 @@ class Flight {
   // Called once, from the event loop, unless Stop() comes first. It must not destroy the flight, for the
   // flight is what calls it. Unavailable when scamper dies.
   using OnOver = std::function<void(absl::StatusOr<Measurement>)>;
-  // Whether so many datagrams may be sent to find the last hop; asked at most once, when they would leave.
+  // Whether so many datagrams may be sent to find the last hop, at most; asked once, before the first leaves.
   using MayTrace = std::function<bool(uint32_t)>;
 
   // `plan` as for this client; its probes and ports are the target's.
@@ -58,13 +58,15 @@ class Flight {
   void Stop();
 
   const Ladder& ladder() const { return ladder_; }
+  // The most that it may have sent: what MayTrace was granted, and the target's packets.
+  uint32_t packets_granted() const { return target_.packets() + (hops_ ? uint32_t{kMaxHopProbes} : 0); }
   const MeasureTarget& target() const { return target_; }
 
  private:
   void OnPing(absl::StatusOr<PingResult> result);
   void Do(const Ladder::Actions& actions);
   void StartTcp();
-  void StartHops();
+  void SendHops(const std::vector<uint8_t>& hops);
   void OnHopReply(const HopReply& reply);
   void ArmTimer();
   void OnTimer();
@@ -74,7 +76,6 @@ class Flight {
   ScamperDaemon& scamper_;
   const MeasureTarget target_;
   const std::chrono::seconds ping_patience_;
-  const std::vector<uint8_t> hops_to_try_;
   const MayTrace may_trace_;
   OnOver on_over_;
   Ladder ladder_;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -48,12 +49,9 @@ uint16_t PortOf(const sockaddr_storage& address) {
 
 }  // namespace
 
-HopRung::HopRung(boost::asio::io_context& io, const IpAddress& client, std::span<const uint8_t> hops,
-                 OnReply on_reply)
+HopRung::HopRung(boost::asio::io_context& io, const IpAddress& client, OnReply on_reply)
     : client_(client), on_reply_(std::move(on_reply)), socket_(io) {
-  if (!Open()) return;
-  for (const uint8_t ttl : hops) Send(ttl);
-  Await();
+  if (Open()) Await();
 }
 
 bool HopRung::Open() {
@@ -63,20 +61,25 @@ bool HopRung::Open() {
                                     : SetOption(socket_.native_handle(), IPPROTO_IPV6, IPV6_RECVERR, 1));
 }
 
-void HopRung::Send(uint8_t ttl) {
+uint32_t HopRung::Send(std::span<const uint8_t> hops) {
+  return static_cast<uint32_t>(
+      std::count_if(hops.begin(), hops.end(), [this](uint8_t ttl) { return SendOne(ttl); }));
+}
+
+bool HopRung::SendOne(uint8_t ttl) {
   const int fd = socket_.native_handle();
   const bool set = client_.is_v4() ? SetOption(fd, IPPROTO_IP, IP_TTL, ttl)
                                    : SetOption(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
-  if (!set) return;
+  if (!set) return false;
   sockaddr_storage to;
   const socklen_t length = client_.ToSockaddr(static_cast<uint16_t>(kHopPort + ttl), &to);
   for (int attempt = 0; attempt < kSendAttempts; ++attempt) {
     const MonoTime now = Now();
     if (sendto(fd, nullptr, 0, MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to), length) < 0) continue;
     sent_at_[ttl] = now;
-    ++sent_;
-    return;
+    return true;
   }
+  return false;
 }
 
 void HopRung::Await() {
@@ -112,7 +115,7 @@ std::optional<HopReply> HopRung::ReadError(bool* more) {
   const auto offender = OffenderIn(message);
   const int ttl = PortOf(to) - kHopPort;
   if (!offender || !destination.ok() || *destination != client_) return std::nullopt;
-  if (ttl < kFirstHop || ttl > kMaxHop || !sent_at_[static_cast<size_t>(ttl)]) return std::nullopt;
+  if (ttl < 1 || ttl > kMaxHop || !sent_at_[static_cast<size_t>(ttl)]) return std::nullopt;
   const auto rtt = std::chrono::duration_cast<Rtt>(now - *sent_at_[static_cast<size_t>(ttl)]);
   return HopReply{static_cast<uint8_t>(ttl), *offender, rtt};
 }

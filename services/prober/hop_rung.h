@@ -32,22 +32,21 @@ class HopRung {
  public:
   using OnReply = std::function<void(const HopReply&)>;
 
-  // Sends to each of `hops`, from kFirstHop to kMaxHop. Replies come from the event loop, never from within
-  // the constructor; the client's own are among them. The rung must not be destroyed by its own `on_reply`.
-  HopRung(boost::asio::io_context& io, const IpAddress& client, std::span<const uint8_t> hops,
-          OnReply on_reply);
+  // Replies come from the event loop; the client's own are among them. The rung must not be destroyed by its
+  // own `on_reply`.
+  HopRung(boost::asio::io_context& io, const IpAddress& client, OnReply on_reply);
   // Nothing is called after this.
   ~HopRung() = default;
 
   HopRung(const HopRung&) = delete;
   HopRung& operator=(const HopRung&) = delete;
 
-  // Datagrams that left: none where there is no route.
-  uint32_t sent() const { return sent_; }
+  // A datagram to each of `hops`, 1 to kMaxHop. Returns how many left: none where there is no route.
+  uint32_t Send(std::span<const uint8_t> hops);
 
  private:
   bool Open();
-  void Send(uint8_t ttl);
+  bool SendOne(uint8_t ttl);
   void Await();
   void ReadErrors();
   std::optional<HopReply> ReadError(bool* more);
@@ -58,7 +57,6 @@ class HopRung {
   // For the handler: what has happened already may still be queued when the rung is destroyed.
   const std::shared_ptr<HopRung*> self_ = std::make_shared<HopRung*>(this);
   std::array<std::optional<MonoTime>, kMaxHop + 1> sent_at_;
-  uint32_t sent_ = 0;
   int answers_ = 0;
 };
 

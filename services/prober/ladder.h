@@ -44,7 +44,7 @@ struct LadderPlan {
   uint32_t ports = 3;
   std::chrono::milliseconds tcp_stagger{60};
   std::chrono::milliseconds hop_stagger{60};
-  std::vector<uint8_t> hops = HopsToTry(std::nullopt);  // times to live
+  std::optional<uint8_t> last_hop;  // the time to live of the one that answered last time
 };
 
 class Ladder {
@@ -52,7 +52,7 @@ class Ladder {
   // What the owner is to do, besides calling OnTimer at `wake`.
   struct Actions {
     bool start_tcp = false;
-    bool start_hops = false;  // and to say so by OnHopsSent
+    std::vector<uint8_t> hops;  // times to live to send datagrams with, and to say so by OnHopsSent
     bool halt_icmp = false;
   };
 
@@ -65,7 +65,7 @@ class Ladder {
   Actions OnTcpAnswer(Rtt rtt, MonoTime now);
   // The TCP rung has ended: nothing more will come from it.
   Actions OnTcpEnd(MonoTime now);
-  // So many datagrams have been sent to find the last hop: 0 when none may or can be.
+  // So many more datagrams have been sent to find the last hop: 0 when none may or can be.
   Actions OnHopsSent(uint32_t sent, MonoTime now);
   // A router answered one of them, or the client.
   Actions OnHopReply(const HopReply& reply, MonoTime now);
@@ -82,7 +82,6 @@ class Ladder {
   // What is known as of now, for a caller whose deadline comes first; never an echo's or a port's answer,
   // which would have been the result.
   Measurement SoFar() const;
-  uint32_t hops_sent() const { return hops_sent_; }
   uint32_t packets_sent() const { return icmp_sent_ + (tcp_started_ ? plan_.ports : 0) + hops_sent_; }
 
  private:
@@ -90,7 +89,7 @@ class Ladder {
   std::optional<Measurement> BelowIcmp() const;
   MonoTime VerdictDue(const Measurement& below) const;
   MonoTime HopsDue() const;
-  MonoTime HopsOverAt() const;
+  std::vector<uint8_t> HopsToSend(MonoTime now);
   bool NothingIsLeft(MonoTime now) const;
 
   const LadderPlan plan_;
@@ -99,14 +98,13 @@ class Ladder {
   std::optional<MonoTime> halted_at_;
   bool tcp_started_ = false;
   bool tcp_ended_ = false;
-  std::optional<MonoTime> hops_at_;  // when they were started
-  bool hops_failed_ = false;         // to start
   bool icmp_ended_ = false;
   uint32_t icmp_sent_;
   std::vector<Rtt> icmp_rtts_;
   std::vector<Rtt> tcp_rtts_;
   uint32_t hops_sent_ = 0;
-  HopReplies hop_replies_;
+  HopSearch hops_;
+  bool hops_failed_ = false;  // to start
   std::optional<HopReply> client_reply_;
   std::optional<Measurement> result_;
 };

@@ -17,19 +17,16 @@ class LadderTest : public testing::Test {
  protected:
   MonoTime At(int ms) const { return start_ + milliseconds(ms); }
   Ladder Make(uint32_t probes, int silent_ms = 1500) const {
-    const LadderPlan plan{.probes = probes,
-                          .ports = 3,
-                          .tcp_stagger = milliseconds(60),
-                          .hop_stagger = milliseconds(60),
-                          .hops = {2, 3, 4}};
+    const LadderPlan plan{
+        .probes = probes, .ports = 3, .tcp_stagger = milliseconds(60), .hop_stagger = milliseconds(60)};
     return Ladder(plan, start_, At(silent_ms));
   }
-  // One that looks for the last hop: at 120 ms, by three datagrams.
+  // One that looks for the last hop: at 120 ms, by six datagrams.
   Ladder Tracing(int silent_ms = 1500) const {
     Ladder ladder = Make(1, silent_ms);
     ladder.OnTimer(At(60));
-    EXPECT_TRUE(ladder.OnTimer(At(120)).start_hops);
-    ladder.OnHopsSent(3, At(120));
+    EXPECT_EQ(ladder.OnTimer(At(120)).hops.size(), kFirstHopProbes);
+    ladder.OnHopsSent(6, At(120));
     return ladder;
   }
   static HopReply Hop(uint8_t ttl, int ms) {
@@ -71,7 +68,7 @@ TEST_F(LadderTest, TheFirstTcpAnswerWinsOverASilentIcmp) {
 TEST_F(LadderTest, AFailedIcmpStartsTcpAtOnce) {
   Ladder ladder = Make(1);
   EXPECT_TRUE(ladder.OnIcmpEnd(0, {}, At(1)).start_tcp);
-  EXPECT_TRUE(ladder.OnTcpEnd(At(2)).start_hops);
+  EXPECT_FALSE(ladder.OnTcpEnd(At(2)).hops.empty());
   ladder.OnHopsSent(0, At(2));
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent) << "nothing is left to wait for";
   EXPECT_EQ(ladder.result()->sent, 3u);
@@ -88,28 +85,26 @@ TEST_F(LadderTest, SilenceHaltsIcmpAndIsReported) {
   ladder.OnIcmpEnd(1, {}, At(1501));
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent);
   EXPECT_THAT(ladder.result()->rtts, IsEmpty());
-  EXPECT_EQ(ladder.result()->sent, 7u) << "an echo, three ports, three hops";
+  EXPECT_EQ(ladder.result()->sent, 10u) << "an echo, three ports, six hops";
 }
 
 TEST_F(LadderTest, TheFarthestHopIsAFloorForAClientThatNothingElseReaches) {
   Ladder ladder = Tracing();
   ladder.OnHopReply(Hop(2, 5), At(125));
-  ladder.OnHopReply(Hop(3, 20), At(140));
+  ladder.OnHopReply(Hop(5, 20), At(140));
+  EXPECT_EQ(ladder.wake(), At(140) + kHopPause);
+  EXPECT_THAT(ladder.OnTimer(ladder.wake()).hops, ElementsAre(6, 7));
+  ladder.OnHopsSent(2, At(170));
+  ladder.OnHopReply(Hop(6, 22), At(192));
   EXPECT_FALSE(ladder.result().has_value()) << "a farther one may answer later";
   EXPECT_EQ(ladder.wake(), At(120) + kHopPatience);
   ladder.OnTimer(ladder.wake());
   ASSERT_TRUE(ladder.result().has_value());
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kLastHop);
-  EXPECT_THAT(ladder.result()->rtts, ElementsAre(milliseconds(20)));
-  EXPECT_EQ(ladder.result()->hop->ttl, 3);
-  EXPECT_EQ(ladder.result()->sent, 3u);
-  EXPECT_EQ(ladder.packets_sent(), 7u);
-}
-
-TEST_F(LadderTest, AFarHopIsWaitedForLonger) {
-  Ladder ladder = Tracing();
-  ladder.OnHopReply(Hop(2, 150), At(270));
-  EXPECT_EQ(ladder.wake(), At(120 + 225));
+  EXPECT_THAT(ladder.result()->rtts, ElementsAre(milliseconds(22)));
+  EXPECT_EQ(ladder.result()->hop->ttl, 6);
+  EXPECT_EQ(ladder.result()->sent, 8u);
+  EXPECT_EQ(ladder.packets_sent(), 12u);
 }
 
 TEST_F(LadderTest, WhatMeasuresCountsBeforeAFloor) {
@@ -134,16 +129,29 @@ TEST_F(LadderTest, WhomTcpReachesIsNotTraced) {
   Ladder ladder = Make(3);
   ladder.OnTimer(At(60));
   ladder.OnTcpAnswer(Rtt(250'000), At(310));
-  EXPECT_FALSE(ladder.OnTimer(At(400)).start_hops);
+  EXPECT_TRUE(ladder.OnTimer(At(400)).hops.empty());
+}
+
+TEST_F(LadderTest, OnceTcpHasAnsweredNoMoreHopsAreTried) {
+  Ladder ladder = Make(3);
+  ladder.OnTimer(At(60));
+  ladder.OnTimer(At(320));
+  ladder.OnHopsSent(6, At(320));
+  ladder.OnHopReply(Hop(2, 5), At(325));
+  ladder.OnTcpAnswer(milliseconds(280), At(340));
+  EXPECT_EQ(ladder.wake(), At(200 + 280 + 100)) << "for ICMP's sake, and for nothing before";
+  EXPECT_TRUE(ladder.OnTimer(At(400)).hops.empty());
 }
 
 TEST_F(LadderTest, SeveralEchoesAreAllSentBeforeTheLastHopIsLookedFor) {
   Ladder ladder = Make(3);
   ladder.OnTimer(At(60));
-  EXPECT_FALSE(ladder.OnTimer(At(319)).start_hops);
-  EXPECT_TRUE(ladder.OnTimer(At(320)).start_hops);
-  ladder.OnHopsSent(3, At(320));
-  ladder.OnHopReply(Hop(3, 20), At(340));
+  EXPECT_TRUE(ladder.OnTimer(At(319)).hops.empty());
+  EXPECT_FALSE(ladder.OnTimer(At(320)).hops.empty());
+  ladder.OnHopsSent(6, At(320));
+  ladder.OnHopReply(Hop(17, 20), At(340));
+  EXPECT_FALSE(ladder.OnTimer(At(370)).hops.empty());
+  ladder.OnHopsSent(2, At(370));
   EXPECT_TRUE(ladder.OnTimer(At(320) + kHopPatience).halt_icmp) << "it may have some answers";
   ladder.OnIcmpEnd(3, {}, At(481));
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kLastHop);
@@ -161,7 +169,7 @@ TEST_F(LadderTest, SilentRoutersEndInSilenceWhenAllElseHasEnded) {
   Ladder ladder = Make(1);
   ladder.OnIcmpEnd(0, {}, At(1));
   ladder.OnTcpEnd(At(2));
-  ladder.OnHopsSent(3, At(2));
+  ladder.OnHopsSent(6, At(2));
   EXPECT_EQ(ladder.wake(), At(2) + kHopPatience);
   ladder.OnTimer(ladder.wake());
   EXPECT_EQ(ladder.result()->method, ProbeMethod::kSilent);
@@ -172,7 +180,7 @@ TEST_F(LadderTest, WithoutAPermitThereIsNoTrace) {
   ladder.OnTimer(At(60));
   ladder.OnTimer(At(120));
   ladder.OnHopsSent(0, At(120));
-  EXPECT_FALSE(ladder.OnTimer(At(200)).start_hops) << "it is asked for once";
+  EXPECT_TRUE(ladder.OnTimer(At(200)).hops.empty()) << "it is asked for once";
   EXPECT_EQ(ladder.wake(), At(1500));
   EXPECT_EQ(ladder.packets_sent(), 4u);
 }

@@ -5,23 +5,63 @@
 namespace perigee {
 namespace {
 
-// Most paths are shorter than this; beyond it every second hop is tried.
-constexpr uint8_t kEveryHopUntil = 13;
-constexpr uint8_t kKnownBelow = 2, kKnownAbove = 1;
+// The first router is our own.
+constexpr int kFirstHop = 2, kStride = 3;
+
+// What a reply to a datagram that was sent at `sent` may take, by the farthest that came.
+MonoTime AwaitedUntil(MonoTime sent, Rtt farthest) { return sent + farthest + farthest / 2 + kHopPause; }
 
 }  // namespace
 
-std::vector<uint8_t> HopsToTry(std::optional<uint8_t> last) {
-  const int from = last ? std::max(*last - kKnownBelow, int{kFirstHop}) : kFirstHop;
-  const int to = last ? std::min(*last + kKnownAbove, int{kMaxHop}) : kMaxHop;
+std::vector<uint8_t> HopSearch::Start(MonoTime now) {
+  started_at_ = now;
+  const int from = last_ ? std::max(*last_ - 1, 1) : kFirstHop;
+  const int to = last_ ? std::min(*last_ + 1, int{kMaxHop}) : kMaxHop;
+  for (int ttl = from; ttl <= to; ttl += last_ ? 1 : kStride) tried_.push_back(static_cast<uint8_t>(ttl));
+  return tried_;
+}
+
+void HopSearch::OnReply(const HopReply& reply, MonoTime now) {
+  if (replies_.size() >= kMaxHopProbes) return;
+  heard_at_ = now;
+  replies_.push_back(reply);
+}
+
+// The hops behind the farthest that answered, up to the next that was tried.
+std::vector<uint8_t> HopSearch::Between() const {
   std::vector<uint8_t> hops;
-  for (int ttl = from; ttl <= to; ttl += last || ttl < kEveryHopUntil ? 1 : 2) {
+  const auto farthest = Farthest();
+  if (!farthest) return hops;
+  const size_t most = std::min<size_t>(left_, kStride - 1);
+  for (int ttl = farthest->ttl + 1; ttl <= kMaxHop && hops.size() < most; ++ttl) {
+    if (std::find(tried_.begin(), tried_.end(), ttl) != tried_.end()) break;
     hops.push_back(static_cast<uint8_t>(ttl));
   }
   return hops;
 }
 
-std::optional<HopReply> HopReplies::Farthest() const {
+std::optional<MonoTime> HopSearch::NextDue() const {
+  return Between().empty() ? std::nullopt : std::optional(heard_at_ + kHopPause);
+}
+
+std::vector<uint8_t> HopSearch::Next(MonoTime now) {
+  const auto due = NextDue();
+  if (!due || now < *due) return {};
+  std::vector<uint8_t> hops = Between();
+  next_at_ = now;
+  left_ -= hops.size();
+  tried_.insert(tried_.end(), hops.begin(), hops.end());
+  return hops;
+}
+
+MonoTime HopSearch::OverAt() const {
+  Rtt farthest{};
+  for (const HopReply& reply : replies_) farthest = std::max(farthest, reply.rtt);
+  const MonoTime first = *started_at_ + std::max<Rtt>(kHopPatience, farthest + farthest / 2);
+  return std::max(first, AwaitedUntil(NextDue().value_or(next_at_), farthest));
+}
+
+std::optional<HopReply> HopSearch::Farthest() const {
   std::optional<HopReply> farthest;
   for (const HopReply& reply : replies_) {
     HopReply hop = reply;
@@ -33,12 +73,6 @@ std::optional<HopReply> HopReplies::Farthest() const {
     if (!farthest || hop.ttl > farthest->ttl) farthest = hop;
   }
   return farthest;
-}
-
-Rtt HopReplies::Patience() const {
-  Rtt longest{};
-  for (const HopReply& reply : replies_) longest = std::max(longest, reply.rtt);
-  return std::max<Rtt>(kHopPatience, longest + longest / 2);
 }
 
 }  // namespace perigee

@@ -4,8 +4,9 @@
 // hop that does so is on the way to the client: its round-trip time is a floor, the client is at least as
 // far.
 //
-// All hops are tried at once, one datagram each. Of a client that was reached so before, only those around
-// the hop that answered.
+// Every third hop is tried at once. When their answers pause, those between the farthest that answered and
+// the next that was tried follow. Of a client that was reached so before, only the hops around that one are
+// tried.
 #pragma once
 
 #include <cstddef>
@@ -18,17 +19,17 @@
 
 namespace perigee {
 
-// The least and the most time to live that is tried: the first router is our own.
-inline constexpr uint8_t kFirstHop = 2, kMaxHop = 21;
-// The most datagrams of one measurement: with one echo and three ports they fit into the default budget of a
-// prefix.
-inline constexpr size_t kMaxHopProbes = 16;
-// How long the farthest answer so far stays alone before it counts: an ocean's round trip after the first
-// routers', and half as much again as the farthest that has answered.
+// The most time to live that is tried.
+inline constexpr uint8_t kMaxHop = 19;
+// The most datagrams of one measurement: those at once, and those between. With one echo and three ports they
+// fit into any budget (kMinimumBurst).
+inline constexpr size_t kFirstHopProbes = 6, kNextHopProbes = 4,
+                        kMaxHopProbes = kFirstHopProbes + kNextHopProbes;
+// After so long without another answer, the hops between are tried.
+inline constexpr std::chrono::milliseconds kHopPause{30};
+// How long after the first datagrams the farthest answer counts at the earliest: an ocean may lie between one
+// hop and the next. It is half as much again as the farthest that has answered took, when that is more.
 inline constexpr std::chrono::milliseconds kHopPatience{160};
-
-// Times to live, ascending; `last` is that of the hop that answered last time.
-std::vector<uint8_t> HopsToTry(std::optional<uint8_t> last);
 
 // What one datagram was answered with.
 struct HopReply {
@@ -37,17 +38,34 @@ struct HopReply {
   Rtt rtt{};
 };
 
-class HopReplies {
+class HopSearch {
  public:
-  void Add(const HopReply& reply) { replies_.push_back(reply); }
-  bool empty() const { return replies_.empty(); }
-  // Its least time to live and its least round trip.
+  // `last`: the time to live of the hop that answered last time.
+  explicit HopSearch(std::optional<uint8_t> last = std::nullopt) : last_(last) {}
+
+  // Times to live to send datagrams with, to begin.
+  std::vector<uint8_t> Start(MonoTime now);
+  bool started() const { return started_at_.has_value(); }
+  void OnReply(const HopReply& reply, MonoTime now);
+  // More of them, if any are due by now.
+  std::vector<uint8_t> Next(MonoTime now);
+  // When Next has something to send, as things stand.
+  std::optional<MonoTime> NextDue() const;
+  // When nothing farther is to be expected, as things stand. Only once started.
+  MonoTime OverAt() const;
+
+  // With its least time to live and its least round trip.
   std::optional<HopReply> Farthest() const;
-  // After the sending of the datagrams: when nothing farther is to be expected.
-  Rtt Patience() const;
 
  private:
-  std::vector<HopReply> replies_;  // at most kMaxHopProbes
+  std::vector<uint8_t> Between() const;
+
+  const std::optional<uint8_t> last_;
+  std::optional<MonoTime> started_at_;
+  MonoTime heard_at_, next_at_;  // the last reply, and the last sending of Next
+  std::vector<uint8_t> tried_;
+  size_t left_ = kNextHopProbes;
+  std::vector<HopReply> replies_;
 };
 
 }  // namespace perigee

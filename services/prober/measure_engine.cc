@@ -175,10 +175,9 @@ MeasureEngine::SharedFlight MeasureEngine::TakeFlight(Flights::iterator found, M
   SharedFlight shared = std::move(found->second);
   flights_.erase(found);
   shared.flight->Stop();
-  const MeasureTarget& target = shared.flight->target();
   const uint32_t sent = shared.flight->ladder().packets_sent();
   counters_.packets.Add(sent);
-  budget_.Return(target.address, target.packets() + shared.flight->ladder().hops_sent() - sent);
+  budget_.Return(shared.flight->target().address, shared.flight->packets_granted() - sent);
   asio::post(io_, [flight = std::move(shared.flight)] {});
   return shared;
 }

@@ -50,6 +50,12 @@ TEST(MeasureRequest, WhatIsNotAnAddressIsNamed) {
 
 TEST(MeasureRequest, TheDearestFitsIntoTheMinimumBurst) { EXPECT_EQ(kMaxProbes + kMaxPorts, kMinimumBurst); }
 
+TEST(MeasureRequest, AClientThatAnswersNothingFitsIntoTheMinimumBurst) {
+  const auto target = ParseMeasureRequest(Request("198.18.7.7"));
+  ASSERT_TRUE(target.ok());
+  EXPECT_EQ(target->packets() + kMaxHopProbes, kMinimumBurst);
+}
+
 TEST(MeasureResponse, CarriesSamplesAndTheirLeast) {
   v1::MeasureResponse response;
   ToResponse({.method = ProbeMethod::kIcmpEcho, .rtts = {Rtt(300), Rtt(200)}, .sent = 3}, &response);

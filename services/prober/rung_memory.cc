@@ -32,7 +32,7 @@ LadderPlan RungMemory::PlanFor(const IpAddress& client, const LadderPlan& usual)
     plan.hop_stagger = kTcpPatience;
   } else {
     plan.hop_stagger = std::min(plan.hop_stagger, kHeadStart);
-    plan.hops = HopsToTry(rung.hop);
+    plan.last_hop = rung.hop;
   }
   return plan;
 }

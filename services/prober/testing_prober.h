@@ -33,8 +33,9 @@ using std::chrono::steady_clock;
 
 inline constexpr const char* kControl = "127.0.0.1:4301";  // in a network namespace of our own
 inline constexpr milliseconds kSilentAfter{300};
-// What a client costs that answers nothing: an echo, three ports, and what looks for its last hop.
-inline constexpr uint32_t kMostPackets = 1 + 3 + kMaxHopProbes;
+// What a client costs that answers nothing, and before whom nothing does: an echo, three ports, and the first
+// hops.
+inline constexpr uint32_t kSilentPackets = 1 + 3 + kFirstHopProbes;
 
 inline std::string World(const char* network, int host) { return fmt::format("{}{}", network, host); }
 

@@ -13,7 +13,7 @@ from test_steering import HOLD_MS
 HIDDEN = ("client-milan", "client-warsaw", "client-miami")
 ROUTERS, LAST_HOP_MS = 8, 4
 # An echo, three ports, and what looks for the last hop: of a stranger, and of a client whose last hop is known.
-MOST_PACKETS, KNOWN_PACKETS = 1 + 3 + 16, 1 + 3 + 4
+MOST_PACKETS, KNOWN_PACKETS = 1 + 3 + 10, 1 + 3 + 3
 WATCH_S = 5
 
 
