@@ -8,9 +8,6 @@ namespace {
 // The first router is our own.
 constexpr int kFirstHop = 2, kStride = 3;
 
-// What a reply to a datagram that was sent at `sent` may take, by the farthest that came.
-MonoTime AwaitedUntil(MonoTime sent, Rtt farthest) { return sent + farthest + farthest / 2 + kHopPause; }
-
 }  // namespace
 
 std::vector<uint8_t> HopSearch::Start(MonoTime now) {
@@ -58,7 +55,7 @@ MonoTime HopSearch::OverAt() const {
   Rtt farthest{};
   for (const HopReply& reply : replies_) farthest = std::max(farthest, reply.rtt);
   const MonoTime first = *started_at_ + std::max<Rtt>(kHopPatience, farthest + farthest / 2);
-  return std::max(first, AwaitedUntil(NextDue().value_or(next_at_), farthest));
+  return std::max(first, NextDue().value_or(next_at_) + farthest + kHopPause);
 }
 
 std::optional<HopReply> HopSearch::Farthest() const {

@@ -26,7 +26,7 @@ inline constexpr uint8_t kMaxHop = 19;
 inline constexpr size_t kFirstHopProbes = 6, kNextHopProbes = 4,
                         kMaxHopProbes = kFirstHopProbes + kNextHopProbes;
 // After so long without another answer, the hops between are tried.
-inline constexpr std::chrono::milliseconds kHopPause{30};
+inline constexpr std::chrono::milliseconds kHopPause{20};
 // How long after the first datagrams the farthest answer counts at the earliest: an ocean may lie between one
 // hop and the next. It is half as much again as the farthest that has answered took, when that is more.
 inline constexpr std::chrono::milliseconds kHopPatience{160};

@@ -40,9 +40,9 @@ TEST_F(HopSearchTest, AfterAPauseTheHopsBetweenFollow) {
   EXPECT_FALSE(search_.NextDue()) << "nothing has answered";
   Reply(2, 5);
   Reply(5, 10);
-  EXPECT_THAT(search_.Next(At(39)), IsEmpty());
-  EXPECT_EQ(search_.NextDue(), At(40));
-  EXPECT_THAT(search_.Next(At(40)), ElementsAre(6, 7));
+  EXPECT_THAT(search_.Next(At(29)), IsEmpty());
+  EXPECT_EQ(search_.NextDue(), At(30));
+  EXPECT_THAT(search_.Next(At(30)), ElementsAre(6, 7));
   EXPECT_FALSE(search_.NextDue()) << "once";
   Reply(7, 12, 52);
   EXPECT_FALSE(search_.NextDue()) << "the eighth was tried";
@@ -56,7 +56,7 @@ TEST_F(HopSearchTest, AnAnswerFromBeyondAnOceanIsFollowedToo) {
   EXPECT_THAT(search_.Next(At(31)), ElementsAre(3, 4));
   Reply(5, 150);
   EXPECT_THAT(search_.Next(At(180)), ElementsAre(6, 7));
-  EXPECT_EQ(search_.OverAt(), At(180 + 225) + kHopPause) << "what has just been sent is waited for";
+  EXPECT_EQ(search_.OverAt(), At(180 + 150) + kHopPause) << "what has just been sent is waited for";
   Reply(8, 152, 182);
   EXPECT_FALSE(search_.NextDue()) << "no more than kMaxHopProbes in all";
 }
