@@ -48,9 +48,9 @@ dns::Sample SampleOf(const Measurement& measurement) {
 
 }  // namespace
 
-ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
+ProbeResult Climb(const Target& target, const LadderPlan& plan, Random& random) {
+  const uint32_t probes = plan.probes;
   const MonoTime start{};
-  const LadderPlan plan{.probes = probes};
   Ladder ladder(plan, start, start + kSilentAfter + kEchoSpacing * (probes - 1));
   Moods moods(target.excess, random);
   std::uniform_real_distribution<double> share(0, 1);
@@ -118,6 +118,7 @@ SimulatedProbers::SimulatedProbers(const Geography& geography, const LastMiles& 
       clock_(clock),
       random_(random),
       watched_(clients.size()) {
+  for (size_t i = 0; i < replicas_.size(); ++i) memories_.emplace_back(clients_.size());
   for (size_t i = 0; i < clients_.size(); ++i) by_address_[clients_[i].address] = i;
 }
 
@@ -137,6 +138,7 @@ void SimulatedProbers::Measure(uint64_t flight, dns::ReplicaId replica, const Ip
   const size_t number = by_address_.at(address);
   const Client& client = clients_[number];
   const size_t place = replicas_[Index(replica)];
+  RungMemory& memory = memories_[Index(replica)];
   const ProbeResult result = liar_ == replica
                                  ? ProbeResult{{ProbeMethod::kIcmpEcho, {kLie}, probes}, kLie, probes}
                                  : Climb({.distance = geography_.Between(place, client.place),
@@ -144,7 +146,8 @@ void SimulatedProbers::Measure(uint64_t flight, dns::ReplicaId replica, const Ip
                                           .floor = FloorOf(number, replica),
                                           .excess = last_miles_.accesses()[client.access].excess,
                                           .loss = loss_},
-                                         probes, random_);
+                                         memory.PlanFor(address, {.probes = probes}), random_);
+  memory.Learn(address, result.measurement);
   packets_ += result.packets;
   const Rtt took = geography_.Between(director_, place) + result.took;
   const dns::Sample sample = SampleOf(result.measurement);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <optional>
 #include <span>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "bench/sim/clients.h"
 #include "bench/sim/director.h"
 #include "services/prober/ladder.h"
+#include "services/prober/rung_memory.h"
 
 namespace perigee::sim {
 
@@ -31,7 +33,7 @@ struct Target {
   double loss = 0;  // share of the probes that are lost
 };
 
-ProbeResult Climb(const Target& target, uint32_t probes, Random& random);
+ProbeResult Climb(const Target& target, const LadderPlan& plan, Random& random);
 
 // What a liar says of every client and replica.
 inline constexpr Rtt kLie{200};
@@ -74,6 +76,7 @@ class SimulatedProbers : public Probers {
   Random& random_;
   std::optional<dns::ReplicaId> liar_;
   absl::flat_hash_map<IpAddress, size_t> by_address_;
+  std::deque<RungMemory> memories_;  // by replica
   std::vector<Watched> watched_;
   uint64_t packets_ = 0;
 };

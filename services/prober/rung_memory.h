@@ -23,6 +23,8 @@ inline constexpr std::chrono::milliseconds kHeadStart{10};
 class RungMemory {
  public:
   explicit RungMemory(size_t max_prefixes = kMaxRememberedPrefixes) : max_prefixes_(max_prefixes) {}
+  RungMemory(const RungMemory&) = delete;
+  RungMemory& operator=(const RungMemory&) = delete;
 
   // After a measurement has ended so; one that was silent forgets.
   void Learn(const IpAddress& client, const Measurement& measurement);

@@ -20,8 +20,8 @@
 
 namespace perigee {
 
-// Linux sends the second SYN after one second.
-inline constexpr std::chrono::milliseconds kTcpPatience{990};
+// Linux sends the second SYN after one second; a busy machine may come late to prevent it.
+inline constexpr std::chrono::milliseconds kTcpPatience{900};
 
 class TcpRung {
  public:
