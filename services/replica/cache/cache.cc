@@ -43,6 +43,7 @@ std::string_view Name(InsertResult result) {
 Cache::Impl::Impl(CacheOptions options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
+      body_file_(std::make_unique<BodyFile>(options_.memory_budget_bytes)),
       memory_(options_.memory_budget_bytes, MakeEvictionPolicy(options_.eviction)),
       index_(options_.budget_bytes, kMaxVariantsPerKey, MakeEvictionPolicy(options_.eviction),
              [this](Entry& entry, uint64_t may_stay) { return OnRemoved(entry, may_stay); }) {}
@@ -100,6 +101,10 @@ void Cache::Impl::PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse
   }
 }
 
+Body Cache::Impl::ForMemory(Body body) const {
+  return memory_.Fits(body->size()) ? body_file_->Keep(std::move(body)) : body;
+}
+
 FindResult Cache::Impl::Find(std::string_view key, const http::HeaderList& request) {
   DiskRead read;
   {
@@ -132,7 +137,7 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> Cache::Impl::Read(DiskRead* read
   if (IsLarge(response->body_bytes)) return response;
   auto body = read->disk->ReadBody(read->id, response->body_bytes);
   if (!body.ok()) return body.status();
-  response->body = *std::move(body);
+  response->body = ForMemory(*std::move(body));
   return response;
 }
 
@@ -184,6 +189,7 @@ InsertResult Cache::Impl::Insert(std::string_view key, const http::HeaderList& r
   response.soft_purged_at = kNotPurged;
   response.body_bytes = upload ? upload->bytes : response.body->size();
   const uint64_t bytes = WeightOf(key, response);
+  if (response.body) response.body = ForMemory(std::move(response.body));
 
   const std::lock_guard lock(mutex_);
   if (purges_.Concerns(asked_at, key, response.head.tags)) return InsertResult::kPurged;

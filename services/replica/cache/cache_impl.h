@@ -20,6 +20,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "services/replica/cache/body_file.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/cache/catalogue.h"
 #include "services/replica/cache/disk_tier.h"
@@ -146,8 +147,12 @@ class Cache::Impl {
   void DiskError(const absl::Status& status);
   void GoOnInMemory(const absl::Status& status);
 
+  // The body in the form in which the memory tier keeps it.
+  Body ForMemory(Body body) const;
+
   const CacheOptions options_;
   const Clock& clock_;
+  const std::unique_ptr<BodyFile> body_file_;
 
   mutable std::mutex mutex_;
   MemoryTier memory_;

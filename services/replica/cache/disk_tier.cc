@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "services/replica/cache/checksum.h"
 #include "services/replica/cache/disk_rows.h"
 
 namespace perigee::replica {

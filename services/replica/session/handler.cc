@@ -130,7 +130,7 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
   const Body& body = response.body;
-  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body->data());
+  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body.file_start());
   out_ += *body;
   return Gather(out_);
 }
@@ -162,7 +162,7 @@ Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored
   }
   const http::ByteRange range = answer.ranges.front();
   return Gather(out_, stored_body->substr(range.first, range.size()))
-      .FromFile(stored_body.file(), stored_body->data());
+      .FromFile(stored_body.file(), stored_body.file_start());
 }
 
 bool Handler::StoredStandsIn() const {
