@@ -1,5 +1,6 @@
 #include "lib/config/fleet_defaults.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace perigee {
@@ -53,6 +54,8 @@ void FillDefaults(v1::FleetConfig* fleet) {
   FillDefault(s.reports_to_rise(), 2, [&](uint32_t v) { s.set_reports_to_rise(v); });
   auto& p = *fleet->mutable_probe_policy();
   FillDefault(p.max_probes_per_second(), 1000, [&](uint32_t v) { p.set_max_probes_per_second(v); });
+  FillDefault(p.max_unproven_probes_per_second(), std::max(p.max_probes_per_second() / 2, 1u),
+              [&](uint32_t v) { p.set_max_unproven_probes_per_second(v); });
   FillDefault(p.max_probes_per_prefix_per_second(), 20,
               [&](uint32_t v) { p.set_max_probes_per_prefix_per_second(v); });
   FillDns(fleet->mutable_dns());

@@ -68,6 +68,7 @@ void CheckDns(const v1::DnsConfig& dns, const Located& at) {
   CheckText("identity", dns.identity(), at);
   CheckRateLimit(dns.rate_limit(), at.Child("rate_limit", dns.rate_limit()));
   CheckPrefixes("trust", dns.client_subnet().trust(), at.Child("client_subnet", dns.client_subnet()));
+  CheckPrefixes("probe_for", dns.client_subnet().probe_for(), at.Child("client_subnet", dns.client_subnet()));
   CheckListen("metrics_listen", dns.metrics_listen(), at);
 }
 

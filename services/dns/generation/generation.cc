@@ -139,11 +139,9 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
               BudgetFrom(configuration_.fleet.probe_policy()), surroundings.counters),
       probers_at_(ChannelsTo(fleet_, &ReplicaInfo::prober, surroundings.credentials)),
       servers_at_(ChannelsTo(fleet_, &ReplicaInfo::control, surroundings.credentials)),
-      measurement_(
-          surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules), fleet_,
-          *map_, probers_, surroundings.clock,
-          [this](const IpAddress& client, MonoTime now) { return permit_.Ask(client, now); },
-          surroundings.counters, surroundings.measurements),
+      measurement_(surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules),
+                   fleet_, *map_, probers_, surroundings.clock, permit_, surroundings.counters,
+                   surroundings.measurements),
       probers_(probers_at_),
       survey_(surroundings.loop, fleet_, probers_, surroundings.clock, surroundings.measurements),
       clients_(*map_, fleet_, options()),
@@ -167,6 +165,7 @@ Authority Generation::MakeAuthority(const Surroundings& surroundings) {
                       .special_networks = SpecialNetworks(NamedNetworks(config())),
                       .tcp_idle_timeout = surroundings.tcp_idle_timeout};
   if (!dns.client_subnet().disabled()) authority.subnet_trust = PrefixesFrom(dns.client_subnet().trust());
+  authority.subnet_probe_for = PrefixesFrom(dns.client_subnet().probe_for());
   return authority;
 }
 

@@ -23,7 +23,8 @@ bool AnyProbed(std::span<const Sample> samples) {
   return std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.probed(); });
 }
 
-// A choice by the samples of a client's surroundings, as one for the client.
+}  // namespace
+
 Decision AsNeighbours(Decision decision) {
   if (decision.reason != Reason::kHashed && decision.reason != Reason::kAllDown &&
       decision.reason != Reason::kShed) {
@@ -31,8 +32,6 @@ Decision AsNeighbours(Decision decision) {
   }
   return decision;
 }
-
-}  // namespace
 
 ClientRows::ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map, const Clock& clock)
     : rules_(rules), rules_fingerprint_(rules.Fingerprint()), fleet_(fleet), map_(map), clock_(clock) {}
@@ -50,9 +49,12 @@ std::optional<ReplicaId> ClientRows::HomeOf(const IpPrefix& client) const {
 std::optional<MapRow> ClientRows::JustMeasured(const IpPrefix& client) const {
   MapHit hit;  // strangers are many, and a row is long
   if (!map_.Find(client, &hit) || clock_.Now() - hit.measured_at >= kJustMeasured) return std::nullopt;
+  return Known(client);
+}
+
+std::optional<MapRow> ClientRows::Known(const IpPrefix& client) const {
   MapRow row;
-  map_.Find(client, &row);
-  return row;
+  return map_.Find(client, &row) ? std::optional(row) : std::nullopt;
 }
 
 Decision ClientRows::Given(const IpPrefix& client, const MapRow& row) const {

@@ -19,6 +19,9 @@
 
 namespace perigee::dns {
 
+// A choice for a client by what is known of others near it.
+Decision AsNeighbours(Decision decision);
+
 class ClientRows {
  public:
   // References must outlive it.
@@ -28,6 +31,8 @@ class ClientRows {
   std::optional<ReplicaId> HomeOf(const IpPrefix& client) const;
   // Its row, when it was measured within the last two seconds: while the query was on its way here.
   std::optional<MapRow> JustMeasured(const IpPrefix& client) const;
+  // Its row, whenever it was measured.
+  std::optional<MapRow> Known(const IpPrefix& client) const;
   // What a client with that row is given now.
   Decision Given(const IpPrefix& client, const MapRow& row) const;
 

@@ -49,13 +49,13 @@ struct FlightBoard::Flight {
 };
 
 FlightBoard::FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
-                         const Clock& clock, Permit permit, MeasurementCounters* counters,
+                         const Clock& clock, Permit& permit, MeasurementCounters* counters,
                          MeasurementLog* log)
     : options_(options),
       fleet_(fleet),
       probers_(probers),
       clock_(clock),
-      permit_(std::move(permit)),
+      permit_(permit),
       rows_(options_.rules, fleet, map, clock),
       distances_(fleet.distances()),
       counters_(counters == nullptr ? unread_ : *counters),
@@ -85,15 +85,34 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
     }
   }
   if (flight == nullptr) flight = Start(client, FlightCause::kQuery, fleet_.measurable());
-  if (flight == nullptr) {
-    const MapRow around = rows_.Around(client.prefix);
-    const FlightOutcome outcome{rows_.GivenByNeighbours(client.prefix, around), rows_.SamplesOf(around)};
-    return done(&outcome);
-  }
+  if (flight == nullptr) return AnswerUnmeasured(client, std::move(done));
   if (flight->parked.size() >= options_.max_parked_per_flight) return Drop(done, ParkRefusal::kFlightIsFull);
   flight->parked.push_back(std::move(done));
   counters_.parked.Add();
   Consider(*flight);
+}
+
+void FlightBoard::AnswerUnmeasured(const ClientKey& client, Done done) {
+  const MapRow around = rows_.Around(client.prefix);
+  const FlightOutcome outcome{rows_.GivenByNeighbours(client.prefix, around), rows_.SamplesOf(around)};
+  if (client.hearsay_of && outcome.decision.reason == Reason::kHashed) {
+    return ParkForTeller(client, std::move(done));
+  }
+  done(&outcome);
+}
+
+// The resolver stands in for a client of its of which nothing is known.
+void FlightBoard::ParkForTeller(const ClientKey& client, Done done) {
+  const ClientKey teller = KeyOf(*client.hearsay_of, client.presence);
+  if (const auto row = rows_.Known(teller.prefix)) {
+    const FlightOutcome outcome{AsNeighbours(rows_.Given(teller.prefix, *row)), rows_.SamplesOf(*row)};
+    return done(&outcome);
+  }
+  Park(teller, [done = std::move(done)](const FlightOutcome* measured) mutable {
+    if (measured == nullptr) return done(nullptr);
+    const FlightOutcome outcome{AsNeighbours(measured->decision), measured->samples};
+    done(&outcome);
+  });
 }
 
 void FlightBoard::Refresh(const ClientKey& client) {
@@ -122,7 +141,7 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
     counters_.probes_refused[*refusal].Add();
     return nullptr;
   }
-  if (!permit_(client.address, clock_.Now()).ok()) return nullptr;
+  if (!permit_.Ask(client, clock_.Now()).ok()) return nullptr;
   counters_.started[cause].Add();
   RenewDistances();
 
@@ -225,7 +244,10 @@ void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
 }
 
 void FlightBoard::OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts) {
-  for (const auto& [prefix, rtt] : rtts) counters_.passive[rows_.LearnPassive(prefix, replica, rtt)].Add();
+  for (const auto& [prefix, rtt] : rtts) {
+    permit_.OnConnection(prefix);
+    counters_.passive[rows_.LearnPassive(prefix, replica, rtt)].Add();
+  }
 }
 
 // Those who wait, to be answered now.

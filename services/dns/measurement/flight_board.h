@@ -14,7 +14,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -73,12 +72,18 @@ class FlightBoard {
  public:
   // What becomes of a parked query: an outcome, or nothing when it is dropped. Runs exactly once.
   using Done = absl::AnyInvocable<void(const FlightOutcome*)>;
-  // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
-  using Permit = std::function<absl::Status(const IpAddress& client, MonoTime now)>;
+  class Permit {
+   public:
+    virtual ~Permit() = default;
+    // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
+    virtual absl::Status Ask(const ClientKey& client, MonoTime now) = 0;
+    // A client from there has had a connection to a replica.
+    virtual void OnConnection(const IpPrefix& client) = 0;
+  };
 
   // All references must outlive the board, and `counters` and `log` too when they are given.
   FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
-              const Clock& clock, Permit permit, MeasurementCounters* counters = nullptr,
+              const Clock& clock, Permit& permit, MeasurementCounters* counters = nullptr,
               MeasurementLog* log = nullptr);
   // Drops the queries that still wait.
   ~FlightBoard();
@@ -110,6 +115,8 @@ class FlightBoard {
  private:
   struct Flight;
 
+  void AnswerUnmeasured(const ClientKey& client, Done done);
+  void ParkForTeller(const ClientKey& client, Done done);
   Flight* Start(const ClientKey& client, FlightCause cause, ReplicaSet askable);
   std::optional<ProbeRefusal> RefuseFor(ReplicaSet askable) const;
   void RenewDistances();
@@ -132,7 +139,7 @@ class FlightBoard {
   FleetState& fleet_;
   ProberCalls& probers_;
   const Clock& clock_;
-  const Permit permit_;
+  Permit& permit_;
   ClientRows rows_;
   ReplicaDistances distances_;
   std::optional<MonoTime> distances_at_;

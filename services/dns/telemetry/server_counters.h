@@ -45,7 +45,9 @@ enum class ProbeRefusal : uint8_t {
   kSpecialRange,  // see MeasurementCounters::special_ranges
   kOptOut,        // probe_policy.opt_out names it
   kOwnAddress,    // of this host
+  kHearsay,       // a network that a resolver told, from which no connection came
   kPrefixBudget,
+  kUnprovenBudget,
   kGlobalBudget,
   kFlightLimit,  // steering.max_flights
   kNoProber,     // none can be asked

@@ -214,6 +214,10 @@ std::string_view Word(ProbeRefusal reason) {
       return "opt-out";
     case ProbeRefusal::kOwnAddress:
       return "own-address";
+    case ProbeRefusal::kHearsay:
+      return "hearsay";
+    case ProbeRefusal::kUnprovenBudget:
+      return "unproven-budget";
     case ProbeRefusal::kPrefixBudget:
       return "prefix-budget";
     case ProbeRefusal::kGlobalBudget:
