@@ -85,7 +85,8 @@ void CheckDates(const HeaderList& fields) {
     const auto date = ParseHttpDate(field.value, kNow);
     if (date) Check(ParseHttpDate(FormatHttpDate(*date), kNow) == date);
     ParseStructuredDictionary(field.value);
-    CompleteLength(field.value);
+    const auto part = ParseContentRange(field.value);
+    Check(!part || (part->range.first <= part->range.last && part->range.last < part->complete));
   }
 }
 
