@@ -15,8 +15,7 @@ constexpr std::string_view kBytes = "bytes=";
 
 // Positions beyond any body are as good as the largest number.
 std::optional<uint64_t> Position(std::string_view digits) {
-  const bool all = std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (digits.empty() || !all) return std::nullopt;
+  if (!IsNumber(digits)) return std::nullopt;
   return ParseNumber<uint64_t>(digits).value_or(UINT64_MAX);
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "lib/base/parse.h"
+#include "lib/sqlite/sqlite.h"
 #include "services/replica/testing/server_fixture.h"
 
 namespace perigee::replica {
@@ -457,6 +458,24 @@ TEST_F(PartsOnDiskTest, LargeAndSmallOnesAnswerTogetherAlsoAfterARestart) {
   StartServer(fmt::format("127.0.0.1:{}", origin_->port()));
   expect_hits();
   EXPECT_EQ(origin_->requests(), 3);
+}
+
+TEST_F(PartsOnDiskTest, ADamagedOneIsAMiss) {
+  Start(Ranges());
+  StorePart(0, 99);
+  StorePart(100, 899);
+  ASSERT_TRUE(cache_->Flush().ok());
+  {
+    auto file = *sqlite::Database::Open(cache_options_.path, sqlite::Database::Mode::kReadWriteCreate);
+    ASSERT_TRUE(file.Execute("UPDATE chunk SET data = zeroblob(length(data)) WHERE length(data) > 800").ok());
+  }
+  StorePart(1'000, 1'000);  // a commit of the cache's own, after which its readers look anew
+  ASSERT_TRUE(cache_->Flush().ok());
+  const TestResponse again = FetchPart(100, 199);
+  EXPECT_EQ(Status(again), "Perigee; fwd=uri-miss; fwd-status=206; stored");
+  EXPECT_EQ(again.body, Bytes(100, 199));
+  EXPECT_EQ(cache_->Stats().disk_errors, 1u);
+  ExpectHit(FetchPart(0, 99), 0, 99);
 }
 
 }  // namespace
