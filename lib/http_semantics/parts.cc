@@ -5,7 +5,12 @@
 namespace perigee::http {
 namespace {
 
-bool Touch(ByteRange a, ByteRange b) { return a.first <= b.last && b.first <= a.last; }
+// Whether `next` and the last but one of `kept` have every byte of the last.
+bool HaveAllOf(const std::vector<ByteRange>& parts, const std::vector<size_t>& kept, ByteRange next) {
+  const ByteRange last = parts[kept.back()];
+  const uint64_t from = kept.size() > 1 ? parts[kept[kept.size() - 2]].last + 1 : last.first;
+  return next.first <= from && last.last <= next.last;
+}
 
 }  // namespace
 
@@ -26,16 +31,17 @@ std::optional<std::vector<Slice>> Cover(const std::vector<ByteRange>& parts, Byt
 
 std::vector<size_t> Needless(const std::vector<ByteRange>& parts, size_t added) {
   std::vector<size_t> needless;
-  std::vector<ByteRange> kept = parts;
-  for (size_t number = 0, at = 0; number < parts.size(); ++number, ++at) {
-    if (number == added || !Touch(parts[number], parts[added])) continue;
-    const auto candidate = kept.begin() + static_cast<ptrdiff_t>(at);
-    std::vector<ByteRange> others = kept;
-    others.erase(others.begin() + static_cast<ptrdiff_t>(at));
-    if (!Cover(others, *candidate)) continue;
-    needless.push_back(number);
-    kept = std::move(others);
-    --at;
+  std::vector<size_t> kept;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    while (!kept.empty() && kept.back() != added && HaveAllOf(parts, kept, parts[i])) {
+      needless.push_back(kept.back());
+      kept.pop_back();
+    }
+    if (kept.empty() || parts[i].last > parts[kept.back()].last) {
+      kept.push_back(i);
+    } else if (i != added) {
+      needless.push_back(i);
+    }
   }
   return needless;
 }

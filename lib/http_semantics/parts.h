@@ -20,8 +20,8 @@ struct Slice {
 // `parts` come in the order of their first bytes, and may overlap.
 std::optional<std::vector<Slice>> Cover(const std::vector<ByteRange>& parts, ByteRange wanted);
 
-// Those of `parts` that nobody misses once the part of number `added` is there: the others have every byte of
-// them. Never `added` itself. Numbers of `parts`, which come as above.
+// Those of `parts` that nobody misses: the others together have every byte of them. Never the one of number
+// `added`. Numbers of `parts`, which come as above.
 std::vector<size_t> Needless(const std::vector<ByteRange>& parts, size_t added);
 
 }  // namespace perigee::http

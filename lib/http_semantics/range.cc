@@ -120,12 +120,15 @@ std::optional<ContentRange> ParseContentRange(std::string_view value) {
 }
 
 std::optional<ContentRange> ContentRangeOf(const ResponseHead& response) {
-  constexpr std::string_view kMultipart = "multipart/byteranges";
   const auto values = response.headers.Values("Content-Range");
-  const std::string_view type = response.headers.Get("Content-Type").value_or("");
-  const bool multipart = EqualsIgnoreCase(type.substr(0, kMultipart.size()), kMultipart);
-  if (response.status != 206 || values.size() != 1 || multipart) return std::nullopt;
+  if (response.status != 206 || values.size() != 1) return std::nullopt;
   return ParseContentRange(values.front());
+}
+
+bool IsMultipartRange(const HeaderList& response) {
+  constexpr std::string_view kMultipart = "multipart/byteranges";
+  const std::string_view type = response.Get("Content-Type").value_or("");
+  return EqualsIgnoreCase(type.substr(0, kMultipart.size()), kMultipart);
 }
 
 RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan plan,

@@ -46,8 +46,10 @@ struct ContentRange {
 };
 // Nothing when it is malformed, lies beyond the whole, or leaves the length open ("*").
 std::optional<ContentRange> ParseContentRange(std::string_view value);
-// The same of a 206; nothing too when it has several parts (multipart/byteranges) or says it twice.
+// The same of a 206; nothing too when it says so twice.
 std::optional<ContentRange> ContentRangeOf(const ResponseHead& response);
+// Whether the body is one of several parts, each with a Content-Range of its own.
+bool IsMultipartRange(const HeaderList& response);
 
 // What is sent for a plan: the head, with the Content-Length of a 206 or 416, and the pieces of the body.
 struct RangeAnswer {

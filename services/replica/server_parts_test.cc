@@ -244,6 +244,16 @@ TEST_F(PartsServerTest, AStaleOneIsValidatedByTheRangeRequestItself) {
   EXPECT_EQ(origin_->requests(), 3);
 }
 
+TEST_F(PartsServerTest, NothingInA304MakesAPartAnother) {
+  Start(Ranges({.fields = std::string(kAlwaysValidate)}));
+  StorePart(100, 199);
+  origin_->SetScript(
+      Answer("HTTP/1.1 304 Not Modified\r\nETag: W/\"v1\"\r\nCache-Control: max-age=60\r\n"
+             "Content-Type: multipart/byteranges; boundary=B\r\nContent-Range: bytes 0-1/2\r\n\r\n"));
+  EXPECT_EQ(FetchPart(110, 119).body, Bytes(110, 119));
+  ExpectHit(FetchPart(110, 119), 110, 119);
+}
+
 TEST_F(PartsServerTest, APartOfAnotherRepresentationEndsTheStaleOnes) {
   Start(Ranges({.fields = std::string(kAlwaysValidate)}));
   StorePart(100, 199);

@@ -117,7 +117,8 @@ bool Index::Reserve(uint64_t bytes) {
 
 Entry& Index::Append(std::string_view key, Entry entry) {
   const auto it = by_key_.try_emplace(std::string(key)).first;
-  Entry& added = *it->second.Of(entry).emplace_back(std::make_unique<Entry>(std::move(entry)));
+  Entries& alike = it->second.Of(entry);
+  Entry& added = *alike.emplace_back(std::make_unique<Entry>(std::move(entry)));
   added.key = &it->first;
   by_id_.emplace(added.id, &added);
   added.hits = policy_->Add({added.id, FingerprintOf(added), added.bytes, added.hits});

@@ -20,7 +20,7 @@ bool IsOfSameWhole(const StoredResponse* stored, const http::ResponseHead& part)
 std::optional<std::string_view> WhyNoPart(const Errand& errand, const OriginConnection& connection) {
   const http::ResponseHead& head = connection.head();
   const auto range = http::ContentRangeOf(head);
-  if (!range) return "no-single-range";
+  if (!range || http::IsMultipartRange(head.headers)) return "no-single-range";
   if (BodyLength(connection).value_or(range->range.size()) != range->range.size()) return "bad-range";
   if (!http::StrongValidator(head.headers, head.response_time)) return "no-strong-validator";
   if (errand.stored && !errand.stored->parts && IsOfSameWhole(errand.stored.get(), head)) return "whole";
