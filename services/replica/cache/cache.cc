@@ -348,7 +348,7 @@ absl::StatusOr<std::unique_ptr<Cache>> Cache::Open(CacheOptions options, const C
 FindResult Cache::Find(std::string_view key, const http::HeaderList& request) {
   return impl_->Find(key, request);
 }
-FindResult Cache::FindPart(ObjectId id) { return impl_->FindPart(id); }
+PartBody Cache::FindPart(ObjectId id) { return impl_->FindPart(id); }
 
 InsertResult Cache::Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                            uint64_t asked_at) {

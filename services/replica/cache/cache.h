@@ -78,6 +78,13 @@ struct FindResult {
   std::shared_ptr<const StoredResponse> response;
 };
 
+// The bytes of one part: in memory, or what reads them, however few they are.
+struct PartBody {
+  Lookup lookup = Lookup::kUriMiss;
+  Body body;
+  std::shared_ptr<const DiskBody> disk_body;
+};
+
 enum class InsertResult {
   kStored,
   kTooLarge,  // larger than the whole budget (or than the memory budget while the disk is out)
@@ -129,8 +136,9 @@ class Cache {
   // The newest stored variant that `request` selects, and counts a hit on it. `key` is the primary key:
   // scheme, host, path and query as the caller normalised them, without the method.
   FindResult Find(std::string_view key, const http::HeaderList& request);
-  // One of the parts that Find has told, and counts a hit on it. Nothing when it has gone meanwhile.
-  FindResult FindPart(ObjectId id);
+  // One of the parts that Find has told, and counts a hit on it; nothing is read from SQLite for it. kUriMiss
+  // when it has gone meanwhile.
+  PartBody FindPart(ObjectId id);
 
   // Stores `response` in place of the same variant. Whether it may be stored (JudgeStorability) and which
   // headers (HeadersToStore) is the caller's affair. Found by every Find that starts after Insert returned.

@@ -65,7 +65,7 @@ class Cache::Impl {
   absl::Status Start();
 
   FindResult Find(std::string_view key, const http::HeaderList& request);
-  FindResult FindPart(ObjectId id);
+  PartBody FindPart(ObjectId id);
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                       uint64_t asked_at, Upload* upload = nullptr);
   std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,

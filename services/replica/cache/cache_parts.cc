@@ -22,10 +22,14 @@ std::shared_ptr<const StoredResponse> WholeInParts(std::shared_ptr<const StoredR
   return whole;
 }
 
-FindResult Cache::Impl::FindPart(ObjectId id) {
-  std::unique_lock lock(mutex_);
+PartBody Cache::Impl::FindPart(ObjectId id) {
+  const std::lock_guard lock(mutex_);
   Entry* entry = index_.FindId(id);
-  return entry ? Get(lock, *entry) : FindResult{};
+  if (!entry) return {};
+  Hit(*entry);
+  if (const auto held = memory_.Hit(id)) return {Lookup::kMemory, held->body, nullptr};
+  if (entry->pending && entry->pending->body) return {Lookup::kMemory, entry->pending->body, nullptr};
+  return {Lookup::kDisk, {}, Pin(id)};
 }
 
 std::vector<StoredParts::Part> Cache::Impl::PartsWith(const Entry& part) {

@@ -43,9 +43,11 @@ class PartsTest : public CacheTest {
     if (!slices) return bytes;
     for (const http::Slice& slice : *slices) {
       const StoredParts::Part& stored = found.response->parts->parts[slice.part];
-      const FindResult part = cache.FindPart(stored.object_id);
-      if (!part.response) return "";
-      bytes += part.response->body->substr(slice.range.first - stored.range.first, slice.range.size());
+      const PartBody part = cache.FindPart(stored.object_id);
+      std::string body;
+      if (part.lookup == Lookup::kMemory) body = *part.body;
+      if (part.lookup == Lookup::kDisk && !part.disk_body->ReadChunk(0, &body).ok()) return "";
+      bytes += body.substr(slice.range.first - stored.range.first, slice.range.size());
     }
     return bytes;
   }
@@ -208,10 +210,29 @@ TEST_F(PartsTest, ALargeOneIsReadFromTheDisk) {
   ASSERT_EQ(writer->Finish("a", kAny, Part({1'000, 2'999}).head, kAfterEveryPurge), InsertResult::kStored);
   const FindResult found = cache->Find("a", kAny);
   ASSERT_TRUE(found.response->parts);
-  const FindResult part = cache->FindPart(found.response->parts->parts.front().object_id);
+  const PartBody part = cache->FindPart(found.response->parts->parts.front().object_id);
   std::string chunk;
-  ASSERT_TRUE(part.response->disk_body->ReadChunk(0, &chunk).ok());
+  ASSERT_TRUE(part.disk_body->ReadChunk(0, &chunk).ok());
   EXPECT_EQ(chunk, kWhole.substr(1'000, 2'000));
+}
+
+TEST_F(PartsTest, OneThatIsOnTheDiskAloneIsReadThereByChunksAndStaysForItsReaders) {
+  {
+    const auto cache = OpenCache();
+    cache->Insert("a", kAny, Part({0, 999}));
+    cache->Insert("a", kAny, Part({2'000, 2'999}));
+  }
+  const auto cache = OpenCache();
+  const auto parts = cache->Find("a", kAny).response->parts->parts;
+  const PartBody part = cache->FindPart(parts.front().object_id);
+  EXPECT_EQ(part.lookup, Lookup::kDisk);
+  EXPECT_FALSE(part.body);
+  cache->Erase("a");
+  ASSERT_TRUE(cache->Flush().ok());
+  std::string chunk;
+  ASSERT_TRUE(part.disk_body->ReadChunk(0, &chunk).ok());
+  EXPECT_EQ(chunk, kWhole.substr(0, 1'000));
+  EXPECT_EQ(cache->FindPart(parts.front().object_id).lookup, Lookup::kUriMiss);
 }
 
 TEST_F(PartsTest, AFileWithAPartOfNothingIsDamaged) {

@@ -78,16 +78,14 @@ class Handler {
 
   // Large bodies from SQLite, and bodies in parts (handler_pieces.cc).
   Task<bool> StoredInPieces(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
-  // Bytes of a stored object's body, from `begin` to `end` there.
+  // Bytes of a stored body, from `begin` to `end` there.
   struct Piece {
-    Lookup from;
-    std::shared_ptr<const StoredResponse> object;
+    PartBody of;
     uint64_t begin = 0;
     uint64_t end = 0;
   };
   // What the bytes of `range` are in; nothing when it is not all there any more.
-  std::optional<std::vector<Piece>> PiecesOf(const std::shared_ptr<const StoredResponse>& response,
-                                             http::ByteRange range);
+  std::optional<std::vector<Piece>> PiecesOf(const StoredResponse& response, http::ByteRange range);
   // Reads the first chunk of it, if it is on the disk. False: it is lost.
   static bool ReadBeginning(const Piece& piece, std::string* chunk);
   static bool AnyFromDisk(const std::vector<std::vector<Piece>>& pieces);

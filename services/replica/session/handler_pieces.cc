@@ -21,14 +21,13 @@ std::vector<http::ByteRange> RangesOf(const StoredParts& stored) {
 }  // namespace
 
 bool Handler::ReadBeginning(const Piece& piece, std::string* chunk) {
-  if (piece.object->body) return true;
-  return piece.object->disk_body->ReadChunk(piece.begin / kChunkBytes, chunk).ok();
+  return piece.of.body || piece.of.disk_body->ReadChunk(piece.begin / kChunkBytes, chunk).ok();
 }
 
 bool Handler::AnyFromDisk(const std::vector<std::vector<Piece>>& pieces) {
   return std::any_of(pieces.begin(), pieces.end(), [](const auto& of_range) {
     return std::any_of(of_range.begin(), of_range.end(),
-                       [](const Piece& piece) { return piece.from == Lookup::kDisk; });
+                       [](const Piece& piece) { return piece.of.lookup == Lookup::kDisk; });
   });
 }
 
@@ -49,21 +48,21 @@ bool Handler::Suffices(const StoredResponse& in_parts) const {
   return pieces <= kMaxPartsPerAnswer;
 }
 
-std::optional<std::vector<Handler::Piece>> Handler::PiecesOf(
-    const std::shared_ptr<const StoredResponse>& response, http::ByteRange range) {
+std::optional<std::vector<Handler::Piece>> Handler::PiecesOf(const StoredResponse& response,
+                                                             http::ByteRange range) {
   std::vector<Piece> pieces;
-  if (!response->parts) {
-    pieces.push_back({at_.found.lookup, response, range.first, range.last + 1});
+  if (!response.parts) {
+    pieces.push_back({{at_.found.lookup, {}, response.disk_body}, range.first, range.last + 1});
     return pieces;
   }
-  const auto slices = http::Cover(RangesOf(*response->parts), range);
+  const auto slices = http::Cover(RangesOf(*response.parts), range);
   if (!slices) return std::nullopt;
   for (const http::Slice& slice : *slices) {
-    const StoredParts::Part& part = response->parts->parts[slice.part];
-    FindResult found = context_.cache.FindPart(part.object_id);
-    if (!found.response) return std::nullopt;
+    const StoredParts::Part& part = response.parts->parts[slice.part];
+    PartBody body = context_.cache.FindPart(part.object_id);
+    if (body.lookup == Lookup::kUriMiss) return std::nullopt;
     const uint64_t begin = slice.range.first - part.range.first;
-    pieces.push_back({found.lookup, std::move(found.response), begin, begin + slice.range.size()});
+    pieces.push_back({std::move(body), begin, begin + slice.range.size()});
   }
   return pieces;
 }
@@ -84,7 +83,7 @@ Task<bool> Handler::StoredInPieces(std::shared_ptr<const StoredResponse> respons
   // Before the head, while another answer is possible.
   std::vector<std::vector<Piece>> pieces;
   for (const http::ByteRange range : answer.ranges) {
-    auto found = PiecesOf(response, range);
+    auto found = PiecesOf(*response, range);
     if (!found) co_return co_await StoredIsLost();
     pieces.push_back(*std::move(found));
   }
@@ -111,10 +110,10 @@ Task<bool> Handler::StoredInPieces(std::shared_ptr<const StoredResponse> respons
 
 Task<bool> Handler::WritePieces(const std::vector<Piece>& pieces, std::string chunk) {
   for (const Piece& piece : pieces) {
-    const Body& body = piece.object->body;
+    const Body& body = piece.of.body;
     if (!body) {
       const bool sent =
-          co_await WriteFromDisk(*piece.object->disk_body, piece.begin, piece.end, std::exchange(chunk, {}));
+          co_await WriteFromDisk(*piece.of.disk_body, piece.begin, piece.end, std::exchange(chunk, {}));
       if (!sent) co_return false;
       continue;
     }
