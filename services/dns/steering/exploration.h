@@ -1,9 +1,9 @@
 // Sending a client elsewhere for once, to learn what it would have there: pure functions.
 //
-// A client that answers no probe is known by its connections alone, and these go where it is sent. A small share
-// of answers (steering.exploration_share; none by default) names another replica, and what that one's kernel
-// times tells whether the client is at the right one. Each is a slower answer for somebody: so only replicas for
-// which something speaks are tried, and none that is known to be more than kMostWorse farther.
+// A client that answers no probe is known by its connections alone, and these go where it is sent. A small
+// share of answers (steering.exploration_share; none by default) names another replica, and what that one's
+// kernel times tells whether the client is at the right one. Each is a slower answer for somebody: so only
+// replicas for which something speaks are tried, and none that is known to be more than kMostWorse farther.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ struct ExplorationInputs {
 };
 
 // Those that may be tried: usable, not the given one, and at most kMostWorse farther by the client's own
-// samples; where these don't tell, by its surroundings'; where neither does, by its distance from the given one,
-// if the client's own to that one is known. Of whom nothing is known at all is not tried.
+// samples; where these don't tell, by its surroundings'; where neither does, by its distance from the given
+// one, if the client's own to that one is known. Of whom nothing is known at all is not tried.
 ReplicaSet Explorable(const ExplorationInputs& inputs);
 
 // A number for the client and the moment, to be drawn by; the same for all who ask within a second.

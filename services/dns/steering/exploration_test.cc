@@ -66,13 +66,15 @@ TEST_F(ExplorableTest, WhoIsNotUsableAndTheGivenOneAreNotTried) {
 
 TEST(Exploration, TakesItsShareOfTheMoments) {
   int explored = 0;
-  for (int i = 0; i < 100'000; ++i) explored += Explores(ExplorationDraw(kClient, MonoTime(seconds(i))), 0.02);
+  for (int i = 0; i < 100'000; ++i)
+    explored += Explores(ExplorationDraw(kClient, MonoTime(seconds(i))), 0.02);
   EXPECT_NEAR(explored, 2000, 200);
   EXPECT_FALSE(Explores(0, 0)) << "off";
 }
 
 TEST(Exploration, IsTheSameForAllWhoAskWithinASecond) {
-  EXPECT_EQ(ExplorationDraw(kClient, MonoTime(seconds(7))), ExplorationDraw(kClient, MonoTime(milliseconds(7999))));
+  EXPECT_EQ(ExplorationDraw(kClient, MonoTime(seconds(7))),
+            ExplorationDraw(kClient, MonoTime(milliseconds(7999))));
 }
 
 TEST(Exploration, TriesAllThatMayBe) {
