@@ -44,10 +44,11 @@ class Director {
  public:
   // References must outlive it; the fleet is as the survey and the heartbeat would have made it.
   Director(const dns::FlightOptions& flights, dns::FleetState& fleet, Probers& probers, FakeClock& clock,
-           size_t max_prefixes)
+           size_t max_prefixes, double exploration_share = 0)
       : clock_(clock),
         probers_(probers),
         map_(fleet.size(), max_prefixes, MonoTime{}),
+        options_{.exploration_share = exploration_share},
         known_(map_, fleet, options_),
         board_(flights, fleet, map_, probers, clock, permit_) {}
 

@@ -31,14 +31,14 @@ class Moods {
   size_t used_ = triple_.size();
 };
 
+}  // namespace
+
 dns::Sample SampleOf(const Measurement& measurement) {
   if (measurement.method == ProbeMethod::kSilent) return {Rtt{}, dns::Method::kSilent};
   const bool icmp = measurement.method == ProbeMethod::kIcmpEcho;
   return {*std::min_element(measurement.rtts.begin(), measurement.rtts.end()),
           icmp ? dns::Method::kIcmpEcho : dns::Method::kTcpSyn};
 }
-
-}  // namespace
 
 ProbeResult Climb(const Target& target, uint32_t probes, Random& random) {
   const MonoTime start{};

@@ -29,6 +29,8 @@ struct Target {
 };
 
 ProbeResult Climb(const Target& target, uint32_t probes, Random& random);
+// What the director hears of it.
+dns::Sample SampleOf(const Measurement& measurement);
 
 // What a liar says of every client and replica.
 inline constexpr Rtt kLie{200};

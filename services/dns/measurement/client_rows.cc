@@ -1,7 +1,6 @@
 #include "services/dns/measurement/client_rows.h"
 
 #include <algorithm>
-#include <array>
 
 namespace perigee::dns {
 namespace {
@@ -25,16 +24,23 @@ bool AnyProbed(std::span<const Sample> samples) {
 
 }  // namespace
 
-Decision AsNeighbours(Decision decision) {
+Decision AsInferred(Decision decision, Reason reason) {
   if (decision.reason != Reason::kHashed && decision.reason != Reason::kAllDown &&
       decision.reason != Reason::kShed) {
-    decision.reason = Reason::kNeighbour;
+    decision.reason = reason;
   }
   return decision;
 }
 
-ClientRows::ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map, const Clock& clock)
-    : rules_(rules), rules_fingerprint_(rules.Fingerprint()), fleet_(fleet), map_(map), clock_(clock) {}
+ClientRows::ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map,
+                       DistanceView& distances, const Locate& locate, const Clock& clock)
+    : rules_(rules),
+      rules_fingerprint_(rules.Fingerprint()),
+      fleet_(fleet),
+      map_(map),
+      distances_(distances),
+      locate_(locate),
+      clock_(clock) {}
 
 ChoiceInputs ClientRows::InputsFor(const IpPrefix& client, std::span<const Sample> samples) const {
   return {.samples = samples, .healthy = fleet_.healthy(), .avoided = fleet_.avoided(), .prefix = client};
@@ -62,29 +68,57 @@ Decision ClientRows::Given(const IpPrefix& client, const MapRow& row) const {
   return ChooseFrom(HomeNow(row.decision, row.rules, inputs, rules_), inputs, rules_);
 }
 
-MapRow ClientRows::Around(const IpPrefix& client) const {
-  MapRow around;
-  map_.Find(NeighbourhoodOf(client.address()), &around);
-  return around;
+MapRow ClientRows::Own(const IpPrefix& client) const {
+  MapRow row = EmptyRow();
+  map_.Find(client, &row);
+  return row;
 }
 
+MapRow ClientRows::Around(const IpPrefix& client) const { return Own(NeighbourhoodOf(client.address())); }
+
 Decision ClientRows::GivenByNeighbours(const IpPrefix& client, const MapRow& around) const {
-  return AsNeighbours(Choose(InputsFor(client, SamplesOf(around)), rules_));
+  const StandIn stand_in = StandInFor(client, around);
+  return AsInferred(Choose(InputsFor(client, stand_in.samples), rules_), stand_in.reason);
+}
+
+Samples ClientRows::ByPlace(const IpPrefix& client) const {
+  Samples expected(fleet_.size());
+  const auto place = locate_ ? locate_(client.address()) : std::nullopt;
+  for (size_t i = 0; place && i < expected.size(); ++i) {
+    const auto& replica = fleet_.info(ToReplicaId(i)).location;
+    if (replica) expected[i] = {LikelyRtt(LeastRtt(*place, *replica)), Method::kPassive};
+  }
+  return expected;
+}
+
+std::optional<MapHit> ClientRows::Remembered(const IpPrefix& client) const {
+  MapHit hit;
+  return map_.Find(client, &hit) ? std::optional(hit) : std::nullopt;
+}
+
+// Neighbours are where they are measured to be; a database says where addresses were once registered.
+ClientRows::StandIn ClientRows::StandInFor(const IpPrefix& client, const MapRow& around) const {
+  const std::span<const Sample> neighbours = SamplesOf(around);
+  if (!locate_ || Nearest(neighbours, ReplicaSet::All(neighbours.size()))) {
+    return {{neighbours.begin(), neighbours.end()}, Reason::kNeighbour};
+  }
+  return {ByPlace(client), Reason::kGeography};
 }
 
 // The home of a client that answers no probes.
 Decision ClientRows::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
-  std::array<Sample, kMaxReplicas> estimate;
-  Estimate(SamplesOf(row), SamplesOf(around), fleet_.distances(), estimate);
-  ChoiceInputs inputs = InputsFor(client, {estimate.data(), fleet_.size()});
+  Samples estimate(fleet_.size());
+  const StandIn stand_in = StandInFor(client, around);
+  Estimate(SamplesOf(row), stand_in.samples, distances_.shorter(), estimate);
+  ChoiceInputs inputs = InputsFor(client, estimate);
   if (row.samples[Index(row.decision.replica)].measured()) inputs.previous = row.decision.replica;
   const Decision home = ChooseHome(inputs, rules_);
-  return row.samples[Index(home.replica)].measured() ? home : AsNeighbours(home);
+  return row.samples[Index(home.replica)].measured() ? home : AsInferred(home, stand_in.reason);
 }
 
 MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<const Sample> learned,
                          std::optional<ReplicaId> previous) {
-  MapRow row;
+  MapRow row = EmptyRow();
   const bool known = map_.Find(client, &row);
   for (size_t i = 0; i < learned.size(); ++i) row.samples[i] = Join(cause, row.samples[i], learned[i]);
   row.measured_at = clock_.Now();
@@ -107,7 +141,7 @@ void ClientRows::TeachSurroundings(const IpPrefix& client, std::span<const Sampl
   if (client.length() <= prefix.length() || !Nearest(learned, ReplicaSet::All(learned.size()))) return;
   MapRow around = Around(client);
   for (size_t i = 0; i < learned.size(); ++i) Blend(learned[i], &around.samples[i]);
-  around.decision = AsNeighbours(ChooseHome(InputsFor(prefix, SamplesOf(around)), rules_));
+  around.decision = AsInferred(ChooseHome(InputsFor(prefix, SamplesOf(around)), rules_), Reason::kNeighbour);
   around.measured_at = clock_.Now();
   around.rules = rules_fingerprint_;
   map_.Put(prefix, around);
@@ -126,9 +160,9 @@ PassiveUse ClientRows::LearnPassive(const IpPrefix& client, ReplicaId replica, R
     row.decision = InferHome(client, row, around);
     // It speaks with every connection: one that is elsewhere would soon speak for all.
     if (AreAlike(SamplesOf(row), SamplesOf(around))) {
-      std::array<Sample, kMaxReplicas> learned{};
+      Samples learned(fleet_.size());
       learned[Index(replica)] = row.samples[Index(replica)];
-      TeachSurroundings(client, {learned.data(), fleet_.size()});
+      TeachSurroundings(client, learned);
     }
   }
   row.rules = rules_fingerprint_;

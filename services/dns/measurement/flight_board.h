@@ -6,6 +6,10 @@
 // answered at once. The flight itself goes on until every replica has answered or the Measure deadline has
 // passed, and what it learned is put into the map.
 //
+// Of a fleet larger than max_asked some are asked (selector.h): half of them at once, and more with every
+// answer that shows where the client is. When these have settled the matter those who wait are answered; the
+// rest of max_asked is used up behind the answer.
+//
 // A flight asks for one probe of each replica, for that is fastest. When it has ended, a second one follows
 // that nobody waits for: those who may be the nearest (refinement.h) probe several times, and the least of
 // all counts.
@@ -30,10 +34,12 @@
 #include "services/dns/map/rtt_map.h"
 #include "services/dns/measurement/client_rows.h"
 #include "services/dns/measurement/credibility.h"
+#include "services/dns/measurement/distance_view.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
 #include "services/dns/steering/early_decision.h"
 #include "services/dns/steering/inference.h"
+#include "services/dns/steering/selector.h"
 #include "services/dns/telemetry/measurement_log.h"
 #include "services/dns/telemetry/server_counters.h"
 
@@ -48,7 +54,11 @@ struct FlightOptions {
   size_t max_parked_per_flight = 64;
   // Probes of each replica in a flight's refinement; 1: none is made.
   uint32_t refinement_probes = 1;
+  // How many replicas a flight asks at the most; chosen by selector.h when there are more. At least 4.
+  size_t max_asked = kDefaultAsked;
   ChoiceRules rules;
+  // Where clients are, by a database; null: nobody knows.
+  Locate locate;
 };
 
 // What a parked query is answered with.
@@ -117,11 +127,18 @@ class FlightBoard {
 
   void AnswerUnmeasured(const ClientKey& client, Done done);
   void ParkForTeller(const ClientKey& client, Done done);
-  Flight* Start(const ClientKey& client, FlightCause cause, ReplicaSet askable);
-  std::optional<ProbeRefusal> RefuseFor(ReplicaSet askable) const;
-  void RenewDistances();
+  Flight* Start(const ClientKey& client, FlightCause cause, const ReplicaSet& askable);
+  std::optional<ProbeRefusal> RefuseFor(const ReplicaSet& askable) const;
   void Consider(Flight& flight);
-  std::optional<Rtt> DecisionTime(const Flight& flight) const;
+  void AskFirst(Flight& flight, const ReplicaSet& askable);
+  bool IsPlaced(const Flight& flight) const;
+  void Ask(Flight& flight, const ReplicaSet& replicas);
+  bool AskMore(Flight& flight);
+  bool CanAllBeAsked(const ReplicaSet& askable) const {
+    return static_cast<size_t>(askable.size()) <= options_.max_asked;
+  }
+  Rtt Elapsed(const Flight& flight) const;
+  std::optional<Rtt> DecisionTime(const Flight& flight);
   void Drop(Done& done, ParkRefusal reason);
   std::vector<Done> TakeParked(Flight& flight, FlightAnswer when);
   void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
@@ -132,6 +149,7 @@ class FlightBoard {
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight, FlightEnd end);
   void CountLost(const Flight& flight);
+  void CountElsewhere(const IpPrefix& client, ReplicaId replica, Rtt rtt);
   void WriteDown(const Flight& flight);
   void Refine(const ClientKey& client, const MapRow& row, bool was_stranger);
 
@@ -140,9 +158,8 @@ class FlightBoard {
   ProberCalls& probers_;
   const Clock& clock_;
   Permit& permit_;
+  DistanceView distances_;
   ClientRows rows_;
-  ReplicaDistances distances_;
-  std::optional<MonoTime> distances_at_;
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
   Credibility credibility_;

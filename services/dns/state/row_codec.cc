@@ -11,7 +11,7 @@ constexpr size_t kHeaderSize = 16, kSampleSize = 6;
 constexpr int kMethodShift = 28;
 constexpr uint32_t kRttMask = (1u << kMethodShift) - 1;
 constexpr uint8_t kIsV4 = 0x80;
-constexpr uint8_t kLastReason = 9;  // of director.proto
+constexpr uint8_t kLastReason = kReasons - 1;
 
 void PutNumber(uint64_t value, size_t octets, std::string* out) {
   for (size_t i = octets; i-- > 0;) *out += static_cast<char>(value >> (8 * i));
@@ -82,14 +82,15 @@ void EncodeRow(const IpPrefix& prefix, const MapRow& row, std::span<const Replic
   }
 }
 
-std::optional<StoredRow> DecodeRow(std::string_view data, std::span<const std::optional<ReplicaId>> ids,
-                                   const ClockPair& now) {
+std::optional<StoredRow> DecodeRow(std::string_view data, size_t replicas,
+                                   std::span<const std::optional<ReplicaId>> ids, const ClockPair& now) {
   if (data.size() < kHeaderSize) return std::nullopt;
   const auto prefix = GetPrefix(data);
   const auto reason = static_cast<uint8_t>(data[11]);
   if (!prefix || reason == 0 || reason > kLastReason) return std::nullopt;
   std::optional<StoredRow> stored(StoredRow{.prefix = *prefix, .row = {}});
   MapRow& row = stored->row;
+  row.samples.resize(std::max(replicas, kWholeFleet));
   if (!GetSamples(data, ids, &row)) return std::nullopt;
   const WallTime measured{std::chrono::seconds(GetNumber(data, 12, 4))};
   row.measured_at = now.mono - std::max(std::chrono::duration_cast<MonoTime::duration>(now.wall - measured),

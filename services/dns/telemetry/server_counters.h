@@ -67,6 +67,8 @@ enum class PassiveUse : uint8_t {
 enum class Judged : uint8_t {
   kFirst,       // what a stranger was answered before all was known
   kRemembered,  // what a client had been given until it was measured again
+  kElsewhere,   // what a client is given, by its connections with another replica: one that it explores, or
+                // had
   kCount,
 };
 

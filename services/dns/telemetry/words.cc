@@ -156,6 +156,8 @@ std::string_view Word(Judged judged) {
       return "first";
     case Judged::kRemembered:
       return "remembered";
+    case Judged::kElsewhere:
+      return "elsewhere";
     case Judged::kCount:
       break;
   }
