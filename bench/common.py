@@ -179,6 +179,26 @@ def in_turn(scenario, kinds, rounds, one_run, keep):
             for key, runs in results.items()}
 
 
+@contextlib.contextmanager
+def turns(started, run, anew=False):
+    """Yields one_run(kind) for in_turn: `run(server)`, by the same server in every round unless each needs it `anew`.
+
+    `started(kind)` is the context in which a server is up.
+    """
+    with contextlib.ExitStack() as stack:
+        up = {}
+
+        def one_run(kind):
+            if anew:
+                with started(kind) as server:
+                    return run(server)
+            if kind not in up:
+                up[kind] = stack.enter_context(started(kind))
+            return run(up[kind])
+
+        yield one_run
+
+
 def need_two_cores():
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores, one for the server and one for the load")

@@ -9,6 +9,7 @@
 #include "lib/http_semantics/freshness.h"
 #include "lib/http_semantics/http_date.h"
 #include "lib/http_semantics/invalidation.h"
+#include "lib/http_semantics/parts.h"
 #include "lib/http_semantics/range.h"
 #include "lib/http_semantics/structured.h"
 #include "lib/http_semantics/surrogate_tags.h"
@@ -85,7 +86,8 @@ void CheckDates(const HeaderList& fields) {
     const auto date = ParseHttpDate(field.value, kNow);
     if (date) Check(ParseHttpDate(FormatHttpDate(*date), kNow) == date);
     ParseStructuredDictionary(field.value);
-    CompleteLength(field.value);
+    const auto part = ParseContentRange(field.value);
+    Check(!part || (part->range.first <= part->range.last && part->range.last < part->complete));
   }
 }
 
@@ -106,6 +108,17 @@ void CheckRanges(const HeaderList& fields) {
   const std::string body = MultipartBody(answer, kBody);
   Check(body.ends_with("--B--\r\n"));
   Check(answer.head.headers.Get("Content-Length") == std::to_string(body.size()));
+}
+
+void CheckParts(const HeaderList& fields) {
+  const auto part = ContentRangeOf({.status = 206, .headers = fields});
+  Check(!part || part->range.last < part->complete);
+  Check(!StrongValidator(fields, kNow) || HasValidator(fields));
+  std::vector<ByteRange> parts =
+      PlanRange("GET", fields, {.status = 200, .headers = fields}, kBody.size(), kNow).ranges;
+  std::sort(parts.begin(), parts.end(), [](ByteRange a, ByteRange b) { return a.first < b.first; });
+  for (size_t i = 0; i < parts.size(); ++i)
+    Check(Cover(parts, parts[i]) == std::vector<Slice>{{i, parts[i]}});
 }
 
 void CheckTags(HeaderList fields) {
@@ -129,6 +142,7 @@ void CheckSemantics(std::string_view input) {
   CheckDirectives(fields);
   CheckDates(fields);
   CheckRanges(fields);
+  CheckParts(fields);
   CheckTags(fields);
   CheckVariants(fields);
   EvaluateCondition("GET", fields, {.status = 200, .headers = fields}, kNow);

@@ -20,10 +20,9 @@ import subprocess
 import sys
 
 import servers
-from common import (BIN, history, in_turn, install, need_two_cores, on_load_core, parser, say, warn_when_busy,
-                    working_folder)
+from common import (BIN, history, in_turn, install, need_two_cores, on_load_core, parser, say, turns,
+                    warn_when_busy, working_folder)
 
-SCENARIOS = ["plain", "guards", "ecs", "flood"]
 ECS_CLIENTS = 100_000
 WARM_RATE, COLD_RATE, PROBE_RATE = 20_000, 1_000, 2_000
 MEASURING_RATE, KNOWN_RATE = 3_000, 50_000  # while 100,000 networks become known
@@ -117,7 +116,7 @@ def run_flood(server, seconds):
     return [("alone", alone), ("flooded", measured(server, networks, seconds, both))]
 
 
-RUNS = {"plain": run_plain, "guards": run_guards, "ecs": run_ecs}
+RUNS = {"plain": run_plain, "guards": run_guards, "ecs": run_ecs, "flood": run_flood}
 
 
 @contextlib.contextmanager
@@ -131,23 +130,6 @@ def started(kind, scenario):
             yield server
         finally:
             server.stop()
-
-
-@contextlib.contextmanager
-def turns(scenario, seconds):
-    """Yields one_run(kind): by the same server in every round, but under flood, where its clients must be unknown."""
-    with contextlib.ExitStack() as stack:
-        running = {}
-
-        def one_run(kind):
-            if scenario == "flood":
-                with started(kind, scenario) as server:
-                    return run_flood(server, seconds)
-            if kind not in running:
-                running[kind] = stack.enter_context(started(kind, scenario))
-            return RUNS[scenario](running[kind], seconds)
-
-        yield one_run
 
 
 def kinds_for(scenario, only):
@@ -177,13 +159,15 @@ def print_table(scenario, results):
 
 
 def main():
-    arguments = parser("dns", __doc__, SCENARIOS, EVERY_KIND, rounds=15, seconds=1).parse_args()
+    arguments = parser("dns", __doc__, list(RUNS), EVERY_KIND, rounds=15, seconds=1).parse_args()
     need_two_cores()
     install([k for k in EVERY_KIND if not arguments.only or k.name in arguments.only], "dnsperf")
     warn_when_busy()
     with history("dns", arguments.keep) as keep:
-        for scenario in arguments.scenario or SCENARIOS:
-            with turns(scenario, arguments.seconds) as one_run:
+        for scenario in arguments.scenario or RUNS:
+            run = lambda server: RUNS[scenario](server, arguments.seconds)
+            # Under flood the clients must be unknown.
+            with turns(lambda kind: started(kind, scenario), run, anew=scenario == "flood") as one_run:
                 kinds = kinds_for(scenario, arguments.only)
                 print_table(scenario, in_turn(scenario, kinds, arguments.rounds, one_run, keep))
 

@@ -143,13 +143,15 @@ class DnsServer(Server):
         for i, (address, port) in enumerate(zip(REPLICAS, self.replica_ports)):
             lines.append(f'replica {{ name: "r{i}" ipv4: "{address}" prober_port: {port} control_port: {port} }}')
         lines.append('probe_policy { allow_special: "127.0.0.0/8" allow_special: "240.0.0.0/4"'
-                     " max_probes_per_second: 1000000 max_probes_per_prefix_per_second: 1000 }")
+                     " max_probes_per_second: 1000000 max_unproven_probes_per_second: 1000000"
+                     " max_probes_per_prefix_per_second: 1000 }")
+        probe_for = 'client_subnet { probe_for: "0.0.0.0/0" }'
         lines.append("steering { max_flights: 16384 hold_ms: 1000 }")
         if self.guards:
             lines.append('dns { rate_limit { responses_per_second: 1000000 exempt: "192.0.2.0/24" }'
-                         f' metrics_listen: "127.0.0.1:{free_port()}" }}')
+                         f' metrics_listen: "127.0.0.1:{free_port()}" {probe_for} }}')
         else:
-            lines.append("dns { rate_limit { disabled: true } cookies { disabled: true } }")
+            lines.append(f"dns {{ rate_limit {{ disabled: true }} cookies {{ disabled: true }} {probe_for} }}")
         (self.folder / "cdn.textproto").write_text("\n".join(lines) + "\n")
         return [BIN / "dnsserver", "-p", self.port, "-n", NAME, "--listen", "127.0.0.1", "--threads", 1,
                 "--control", "127.0.0.1:0"]

@@ -13,6 +13,7 @@ collapse      1,000 clients at once on one URL that the origin takes 300 ms for
 idle          5,000 connections that have had an answer and stay open: memory for each
 """
 
+import contextlib
 import json
 import re
 import resource
@@ -22,8 +23,8 @@ import sys
 import time
 
 import servers
-from common import (BIN, ROOT, history, in_turn, install, need_two_cores, on_load_core, parser, say, warn_when_busy,
-                    working_folder)
+from common import (BIN, ROOT, history, in_turn, install, need_two_cores, on_load_core, parser, say, turns,
+                    warn_when_busy, working_folder)
 
 KB, MB = 1 << 10, 1 << 20
 # Scenario: bytes, connections of wrk, requests a second for the latencies.
@@ -142,8 +143,9 @@ def run_304(server, seconds, _):
 
 
 def run_miss(server, seconds, _):
-    straight = wrk(server.origin_port, 1, seconds / 2, f"/{KB}/0/straight", "new")
-    figures, seen = measured(server, lambda: wrk(server.port, 1, seconds, f"/{KB}/0/miss", "new"))
+    path = f"/{KB}/0/turn{time.monotonic_ns()}-"  # nobody has been asked for it
+    straight = wrk(server.origin_port, 1, seconds / 2, path, "new")
+    figures, seen = measured(server, lambda: wrk(server.port, 1, seconds, path, "new"))
     return [("", {**figures, **{name: value - straight[name] for name, value in latencies(seen).items()}})]
 
 
@@ -198,16 +200,19 @@ def answers(client, path):
 
 RUNS = {**{name: run_hits for name in HITS}, "disk": run_disk, "304": run_304, "miss": run_miss,
         "collapse": run_collapse, "idle": run_idle}
+# A cold URL is cold once, and memory that was given back is there for the next ones.
+ANEW, MAX_ROUNDS_ANEW = ("collapse", "idle"), 3
 
 
-def one_run(kind, scenario, seconds):
+@contextlib.contextmanager
+def started(kind, scenario):
     if scenario == "disk" and kind is servers.HttpServer:
         kind = servers.HttpServerOnDisk
     with working_folder() as folder:
         server = kind(folder)
         try:
             server.start()
-            return RUNS[scenario](server, seconds, scenario)
+            yield server
         finally:
             server.stop()
 
@@ -250,7 +255,7 @@ def print_bars(scenario, results):
 
 
 def main():
-    arguments = parser("http", __doc__, list(RUNS), servers.ALL, seconds=4).parse_args()
+    arguments = parser("http", __doc__, list(RUNS), servers.ALL, rounds=15, seconds=1).parse_args()
     need_two_cores()
     kinds = [k for k in servers.ALL if not arguments.only or k.name in arguments.only]
     install(kinds, "wrk", "nghttp2-client")
@@ -258,8 +263,11 @@ def main():
     warn_when_busy()
     with history("http", arguments.keep) as keep:
         for scenario in arguments.scenario or RUNS:
-            one = lambda kind: one_run(kind, scenario, arguments.seconds)
-            print_table(scenario, in_turn(scenario, kinds, arguments.rounds, one, keep))
+            run = lambda server: RUNS[scenario](server, arguments.seconds, scenario)
+            anew = scenario in ANEW
+            rounds = min(arguments.rounds, MAX_ROUNDS_ANEW) if anew else arguments.rounds
+            with turns(lambda kind: started(kind, scenario), run, anew) as one_run:
+                print_table(scenario, in_turn(scenario, kinds, rounds, one_run, keep))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@
 #include "services/dns/director/known_clients.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
-#include "services/dns/measurement/flight_board.h"
+#include "services/dns/measurement/testing_permit.h"
 
 namespace perigee::sim {
 
@@ -44,13 +44,13 @@ class Director {
  public:
   // References must outlive it; the fleet is as the survey and the heartbeat would have made it.
   Director(const dns::FlightOptions& flights, dns::FleetState& fleet, Probers& probers, FakeClock& clock,
-           size_t max_prefixes)
+           size_t max_prefixes, double exploration_share = 0)
       : clock_(clock),
         probers_(probers),
         map_(fleet.size(), max_prefixes, MonoTime{}),
+        options_{.exploration_share = exploration_share},
         known_(map_, fleet, options_),
-        board_(flights, fleet, map_, probers, clock,
-               [](const IpAddress&, MonoTime) { return absl::OkStatus(); }) {}
+        board_(flights, fleet, map_, probers, clock, permit_) {}
 
   // As the responder asks. `answer` is filled in now or later, if ever.
   void Ask(const dns::ClientKey& client, std::optional<Answer>* answer);
@@ -66,6 +66,7 @@ class Director {
   dns::RttMap map_;
   const dns::SteeringOptions options_;
   const dns::KnownClients known_;
+  dns::OpenPermit permit_;
   dns::FlightBoard board_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "bench/sim/replay.h"
 #include "bench/sim/report.h"
+#include "bench/sim/scale.h"
 #include "bench/sim/simulation.h"
 #include "fmt/format.h"
 
@@ -18,6 +19,11 @@ struct Flags {
   uint64_t seed = 1;
   uint64_t hold_ms = 500;
   Setting setting;
+  // At scale.
+  std::string hosts;
+  size_t places = 0;
+  bool unlocated = false;
+  ScaleSetting scale;
 };
 
 void Declare(CLI::App& app, Flags& flags) {
@@ -49,6 +55,15 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--rounds", s.rounds, "how often each client asks")
       ->check(CLI::Range(2, 100))
       ->capture_default_str();
+  app.add_option("--exploration", s.exploration_share, "share of answers that explore")
+      ->capture_default_str();
+  app.add_option("--max-asked", s.flights.max_asked, "replicas that measure one client")
+      ->capture_default_str();
+  app.add_option("--hosts", flags.hosts, "at scale, among hosts that measured each other; see terrain.h");
+  app.add_option("--sphere", flags.places, "at scale, clients at so many places of a made-up sphere");
+  app.add_option("--scale-replicas", flags.scale.replicas)->capture_default_str();
+  app.add_option("--scale-clients", flags.scale.clients)->capture_default_str();
+  app.add_flag("--unlocated", flags.unlocated, "at scale, the fleet file does not say where replicas are");
   app.add_option("--refinement-probes", s.flights.refinement_probes, "1: no refinement")
       ->capture_default_str();
 }
@@ -106,8 +121,6 @@ Report ReportOf(const Setting& setting, const Story& story) {
 }
 
 absl::StatusOr<Report> Run(Flags& flags) {
-  flags.setting.flights.hold = std::chrono::milliseconds(flags.hold_ms);
-  flags.setting.flights.max_flights = kMaxFlights;
   if (!flags.replay.empty()) {
     const auto recording = Recording::Read(flags.replay);
     if (!recording.ok()) return recording.status();
@@ -118,11 +131,41 @@ absl::StatusOr<Report> Run(Flags& flags) {
   return ReportOf(flags.setting, Simulate(flags.setting, random));
 }
 
+absl::StatusOr<ScaleFigures> RunAtScale(Flags& flags) {
+  ScaleSetting& scale = flags.scale;
+  auto last_miles = LastMiles::Read(flags.last_miles, flags.accesses);
+  if (!last_miles.ok()) return last_miles.status();
+  scale.last_miles = *std::move(last_miles);
+  absl::StatusOr<std::unique_ptr<Terrain>> terrain =
+      flags.hosts.empty() ? MakeSphere(scale.replicas + flags.places, flags.seed) : ReadHosts(flags.hosts);
+  if (!terrain.ok()) return terrain.status();
+  if (scale.replicas == 0 || scale.replicas > dns::kMaxReplicas || scale.replicas >= (*terrain)->places()) {
+    return absl::InvalidArgumentError(fmt::format("{} replicas are none, or too many", scale.replicas));
+  }
+  scale.terrain = terrain->get();
+  scale.located = !flags.unlocated;
+  scale.seed = flags.seed;
+  scale.rounds = flags.setting.rounds;
+  scale.icmp_silent = flags.setting.population.icmp_silent;
+  scale.all_silent = flags.setting.population.all_silent;
+  scale.strays = flags.setting.population.strays;
+  scale.flights = flags.setting.flights;
+  return SimulateAtScale(scale);
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Simulates a director and its fleet; bench/sim/run.py makes a table of it.");
   Flags flags;
   Declare(app, flags);
   CLI11_PARSE(app, argc, argv);
+  flags.setting.flights.hold = std::chrono::milliseconds(flags.hold_ms);
+  flags.setting.flights.max_flights = kMaxFlights;
+  if (!flags.hosts.empty() || flags.places > 0) {
+    auto figures = RunAtScale(flags);
+    if (figures.ok()) fmt::print("{}\n", ToJson(*std::move(figures)));
+    if (!figures.ok()) fmt::print(stderr, "sim: {}\n", std::string(figures.status().message()));
+    return figures.ok() ? 0 : 2;
+  }
   const auto report = Run(flags);
   if (!report.ok()) {
     fmt::print(stderr, "sim: {}\n", std::string(report.status().message()));

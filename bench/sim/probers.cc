@@ -33,6 +33,8 @@ class Moods {
   size_t used_ = triple_.size();
 };
 
+}  // namespace
+
 dns::Sample SampleOf(const Measurement& measurement) {
   if (measurement.method == ProbeMethod::kSilent) return {Rtt{}, dns::Method::kSilent};
   const Rtt least = *std::min_element(measurement.rtts.begin(), measurement.rtts.end());
@@ -45,8 +47,6 @@ dns::Sample SampleOf(const Measurement& measurement) {
       return {least, dns::Method::kTcpSyn};
   }
 }
-
-}  // namespace
 
 ProbeResult Climb(const Target& target, const LadderPlan& plan, Random& random) {
   const uint32_t probes = plan.probes;

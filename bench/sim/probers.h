@@ -34,6 +34,8 @@ struct Target {
 };
 
 ProbeResult Climb(const Target& target, const LadderPlan& plan, Random& random);
+// What the director hears of it.
+dns::Sample SampleOf(const Measurement& measurement);
 
 // What a liar says of every client and replica.
 inline constexpr Rtt kLie{200};

@@ -1,7 +1,6 @@
 #include "bench/sim/replay.h"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 
 #include "absl/container/flat_hash_map.h"
@@ -94,6 +93,7 @@ class Replaying {
       : recording_(recording),
         fleet_(InfosOf(recording)),
         begin_(clock_.Now() + kHeadStart),
+        control_(fleet_.size()),
         probers_(clients_, clock_),
         director_(flights, fleet_, probers_, clock_, 2 * recording.measurements.size() + 1024) {
     for (const MeasurementRecord& record : recording.measurements) Remember(record);
@@ -174,7 +174,7 @@ class Replaying {
   FakeClock clock_;
   dns::FleetState fleet_;
   const MonoTime begin_;
-  std::array<Rtt, dns::kMaxReplicas> control_{};
+  std::vector<Rtt> control_;
   Histories clients_;
   RecordedProbers probers_;
   Director director_;

@@ -12,6 +12,9 @@ The Earth of the emulated world (tests/world/earth.world) is the default matrix;
 (cities.csv and city_rtt_ms.csv), --synthetic makes one up. --replay takes a measurement log of a real dnsserver instead of
 all that: the clients ask when they did, and are measured as they were, but the choices are of today's core and these flags. "Within" counts answers that cost at most 5 ms or 10 % more
 than the nearest replica; regret is what an answer costs more than it.
+
+--sphere and --hosts simulate fleets of which not all replicas can be asked, up to 1,024 with millions of clients
+(scale.py); they print a table for each --max-asked.
 """
 
 import argparse
@@ -27,6 +30,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from common import BIN, ROOT, history, say  # noqa: E402
+import scale  # noqa: E402
 
 SIM = BIN / "sim"
 LAST_MILES = pathlib.Path(__file__).with_name("last_mile.txt")
@@ -125,12 +129,14 @@ def simulate(geography, director, replicas, arguments):
                  *(word for name in replicas for word in ("--replica", name)), "--seed", arguments.seed,
                  *(("--lying", arguments.lying) if arguments.lying else ()),
                  "--clients", arguments.clients, "--strays", arguments.strays,
-                 "--edge-answers", arguments.edge_answers, "--some-hop-answers", arguments.some_hop_answers, "--rounds", arguments.rounds], arguments)
+                 "--edge-answers", arguments.edge_answers, "--some-hop-answers", arguments.some_hop_answers,
+                 "--rounds", arguments.rounds, "--exploration", arguments.exploration], arguments)
 
 
 def tell(command, arguments):
     """What the simulator says of it all, and of each client."""
-    policy = ["--refinement-probes", arguments.refinement_probes, "--hold-ms", arguments.hold_ms]
+    policy = ["--refinement-probes", arguments.refinement_probes, "--hold-ms", arguments.hold_ms,
+              "--max-asked", arguments.max_asked[0]]
     done = subprocess.run([str(word) for word in (SIM, *command, *policy)], check=False, text=True, stdout=subprocess.PIPE)
     if done.returncode:
         sys.exit(done.returncode)
@@ -275,7 +281,12 @@ def parse_arguments():
     matrix.add_argument("--cities", nargs=2, metavar=("CITIES", "RTTS"), help="WonderNetwork's two files")
     matrix.add_argument("--replay", metavar="LOG", help="a measurement log (docs/measurement-log.md)")
     matrix.add_argument("--synthetic", type=int, metavar="PLACES", help="make up so many places, 9 with a replica")
-    parser.add_argument("--clients", type=int, default=20, help="at each place [%(default)s]")
+    matrix.add_argument("--sphere", type=int, metavar="PLACES", help="make up so many places for clients, and --replicas beside them")
+    matrix.add_argument("--hosts", metavar="FILE", help="hosts' RTTs at several moments: A,B,T1,T2,…; may be gzipped")
+    parser.add_argument("--replicas", type=int, default=1000, help="of --sphere and --hosts [%(default)s]")
+    parser.add_argument("--max-asked", type=int, nargs="+", default=[32], help="replicas that measure one client [%(default)s]")
+    parser.add_argument("--unlocated", action="store_true", help="the fleet file of --sphere does not say where replicas are")
+    parser.add_argument("--clients", type=int, default=20, help="at each place; of --sphere and --hosts in all [%(default)s]")
     parser.add_argument("--access", nargs="+", default=["mixed"], choices=["mixed", "home", "wifi", "lte", "starlink"],
                         help="last miles; with several, clients are spread evenly [mixed]")
     parser.add_argument("--strays", type=float, default=0.1,
@@ -286,6 +297,7 @@ def parse_arguments():
                         help="share of them before whom some hop answers, anywhere on each path [%(default)s]")
     parser.add_argument("--rounds", type=int, default=12, help="how often each client asks [%(default)s]")
     parser.add_argument("--refinement-probes", type=int, default=5, help="1: no refinement [%(default)s]")
+    parser.add_argument("--exploration", type=float, default=0, help="share of the answers that explore [%(default)s]")
     parser.add_argument("--hold-ms", type=int, default=500, help="how long a query is held [%(default)s]")
     parser.add_argument("--lying", metavar="REPLICA", help="one that says it is near to everybody, such as Dublin or dublin on Earth")
     parser.add_argument("--seed", type=int, default=1)
@@ -297,6 +309,10 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    if arguments.sphere or arguments.hosts:
+        with history("sim", arguments.keep) as keep:
+            scale.run(SIM, LAST_MILES, arguments, keep)
+        return 0
     if arguments.replay:
         totals, clients = tell(["--replay", arguments.replay], arguments)
         return conclude("replay", totals, clients, arguments)

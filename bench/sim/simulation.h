@@ -30,6 +30,7 @@ struct Setting {
   std::chrono::seconds until_asked_again{90};
   // How often each client asks; with each answer it connects, and the replica's kernel takes the time.
   int rounds = 12;
+  double exploration_share = 0;
   dns::FlightOptions flights;
 };
 

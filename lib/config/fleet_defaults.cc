@@ -1,5 +1,6 @@
 #include "lib/config/fleet_defaults.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace perigee {
@@ -48,11 +49,14 @@ void FillDefaults(v1::FleetConfig* fleet) {
   FillDefault(s.max_flights(), 1024, [&](uint32_t v) { s.set_max_flights(v); });
   FillDefault(s.max_parked_per_flight(), 64, [&](uint32_t v) { s.set_max_parked_per_flight(v); });
   FillDefault(s.refinement_probes(), 5, [&](uint32_t v) { s.set_refinement_probes(v); });
+  FillDefault(s.max_asked(), 32, [&](uint32_t v) { s.set_max_asked(v); });
   FillDefault(s.addresses_per_answer(), 1, [&](uint32_t v) { s.set_addresses_per_answer(v); });
   FillDefault(s.reports_to_fall(), 3, [&](uint32_t v) { s.set_reports_to_fall(v); });
   FillDefault(s.reports_to_rise(), 2, [&](uint32_t v) { s.set_reports_to_rise(v); });
   auto& p = *fleet->mutable_probe_policy();
   FillDefault(p.max_probes_per_second(), 1000, [&](uint32_t v) { p.set_max_probes_per_second(v); });
+  FillDefault(p.max_unproven_probes_per_second(), std::max(p.max_probes_per_second() / 2, 1u),
+              [&](uint32_t v) { p.set_max_unproven_probes_per_second(v); });
   FillDefault(p.max_probes_per_prefix_per_second(), 20,
               [&](uint32_t v) { p.set_max_probes_per_prefix_per_second(v); });
   FillDns(fleet->mutable_dns());

@@ -14,9 +14,9 @@ constexpr uint32_t kMaxResponsesPerSecond = 10'000'000;
 constexpr uint32_t kMaxSlip = 100;
 
 // The words of director.proto's Reason, as they are printed.
-constexpr std::array<std::string_view, 10> kReasons = {"measured-best", "hold-expired", "neighbour", "hashed",
-                                                       "all-down",      "hysteresis",   "band",      "shed",
-                                                       "override",      "least-floor"};
+constexpr std::array<std::string_view, 12> kReasons = {
+    "measured-best", "hold-expired", "neighbour", "hashed",      "all-down",  "hysteresis",
+    "band",          "shed",         "override",  "exploration", "geography", "least-floor"};
 
 void CheckName(const char* field, const std::string& text, const Located& at, int index = -1) {
   if (const auto name = dns::Name::Parse(text); !name.ok()) {
@@ -68,6 +68,7 @@ void CheckDns(const v1::DnsConfig& dns, const Located& at) {
   CheckText("identity", dns.identity(), at);
   CheckRateLimit(dns.rate_limit(), at.Child("rate_limit", dns.rate_limit()));
   CheckPrefixes("trust", dns.client_subnet().trust(), at.Child("client_subnet", dns.client_subnet()));
+  CheckPrefixes("probe_for", dns.client_subnet().probe_for(), at.Child("client_subnet", dns.client_subnet()));
   CheckListen("metrics_listen", dns.metrics_listen(), at);
 }
 

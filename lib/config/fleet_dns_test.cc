@@ -28,6 +28,8 @@ TEST(FleetDns, FillsEveryDefault) {
   ASSERT_EQ(fleet->dns().client_subnet().trust_size(), 2);
   EXPECT_EQ(fleet->dns().client_subnet().trust(0), "0.0.0.0/0");
   EXPECT_EQ(fleet->dns().client_subnet().trust(1), "::/0");
+  EXPECT_EQ(fleet->dns().client_subnet().probe_for_size(), 0);
+  EXPECT_EQ(fleet->probe_policy().max_unproven_probes_per_second(), 500u);
 }
 
 TEST(FleetDns, WhatIsWrittenStands) {
@@ -36,7 +38,7 @@ TEST(FleetDns, WhatIsWrittenStands) {
     zone { name: "10.in-addr.arpa" }
     dns {
       rate_limit { responses_per_second: 5 slip: 1 exempt: "192.0.2.0/24" }
-      client_subnet { trust: "198.51.100.7" }
+      client_subnet { trust: "198.51.100.7" probe_for: "198.51.100.0/24" }
       metrics_listen: "[::1]:9353"
     }
     steering {
@@ -49,6 +51,7 @@ TEST(FleetDns, WhatIsWrittenStands) {
   ASSERT_TRUE(fleet.ok()) << fleet.status();
   EXPECT_EQ(fleet->dns().rate_limit().exempt_size(), 1);
   EXPECT_EQ(fleet->dns().client_subnet().trust_size(), 1);
+  EXPECT_EQ(fleet->dns().client_subnet().probe_for_size(), 1);
   EXPECT_EQ(fleet->steering().reason_ttl(0).ttl_seconds(), 0u);
 }
 
@@ -82,6 +85,8 @@ TEST(FleetDns, PrefixesAndEndpointsParse) {
             "f:1:41: exempt: host bits are set in \"10.0.0.1/8\"; write 10.0.0.0/8");
   EXPECT_EQ(ErrorOf("dns { client_subnet { trust: \"10.0.0.1/8\" } }"),
             "f:1:23: trust: host bits are set in \"10.0.0.1/8\"; write 10.0.0.0/8");
+  EXPECT_EQ(ErrorOf("dns { client_subnet { probe_for: \"10.0.0.1/8\" } }"),
+            "f:1:23: probe_for: host bits are set in \"10.0.0.1/8\"; write 10.0.0.0/8");
   const std::string metrics = ErrorOf("dns { metrics_listen: \"localhost\" }");
   EXPECT_EQ(metrics,
             "f:1:7: metrics_listen: " + std::string(IpEndpoint::Parse("localhost").status().message()));
@@ -125,7 +130,7 @@ TEST(FleetDns, AnOverrideNamesAPrefixOnceAndAReplicaOfTheFile) {
 TEST(FleetDns, AReasonHasOneTtlAndZeroMustBeWritten) {
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"best\" ttl_seconds: 1 } }"),
             "f:1:25: reason: \"best\" is none of measured-best, hold-expired, neighbour, hashed, all-down, "
-            "hysteresis, band, shed, override, least-floor");
+            "hysteresis, band, shed, override, exploration, geography, least-floor");
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"band\" } }"),
             "f:1:12: ttl_seconds: required; 0 means not to be cached");
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"band\" ttl_seconds: 604801 } }"),

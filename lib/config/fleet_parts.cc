@@ -35,6 +35,7 @@ AddressPolicy PolicyFrom(const v1::ProbePolicyConfig& config, std::vector<IpAddr
 
 ProbeBudgetOptions BudgetFrom(const v1::ProbePolicyConfig& config) {
   return {.packets_per_second = config.max_probes_per_second(),
+          .unproven_packets_per_second = config.max_unproven_probes_per_second(),
           .packets_per_prefix_per_second = config.max_probes_per_prefix_per_second()};
 }
 

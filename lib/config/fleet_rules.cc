@@ -9,12 +9,14 @@
 namespace perigee {
 namespace {
 
-constexpr int kMaxReplicas = 64;
+constexpr int kMaxReplicas = 1024;
 constexpr size_t kMaxDomainLength = 253;
 constexpr uint32_t kMaxReplicaWeight = 10'000;
 constexpr uint32_t kMaxNegativeTtlSeconds = 86'400;
 constexpr uint32_t kMaxAddressesPerAnswer = 8;
 constexpr uint32_t kMaxReports = 100;
+constexpr uint32_t kLeastAsked = 4, kMostAsked = 64;
+constexpr double kMaxExplorationShare = 0.1;
 
 bool IsNameChar(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; }
 
@@ -72,6 +74,12 @@ void CheckSteering(const v1::SteeringConfig& s, const Located& at) {
   at.RequireAtMost("max_flights", s.max_flights(), 1'000'000);
   at.RequireAtMost("max_parked_per_flight", s.max_parked_per_flight(), 1'000'000);
   at.RequireAtMost("refinement_probes", s.refinement_probes(), 10);
+  at.RequireAtMost("max_asked", s.max_asked(), kMostAsked);
+  if (s.max_asked() < kLeastAsked)
+    at.Error("max_asked", fmt::format("{} is less than {}", s.max_asked(), kLeastAsked));
+  if (!(s.exploration_share() >= 0 && s.exploration_share() <= kMaxExplorationShare)) {
+    at.Error("exploration_share", fmt::format("not between 0 and {}", kMaxExplorationShare));
+  }
   at.RequireAtMost("addresses_per_answer", s.addresses_per_answer(), kMaxAddressesPerAnswer);
   at.RequireAtMost("reports_to_fall", s.reports_to_fall(), kMaxReports);
   at.RequireAtMost("reports_to_rise", s.reports_to_rise(), kMaxReports);

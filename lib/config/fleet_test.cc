@@ -4,6 +4,7 @@
 #include <fstream>
 #include <string>
 
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 #include "lib/config/fleet_parts.h"
 
@@ -67,14 +68,30 @@ TEST(Fleet, NamesAndAddressesAreUnique) {
       "cdn.textproto:2:21: ipv4: 192.0.2.1 is given to two replicas");
 }
 
-TEST(Fleet, SixtyFourReplicasAreTheLimit) {
+TEST(Fleet, AThousandAndTwentyFourReplicasAreTheLimit) {
   std::string text;
-  for (int i = 0; i < 64; ++i) {
-    text += "replica { name: \"r" + std::to_string(i) + "\" ipv4: \"192.0.2." + std::to_string(i) + "\" }\n";
+  for (int i = 0; i < 1024; ++i) {
+    text += fmt::format("replica {{ name: \"r{}\" ipv4: \"192.0.{}.{}\" }}\n", i, i / 256, i % 256);
   }
   EXPECT_TRUE(ParseFleet(text, "f").ok());
-  EXPECT_EQ(ErrorOf(text + "replica { name: \"x\" ipv4: \"192.0.2.99\" }"),
-            "cdn.textproto:65:1: replica: more than 64 replicas");
+  EXPECT_EQ(ErrorOf(text + "replica { name: \"x\" ipv4: \"192.0.9.99\" }"),
+            "cdn.textproto:1025:1: replica: more than 1024 replicas");
+}
+
+TEST(Fleet, AClientIsAskedByFourToSixtyFour) {
+  EXPECT_EQ(DefaultFleet().steering().max_asked(), 32u);
+  EXPECT_EQ(ErrorOf("steering { max_asked: 3 }"), "cdn.textproto:1:12: max_asked: 3 is less than 4");
+  EXPECT_EQ(ErrorOf("steering { max_asked: 65 }"), "cdn.textproto:1:12: max_asked: 65 is more than 64");
+  EXPECT_TRUE(ParseFleet("steering { max_asked: 4 }", "f").ok());
+}
+
+TEST(Fleet, ATenthOfTheAnswersMayExplore) {
+  EXPECT_EQ(DefaultFleet().steering().exploration_share(), 0);
+  EXPECT_TRUE(ParseFleet("steering { exploration_share: 0.1 }", "f").ok());
+  for (const char* text : {"0.2", "-0.1", "nan"}) {
+    EXPECT_EQ(ErrorOf(fmt::format("steering {{ exploration_share: {} }}", text)),
+              "cdn.textproto:1:12: exploration_share: not between 0 and 0.1");
+  }
 }
 
 TEST(Fleet, HardAgeIsNoLessThanSoftAge) {

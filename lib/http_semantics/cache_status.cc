@@ -40,6 +40,8 @@ std::string_view Name(Forward forward) {
       return "vary-miss";
     case Forward::kMiss:
       return "miss";
+    case Forward::kPartial:
+      return "partial";
     case Forward::kRequest:
       return "request";
     case Forward::kStale:

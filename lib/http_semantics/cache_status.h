@@ -18,6 +18,7 @@ enum class Forward {
   kUriMiss,   // nothing stored under the key
   kVaryMiss,  // only other variants stored
   kMiss,      // nothing usable; more is not known
+  kPartial,   // parts are stored, but not all that is asked for
   kRequest,   // usable, but the request's directives forbid it
   kStale,
 };

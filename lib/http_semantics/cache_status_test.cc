@@ -24,6 +24,7 @@ TEST(CacheStatus, SaysWhyARequestWasForwarded) {
                                       {Forward::kUriMiss, "uri-miss"},
                                       {Forward::kVaryMiss, "vary-miss"},
                                       {Forward::kMiss, "miss"},
+                                      {Forward::kPartial, "partial"},
                                       {Forward::kRequest, "request"}}) {
     EXPECT_EQ(FormatCacheStatus({.forward = forward, .ttl = {}, .forward_status = {}, .detail = {}}),
               std::string("Perigee; fwd=") + word);

@@ -298,6 +298,15 @@ TEST(Storability, SetCookieIsASwitch) {
   EXPECT_EQ(JudgeStorability("GET", {}, response, policy), Storability::kStore);
 }
 
+TEST(Storability, OfAPartIsThatOfTheWholeItBelongsTo) {
+  const ResponseHead part = Response({{"Cache-Control", "max-age=60"}}, 206);
+  EXPECT_EQ(JudgeStorability("GET", {}, part, CachePolicy()), Storability::kPartial);
+  EXPECT_EQ(JudgePart({}, part, CachePolicy()), Storability::kStore);
+  const ResponseHead is_private = Response({{"Cache-Control", "private"}}, 206);
+  EXPECT_EQ(JudgePart({}, is_private, CachePolicy()), Storability::kPrivate);
+  EXPECT_EQ(JudgePart({}, Response({}, 206), CachePolicy()), Storability::kNothingToReuse);
+}
+
 TEST(Storability, LeavesOutHopByHopAndQualifiedFields) {
   const HeaderList stored =
       HeadersToStore({{"Connection", "X-Hop"},

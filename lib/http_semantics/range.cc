@@ -6,6 +6,7 @@
 
 #include "lib/base/parse.h"
 #include "lib/http_semantics/http_date.h"
+#include "lib/http_semantics/validation.h"
 
 namespace perigee::http {
 namespace {
@@ -14,8 +15,7 @@ constexpr std::string_view kBytes = "bytes=";
 
 // Positions beyond any body are as good as the largest number.
 std::optional<uint64_t> Position(std::string_view digits) {
-  const bool all = std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (digits.empty() || !all) return std::nullopt;
+  if (!IsNumber(digits)) return std::nullopt;
   return ParseNumber<uint64_t>(digits).value_or(UINT64_MAX);
 }
 
@@ -45,22 +45,17 @@ bool Overlap(std::vector<ByteRange> ranges) {
                             [](const auto& a, const auto& b) { return b.first <= a.last; }) != ranges.end();
 }
 
-bool IsStrongTag(std::string_view tag) { return tag.starts_with('"'); }
-
-// A strong validator in both cases (RFC 9110 §13.1.5); a date is one when the response was made later.
+// A strong validator in both cases (RFC 9110 §13.1.5).
 bool IfRangeMatches(std::string_view condition, const HeaderList& stored, WallTime now) {
   if (condition.starts_with('"') || condition.starts_with("W/")) {
     const auto tag = stored.Get("ETag");
-    return tag && IsStrongTag(condition) && *tag == condition;
+    return tag && condition.starts_with('"') && *tag == condition;
   }
-  const auto modified = stored.Get("Last-Modified");
-  const auto date = stored.Get("Date");
-  const auto modified_time = modified ? ParseHttpDate(*modified, now) : std::nullopt;
-  const auto made = date ? ParseHttpDate(*date, now) : std::nullopt;
-  return modified_time && made && *modified_time < *made && ParseHttpDate(condition, now) == modified_time;
+  const auto modified = StrongLastModified(stored, now);
+  return modified && ParseHttpDate(condition, now) == modified;
 }
 
-std::string ContentRange(ByteRange range, uint64_t length) {
+std::string FormatContentRange(ByteRange range, uint64_t length) {
   return fmt::format("bytes {}-{}/{}", range.first, range.last, length);
 }
 
@@ -80,7 +75,7 @@ std::vector<std::string> Separators(const ResponseHead& stored, uint64_t length,
   std::string_view line_end;
   for (const ByteRange& range : ranges) {
     separators.push_back(fmt::format("{}--{}\r\n{}Content-Range: {}\r\n\r\n", line_end, boundary, type_line,
-                                     ContentRange(range, length)));
+                                     FormatContentRange(range, length)));
     line_end = "\r\n";
   }
   separators.push_back(fmt::format("\r\n--{}--\r\n", boundary));
@@ -110,10 +105,30 @@ RangePlan PlanRange(std::string_view method, const HeaderList& request, const Re
   return Overlap(plan.ranges) ? RangePlan{} : plan;
 }
 
-std::optional<uint64_t> CompleteLength(std::string_view content_range) {
-  const size_t slash = content_range.find('/');
-  if (!content_range.starts_with("bytes ") || slash == std::string_view::npos) return std::nullopt;
-  return ParseNumber<uint64_t>(content_range.substr(slash + 1));
+std::optional<ContentRange> ParseContentRange(std::string_view value) {
+  constexpr std::string_view kUnit = "bytes ";
+  if (!EqualsIgnoreCase(value.substr(0, kUnit.size()), kUnit)) return std::nullopt;
+  value.remove_prefix(kUnit.size());
+  const size_t slash = value.find('/');
+  const size_t dash = value.find('-');
+  if (slash == std::string_view::npos || dash > slash) return std::nullopt;
+  const auto first = ParseNumber<uint64_t>(value.substr(0, dash));
+  const auto last = ParseNumber<uint64_t>(value.substr(dash + 1, slash - dash - 1));
+  const auto complete = ParseNumber<uint64_t>(value.substr(slash + 1));
+  if (!first || !last || !complete || *last < *first || *last >= *complete) return std::nullopt;
+  return ContentRange{{*first, *last}, *complete};
+}
+
+std::optional<ContentRange> ContentRangeOf(const ResponseHead& response) {
+  const auto values = response.headers.Values("Content-Range");
+  if (response.status != 206 || values.size() != 1) return std::nullopt;
+  return ParseContentRange(values.front());
+}
+
+bool IsMultipartRange(const HeaderList& response) {
+  constexpr std::string_view kMultipart = "multipart/byteranges";
+  const std::string_view type = response.Get("Content-Type").value_or("");
+  return EqualsIgnoreCase(type.substr(0, kMultipart.size()), kMultipart);
 }
 
 RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan plan,
@@ -130,7 +145,7 @@ RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan 
   for (const ByteRange& range : answer.ranges) size += range.size();
   HeaderList& headers = answer.head.headers;
   if (answer.ranges.size() == 1) {
-    headers.Set("Content-Range", ContentRange(answer.ranges.front(), length));
+    headers.Set("Content-Range", FormatContentRange(answer.ranges.front(), length));
   } else {
     answer.around = Separators(stored, length, answer.ranges, boundary);
     for (const std::string& text : answer.around) size += text.size();

@@ -38,8 +38,18 @@ struct RangePlan {
 RangePlan PlanRange(std::string_view method, const HeaderList& request, const ResponseHead& stored,
                     uint64_t length, WallTime now);
 
-// The length of the whole that a Content-Range tells; nothing when it is malformed or says "*".
-std::optional<uint64_t> CompleteLength(std::string_view content_range);
+// What a Content-Range says of a single part: its bytes, and the length of the whole that they lie within.
+struct ContentRange {
+  ByteRange range;
+  uint64_t complete = 0;
+  friend bool operator==(const ContentRange&, const ContentRange&) = default;
+};
+// Nothing when it is malformed, lies beyond the whole, or leaves the length open ("*").
+std::optional<ContentRange> ParseContentRange(std::string_view value);
+// The same of a 206; nothing too when it says so twice.
+std::optional<ContentRange> ContentRangeOf(const ResponseHead& response);
+// Whether the body is one of several parts, each with a Content-Range of its own.
+bool IsMultipartRange(const HeaderList& response);
 
 // What is sent for a plan: the head, with the Content-Length of a 206 or 416, and the pieces of the body.
 struct RangeAnswer {

@@ -125,11 +125,49 @@ TEST(Range, UnsatisfiableTellsTheLength) {
   EXPECT_TRUE(answer.ranges.empty());
 }
 
-TEST(Range, CompleteLengthOfAContentRange) {
-  EXPECT_EQ(CompleteLength("bytes 2-4/10"), 10u);
-  for (const char* unknown : {"bytes 2-4/*", "bytes 2-4", "lines 2-4/10", "bytes 2-4/x"}) {
-    EXPECT_EQ(CompleteLength(unknown), std::nullopt) << unknown;
+TEST(ContentRange, TellsThePartAndTheWhole) {
+  EXPECT_EQ(ParseContentRange("bytes 2-4/10"), (ContentRange{{2, 4}, 10}));
+  EXPECT_EQ(ParseContentRange("Bytes 0-9/10"), (ContentRange{{0, 9}, 10}));
+  EXPECT_EQ(ParseContentRange("bytes 0-18446744073709551614/18446744073709551615")->range.size(), UINT64_MAX);
+}
+
+TEST(ContentRange, WhatLiesBeyondTheWholeOrLeavesItOpenIsNone) {
+  for (const char* none : {"",
+                           "bytes",
+                           "bytes ",
+                           "bytes 2-4/*",
+                           "bytes */10",
+                           "bytes 2-4",
+                           "lines 2-4/10",
+                           "bytes 2-4/x",
+                           "bytes 2-10/10",
+                           "bytes 4-2/10",
+                           "bytes -4/10",
+                           "bytes 2-/10",
+                           "bytes 2/10",
+                           "bytes +2-4/10",
+                           "bytes 2-4/10x",
+                           "bytes 2- 4/10",
+                           "bytes 2-4-5/10",
+                           "bytes 2-4/10/10",
+                           "bytes=2-4/10",
+                           "bytes 0-0/0",
+                           "bytes 0-1/18446744073709551616"}) {
+    EXPECT_EQ(ParseContentRange(none), std::nullopt) << none;
   }
+}
+
+TEST(ContentRange, IsThatOfASinglePart) {
+  ResponseHead part{.status = 206};
+  part.headers = {{"Content-Range", "bytes 2-4/10"}};
+  EXPECT_EQ(ContentRangeOf(part), (ContentRange{{2, 4}, 10}));
+  EXPECT_FALSE(IsMultipartRange(part.headers));
+  EXPECT_TRUE(IsMultipartRange({{"Content-Type", "Multipart/Byteranges; boundary=B"}}));
+  ResponseHead twice = part;
+  twice.headers.Add("Content-Range", "bytes 2-4/10");
+  EXPECT_EQ(ContentRangeOf(twice), std::nullopt);
+  part.status = 200;
+  EXPECT_EQ(ContentRangeOf(part), std::nullopt);
 }
 
 }  // namespace

@@ -111,6 +111,12 @@ Storability JudgeStorability(std::string_view method, const HeaderList& request,
   return verdict;
 }
 
+Storability JudgePart(const HeaderList& request, const ResponseHead& part, const CachePolicy& policy) {
+  ResponseHead whole = part;
+  whole.status = 200;
+  return JudgeStorability("GET", request, whole, policy);
+}
+
 HeaderList HeadersToStore(const HeaderList& response) {
   HeaderList stored = response;
   stored.RemoveHopByHop();

@@ -45,6 +45,10 @@ std::string_view Name(Storability verdict);
 Storability JudgeStorability(std::string_view method, const HeaderList& request, const ResponseHead& response,
                              const CachePolicy& policy);
 
+// The same of a 206, by the rules of the 200 that it is a part of (§3.3). Whether its bytes may be told from
+// those of another representation is the caller's affair.
+Storability JudgePart(const HeaderList& request, const ResponseHead& part, const CachePolicy& policy);
+
 // The response's end-to-end fields without those that no-cache="…" and private="…" name.
 HeaderList HeadersToStore(const HeaderList& response);
 

@@ -56,12 +56,32 @@ bool HasValidator(const HeaderList& response) {
   return response.Has("ETag") || response.Has("Last-Modified");
 }
 
+std::optional<WallTime> StrongLastModified(const HeaderList& response, WallTime now) {
+  const auto modified = response.Get("Last-Modified");
+  const auto date = response.Get("Date");
+  const auto modified_time = modified ? ParseHttpDate(*modified, now) : std::nullopt;
+  const auto made = date ? ParseHttpDate(*date, now) : std::nullopt;
+  return modified_time && made && *modified_time < *made ? modified_time : std::nullopt;
+}
+
+std::optional<std::string_view> StrongValidator(const HeaderList& response, WallTime now) {
+  const auto tag = response.Get("ETag");
+  if (tag) return tag->starts_with('"') ? tag : std::nullopt;
+  return StrongLastModified(response, now) ? response.Get("Last-Modified") : std::nullopt;
+}
+
 void MakeUnconditional(HeaderList* request) {
   for (const std::string_view name : kPreconditions) request->Remove(name);
 }
 
 void MakeConditional(const HeaderList& stored, HeaderList* request) {
   MakeUnconditional(request);
+  MakeConditionalInPart(stored, request);
+}
+
+void MakeConditionalInPart(const HeaderList& stored, HeaderList* request) {
+  request->Remove("If-None-Match");
+  request->Remove("If-Modified-Since");
   if (const auto tag = stored.Get("ETag")) request->Add("If-None-Match", *tag);
   if (const auto modified = stored.Get("Last-Modified")) request->Add("If-Modified-Since", *modified);
 }

@@ -2,6 +2,7 @@
 // client that asks the same (RFC 9111 §4.3, RFC 9110 §13).
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "lib/http_semantics/message.h"
@@ -11,9 +12,19 @@ namespace perigee::http {
 // Whether it has an ETag or a Last-Modified to validate it by.
 bool HasValidator(const HeaderList& response);
 
+// The time of a Last-Modified that is a strong validator: the response was made later (RFC 9110 §8.8.2.2).
+std::optional<WallTime> StrongLastModified(const HeaderList& response, WallTime now);
+// What tells byte by byte which representation it is: a strong ETag or, where there is no ETag at all, a
+// Last-Modified as above. Points into `response`.
+std::optional<std::string_view> StrongValidator(const HeaderList& response, WallTime now);
+
 // Makes `request` one that validates `stored`: its own If-None-Match and If-Modified-Since (and If-Match,
 // If-Unmodified-Since, If-Range, Range) are removed, and the validators of `stored` put in.
 void MakeConditional(const HeaderList& stored, HeaderList* request);
+
+// The same for a request that goes on to ask for its Range: it is answered by a 304 when `stored` is still
+// good, else as the client wants it. So its If-Range, If-Match and If-Unmodified-Since stay.
+void MakeConditionalInPart(const HeaderList& stored, HeaderList* request);
 
 // Removes the client's preconditions and Range, so that the origin sends the whole response.
 void MakeUnconditional(HeaderList* request);

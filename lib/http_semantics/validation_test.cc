@@ -28,6 +28,32 @@ TEST(Validation, AsksWithTheStoredValidatorsInsteadOfTheClients) {
   EXPECT_EQ(request.text(), "Host: a\r\n");
 }
 
+TEST(Validation, ARangeRequestKeepsItsRangeAndWhatElseItAsks) {
+  HeaderList request{{"If-None-Match", "\"client\""},
+                     {"If-Modified-Since", "x"},
+                     {"Range", "bytes=0-1"},
+                     {"If-Range", "\"r\""},
+                     {"If-Match", "*"}};
+  MakeConditionalInPart({{"ETag", "\"s\""}}, &request);
+  EXPECT_EQ(request.text(), "Range: bytes=0-1\r\nIf-Range: \"r\"\r\nIf-Match: *\r\nIf-None-Match: \"s\"\r\n");
+}
+
+TEST(Validation, AStrongValidatorTellsEveryByte) {
+  const std::pair<HeaderList, std::optional<std::string>> cases[] = {
+      {{{"ETag", "\"a\""}}, "\"a\""},
+      {{{"ETag", "W/\"a\""}}, std::nullopt},
+      {{{"Last-Modified", At(-1)}, {"Date", At(0)}}, At(-1)},
+      {{{"Last-Modified", At(0)}, {"Date", At(0)}}, std::nullopt},
+      {{{"Last-Modified", At(-1)}}, std::nullopt},
+      {{{"Last-Modified", "yesterday"}, {"Date", At(0)}}, std::nullopt},
+      {{{"ETag", "W/\"a\""}, {"Last-Modified", At(-1)}, {"Date", At(0)}}, std::nullopt},
+      {{{"Date", At(0)}}, std::nullopt},
+  };
+  for (const auto& [headers, expected] : cases) {
+    EXPECT_EQ(StrongValidator(headers, kNow), expected) << headers.text();
+  }
+}
+
 TEST(Validation, NotModifiedUpdatesFieldsButNotThoseOfTheBody) {
   const ResponseHead stored{200,
                             "OK",

@@ -24,6 +24,7 @@ ProbeBudget::Rate ProbeBudget::RateOf(uint32_t packets_per_second) {
 
 ProbeBudget::ProbeBudget(const ProbeBudgetOptions& options)
     : global_rate_(RateOf(options.packets_per_second)),
+      unproven_rate_(RateOf(options.unproven_packets_per_second)),
       prefix_rate_(RateOf(options.packets_per_prefix_per_second)),
       max_prefixes_(std::max(options.max_prefixes, size_t{1})) {}
 
@@ -41,8 +42,8 @@ MonoTime& ProbeBudget::BucketOf(const IpPrefix& prefix) {
   return idle_.back().second;
 }
 
-ProbeBudget::Attempt ProbeBudget::TryTake(const IpAddress& client, uint32_t packets, MonoTime now,
-                                          BudgetUse use) {
+ProbeBudget::Attempt ProbeBudget::TryTake(const IpAddress& client, Presence presence, uint32_t packets,
+                                          MonoTime now, BudgetUse use) {
   const std::lock_guard lock(mutex_);
   MonoTime& prefix_full_at = BucketOf(ClientPrefix(client));
   const MonoTime prefix_after = std::max(prefix_full_at, now) + prefix_rate_.per_packet * packets;
@@ -52,13 +53,20 @@ ProbeBudget::Attempt ProbeBudget::TryTake(const IpAddress& client, uint32_t pack
   }
   const auto usable = use == BudgetUse::kHalf ? global_rate_.burst / 2 : global_rate_.burst;
   if (global_after > now + usable) return {BudgetVerdict::kGlobalEmpty, global_after - now - usable};
+  if (presence == Presence::kUnproven) {
+    const MonoTime after = std::max(unproven_full_at_, now) + unproven_rate_.per_packet * packets;
+    if (after > now + unproven_rate_.burst) {
+      return {BudgetVerdict::kUnprovenEmpty, after - now - unproven_rate_.burst};
+    }
+    unproven_full_at_ = after;
+  }
   prefix_full_at = prefix_after;
   global_full_at_ = global_after;
   return {BudgetVerdict::kTaken};
 }
 
 absl::Status ProbeBudget::Take(const IpAddress& client, uint32_t packets, MonoTime now) {
-  const Attempt attempt = TryTake(client, packets, now);
+  const Attempt attempt = TryTake(client, Presence::kProven, packets, now);
   if (attempt.verdict == BudgetVerdict::kTaken) return absl::OkStatus();
   const bool prefix = attempt.verdict == BudgetVerdict::kPrefixEmpty;
   return Exhausted(prefix ? "of " + ClientPrefix(client).ToString() : "of this host", attempt.wait);

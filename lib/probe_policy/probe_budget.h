@@ -1,4 +1,5 @@
-// How much is probed: token buckets over all clients and per client prefix (/24 or /56).
+// How much is probed: token buckets over all clients, over those among them whose address may be forged, and
+// per client prefix (/24 or /56).
 //
 // Each bucket is a single point in time (the generic cell rate algorithm): the moment at which it would be
 // full again. A bucket that is full is the same as none, so forgetting idle ones loses nothing.
@@ -14,11 +15,14 @@
 #include "absl/status/status.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "lib/probe_policy/presence.h"
 
 namespace perigee {
 
 struct ProbeBudgetOptions {
   uint32_t packets_per_second = 1000;
+  // The part of them for clients of which nobody knows whether they are there.
+  uint32_t unproven_packets_per_second = 500;
   uint32_t packets_per_prefix_per_second = 20;
   // The most prefixes remembered; the one idle for longest goes first.
   size_t max_prefixes = 65'536;
@@ -32,7 +36,7 @@ inline constexpr uint32_t kMinimumBurst = 14;
 enum class BudgetUse : uint8_t { kWhole, kHalf };
 
 // What became of an attempt to take from both buckets.
-enum class BudgetVerdict : uint8_t { kTaken, kPrefixEmpty, kGlobalEmpty };
+enum class BudgetVerdict : uint8_t { kTaken, kPrefixEmpty, kUnprovenEmpty, kGlobalEmpty };
 
 // Thread-safe. `now` may go back between threads; a bucket never does.
 class ProbeBudget {
@@ -44,12 +48,14 @@ class ProbeBudget {
     BudgetVerdict verdict{};
     std::chrono::nanoseconds wait{};  // until that bucket will do
   };
-  // Takes `packets` for a client from both buckets, or nothing from either.
-  Attempt TryTake(const IpAddress& client, uint32_t packets, MonoTime now, BudgetUse use = BudgetUse::kWhole);
-  // The same as OK, or ResourceExhausted naming the bucket that is empty and when it will do.
+  // Takes `packets` for a client from all its buckets, or nothing from any.
+  Attempt TryTake(const IpAddress& client, Presence presence, uint32_t packets, MonoTime now,
+                  BudgetUse use = BudgetUse::kWhole);
+  // The same for one that is proven as OK, or ResourceExhausted naming the bucket that is empty and when it
+  // will do.
   absl::Status Take(const IpAddress& client, uint32_t packets, MonoTime now);
 
-  // Gives back what was taken and not sent.
+  // Gives back what was taken by Take and not sent.
   void Return(const IpAddress& client, uint32_t packets);
 
   size_t prefixes() const;
@@ -65,11 +71,13 @@ class ProbeBudget {
   MonoTime& BucketOf(const IpPrefix& prefix);
 
   const Rate global_rate_;
+  const Rate unproven_rate_;
   const Rate prefix_rate_;
   const size_t max_prefixes_;
 
   mutable std::mutex mutex_;
   MonoTime global_full_at_{};
+  MonoTime unproven_full_at_{};
   Idle idle_;
   absl::flat_hash_map<IpPrefix, Idle::iterator> buckets_;
 };

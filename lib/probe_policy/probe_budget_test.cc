@@ -41,6 +41,28 @@ TEST_F(ProbeBudgetTest, NeighboursShareAPrefixAndOthersDoNot) {
   EXPECT_EQ(TakeUntilRefused(budget, Addr("2606:0:0:100::1")), 20);
 }
 
+TEST_F(ProbeBudgetTest, TheUnprovenHaveAPartOfTheWhole) {
+  ProbeBudget budget({.packets_per_second = 100, .unproven_packets_per_second = 40});
+  int taken = 0, refused = 0;
+  for (uint8_t i = 0; i < 60; ++i) {
+    const auto client = IpAddress::V4(std::array<uint8_t, 4>{9, 0, i, 1});
+    const BudgetVerdict verdict = budget.TryTake(client, Presence::kUnproven, 1, clock_.Now()).verdict;
+    taken += verdict == BudgetVerdict::kTaken ? 1 : 0;
+    refused += verdict == BudgetVerdict::kUnprovenEmpty ? 1 : 0;
+  }
+  EXPECT_EQ(taken, 40);
+  EXPECT_EQ(refused, 20);
+  for (uint8_t i = 0; i < 60; ++i) {
+    EXPECT_TRUE(budget.Take(IpAddress::V4(std::array<uint8_t, 4>{9, 1, i, 1}), 1, clock_.Now()).ok());
+  }
+  EXPECT_FALSE(budget.Take(Addr("9.2.0.1"), 1, clock_.Now()).ok()) << "the whole holds for all";
+  clock_.Advance(milliseconds(25));
+  EXPECT_EQ(budget.TryTake(Addr("9.3.0.1"), Presence::kUnproven, 1, clock_.Now()).verdict,
+            BudgetVerdict::kTaken);
+  EXPECT_EQ(budget.TryTake(Addr("9.3.0.1"), Presence::kUnproven, 1, clock_.Now()).verdict,
+            BudgetVerdict::kUnprovenEmpty);
+}
+
 TEST_F(ProbeBudgetTest, TheGlobalBudgetHoldsOverAllPrefixes) {
   ProbeBudget budget({.packets_per_second = 100});
   int taken = 0;
@@ -54,7 +76,7 @@ TEST_F(ProbeBudgetTest, TheGlobalBudgetHoldsOverAllPrefixes) {
 TEST_F(ProbeBudgetTest, WhatIsNotUrgentLeavesHalfOfTheGlobalBucket) {
   ProbeBudget budget({.packets_per_second = 40, .packets_per_prefix_per_second = 20});
   const auto take = [&](std::string_view client, uint32_t packets) {
-    return budget.TryTake(Addr(client), packets, clock_.Now(), BudgetUse::kHalf).verdict;
+    return budget.TryTake(Addr(client), Presence::kProven, packets, clock_.Now(), BudgetUse::kHalf).verdict;
   };
   EXPECT_EQ(take("1.2.3.4", 20), BudgetVerdict::kTaken);
   EXPECT_EQ(take("1.2.3.4", 1), BudgetVerdict::kPrefixEmpty);

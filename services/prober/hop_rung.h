@@ -1,6 +1,6 @@
 // The last rung's packets: UDP datagrams to the client with a small time to live each, and the ICMP errors
 // that routers answer with. It takes no rights: the kernel finds the socket that an error is for, and hands
-// it out by MSG_ERRQUEUE (ip(7), IP_RECVERR). docs/adr/0026-the-last-hop-is-found-by-datagrams.md says why
+// it out by MSG_ERRQUEUE (ip(7), IP_RECVERR). docs/adr/0027-the-last-hop-is-found-by-datagrams.md says why
 // not by scamper.
 //
 // The port tells the time to live, for a router need not return more of a datagram than its ports. These are

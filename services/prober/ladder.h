@@ -39,11 +39,14 @@ inline constexpr std::chrono::milliseconds kIcmpSlack{100};
 // A halted scamper task tells what it saw within a millisecond; this is when it is no longer waited for.
 inline constexpr std::chrono::milliseconds kHaltGrace{50};
 
+// Late enough that a client 250 ms away that answers has done so before anybody looks for its last hop.
+inline constexpr std::chrono::milliseconds kHopStagger{190};
+
 struct LadderPlan {
   uint32_t probes = 1;
   uint32_t ports = 3;
   std::chrono::milliseconds tcp_stagger{60};
-  std::chrono::milliseconds hop_stagger{60};
+  std::chrono::milliseconds hop_stagger = kHopStagger;
   std::optional<uint8_t> last_hop;  // the time to live of the one that answered last time
 };
 

@@ -36,7 +36,7 @@ struct Flags {
   std::string metrics_listen;
   std::string scamper = "scamper";
   uint32_t tcp_stagger_ms = 60;
-  uint32_t hop_stagger_ms = 60;
+  uint32_t hop_stagger_ms = kHopStagger.count();
   uint32_t silent_after_ms = 1500;
   uint32_t max_flights = 1024;
   LogFlags log;

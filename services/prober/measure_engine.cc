@@ -164,7 +164,7 @@ absl::StatusOr<MeasureEngine::Flights::iterator> MeasureEngine::Launch(const Mea
 
 // Half of what is left to all is for clients that may answer by one or four packets.
 bool MeasureEngine::MayTrace(const IpAddress& client, uint32_t packets) {
-  const auto verdict = budget_.TryTake(client, packets, Now(), BudgetUse::kHalf).verdict;
+  const auto verdict = budget_.TryTake(client, Presence::kProven, packets, Now(), BudgetUse::kHalf).verdict;
   if (verdict != BudgetVerdict::kTaken) counters_.traces_refused.Add();
   return verdict == BudgetVerdict::kTaken;
 }

@@ -33,7 +33,7 @@ struct MeasureOptions {
   // How long ICMP is alone before TCP is tried too.
   std::chrono::milliseconds tcp_stagger{60};
   // How long both are alone before the last hop that answers is looked for.
-  std::chrono::milliseconds hop_stagger{60};
+  std::chrono::milliseconds hop_stagger = kHopStagger;
   // When a client that answers nothing counts as silent; later by kEchoSpacing for each further probe, and
   // earlier when the call's deadline is.
   std::chrono::milliseconds silent_after{1500};

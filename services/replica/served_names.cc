@@ -6,14 +6,13 @@
 #include <array>
 
 #include "lib/base/address.h"
+#include "lib/base/parse.h"
 #include "lib/http_semantics/headers.h"
 
 namespace perigee::replica {
 namespace {
 
 constexpr size_t kMaxNameLength = 253;
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 bool IsLabel(std::string_view label) {
   return !label.empty() && label.size() <= 63 && std::all_of(label.begin(), label.end(), [](char c) {

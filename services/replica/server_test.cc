@@ -264,7 +264,7 @@ TEST_F(ServerTest, TooLargeIsRelayedAndNotStored) {
 // --- Bodies that lie in files (cache/body.h) ---
 
 TEST_F(ServerTest, ABodyInAFileIsSentWholeAndInParts) {
-  std::string body(3 * Body::kMinFileBytes, '\0');
+  std::string body(400'000, '\0');
   for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i / 251 + i);
   Start(Answer(Ok(body)));
   Fetch("/a");
@@ -278,7 +278,7 @@ TEST_F(ServerTest, ABodyInAFileIsSentWholeAndInParts) {
 }
 
 TEST_F(ServerTest, AClientThatLeavesAmidABodyInAFileHarmsNobody) {
-  const std::string body(40 * Body::kMinFileBytes, 'x');
+  const std::string body(5'000'000, 'x');
   cache_options_.large_object_bytes = body.size();
   Start(Answer(Ok(body)));
   Fetch("/a");

@@ -1,4 +1,5 @@
-"""The store of a real httpserver: restarts, kill -9 under load, a full disk, large bodies in constant memory."""
+"""The store of a real httpserver: restarts, kill -9 under load, a full disk, large bodies in constant memory, parts of what is
+larger than the store."""
 
 import concurrent.futures
 import hashlib
@@ -241,3 +242,66 @@ def test_memory_is_bounded_under_many_large_downloads(tmp_path, report):
         report(f"60 downloads of {size / MB:.0f} MB: peak {peak / MB:.1f} MB after {before / MB:.1f} MB,"
                f" bound {bound / MB:.1f} MB more")
         assert peak < before + bound
+
+
+class Film(http.server.BaseHTTPRequestHandler):
+    """Four gigabytes that are made as they are asked for, by ranges of "bytes=FIRST-LAST" alone."""
+
+    protocol_version = "HTTP/1.1"
+    size = 4_000 * MB
+    etag = '"first-cut"'
+    requests = []
+
+    @classmethod
+    def part(cls, first, last):
+        begin = first - first % len(BLOCK)
+        made = b"".join(b"%016d" % at + BLOCK[16:] for at in range(begin, last + 1, len(BLOCK)))
+        return made[first - begin:last + 1 - begin]
+
+    def do_GET(self):
+        self.requests.append(self.headers["Range"])
+        first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{self.size}")
+        self.send_header("Content-Length", str(last - first + 1))
+        self.send_header("ETag", self.etag)
+        self.send_header("Cache-Control", "max-age=600")
+        self.end_headers()
+        self.wfile.write(self.part(first, last))
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_film_larger_than_the_store_is_served_from_its_parts(tmp_path, report):
+    scenes = [3_999 * MB, 0, 1_500 * MB, 1_502 * MB]  # each of two megabytes, in the order of the first viewer
+    flags = ["--cache", "cache.sqlite", "--cache-bytes", str(40 * MB), "--memory-bytes", str(4 * MB)]
+    with LocalHttp(tmp_path, flags=flags, handler=Film) as server:
+
+        def watch(first, last):
+            status, headers, body = server.ask("/film", Range=f"bytes={first}-{last}")
+            assert status == 206 and headers["Content-Range"] == f"bytes {first}-{last}/{Film.size}"
+            assert body == Film.part(first, last)
+            return is_hit(headers)
+
+        for scene in scenes:
+            pieces = [(at, at + 500_000 - 1) for at in range(scene, min(scene + 2 * MB, Film.size), 500_000)]
+            assert not any([watch(*piece) for piece in pieces])
+
+        def everybody_else():
+            assert watch(1_500 * MB + 17, 1_504 * MB - 1), "across pieces and scenes"
+            assert all(watch(at, at + 100_000 - 1) for at in range(100_000, 2 * MB - 100_000, 70_001))
+            assert is_hit(server.ask("/film", Range="bytes=-1000")[1])
+
+        wait_until("the last piece is stored", lambda: watch(1_504 * MB - 9, 1_504 * MB - 1))
+        asked = len(Film.requests)
+        everybody_else()
+        assert server.end() == 0
+        server.start()
+        everybody_else()
+        server.kill()
+        server.start()
+        everybody_else()
+        assert len(Film.requests) == asked
+        assert os.path.getsize(tmp_path / "cache.sqlite") < 40 * MB
+        report(f"{asked} requests to the origin; memory at most {memory_peak(server.process) / MB:.0f} MB")

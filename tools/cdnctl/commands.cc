@@ -64,6 +64,10 @@ std::string_view Word(v1::Reason reason) {
       return "shed: the nearest bears no more or is not believed, so the next best";
     case v1::REASON_OVERRIDE:
       return "override: set for this network in the fleet file";
+    case v1::REASON_EXPLORATION:
+      return "exploration: not its own, to learn what it would have there";
+    case v1::REASON_GEOGRAPHY:
+      return "geography: by its place alone, from the database";
     case v1::REASON_LEAST_FLOOR:
       return "least-floor: nobody answers there, and the last hops on the way that do are nearest to it";
     default:
@@ -111,10 +115,14 @@ absl::StatusOr<Response> Call(v1::Director::StubInterface& director,
   return response;
 }
 
+// Of more replicas those that were never heard are counted, not listed.
+constexpr int kWholeTable = 64;
+
 std::string HealthOf(const v1::ReplicaRtt& row) {
   std::string health = row.healthy() ? "healthy" : "unhealthy";
   if (row.overloaded()) health += ", overloaded";
   if (row.distrusted()) health += ", distrusted";
+  if (row.explorable()) health += ", explorable";
   return health;
 }
 
@@ -208,13 +216,19 @@ std::string ExplainTable(const std::string& client, const v1::ExplainResponse& r
     return (a.rtt_us() == 0 ? UINT32_MAX : a.rtt_us()) < (b.rtt_us() == 0 ? UINT32_MAX : b.rtt_us());
   });
   std::vector<std::vector<std::string>> rows = {{"", "REPLICA", "RTT ms", "METHOD", "HEALTH"}};
+  int unasked = 0;
   for (const auto& r : rtts) {
     const bool wins = !response.replica().empty() && r.replica() == response.replica();
+    if (!wins && r.method() == v1::METHOD_UNSPECIFIED && response.rtts_size() > kWholeTable) {
+      ++unasked;
+      continue;
+    }
     rows.push_back({wins ? ">" : " ", r.replica(), RttMs(r.method(), r.rtt_us()),
                     std::string(Word(r.method())), HealthOf(r)});
   }
   return Verdict(client, response) +
-         FormatTable({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft}, rows);
+         FormatTable({Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft}, rows) +
+         (unasked == 0 ? "" : fmt::format("and {} that nothing is known of\n", unasked));
 }
 
 absl::StatusOr<v1::ListReplicasResponse> ListReplicas(v1::Director::StubInterface& director) {

@@ -1,5 +1,8 @@
 #include "tools/cdnctl/commands.h"
 
+#include <algorithm>
+
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 
 namespace perigee::cdnctl {
@@ -129,6 +132,26 @@ TEST(ExplainTable, SaysWhatIsStaleAndWhoIsOverloaded) {
             "   REPLICA  RTT ms  METHOD     HEALTH\n"
             "   b          20.0  icmp-echo  healthy, overloaded\n"
             ">  a          30.0  icmp-echo  healthy\n");
+}
+
+TEST(ExplainTable, CountsThoseOfALargeFleetThatWereNeverHeardAndMarksWhomItExplores) {
+  v1::ExplainResponse response;
+  response.set_replica("r3");
+  for (int i = 0; i < 100; ++i) {
+    auto& row = *response.add_rtts();
+    row.set_replica(fmt::format("r{}", i));
+    row.set_healthy(true);
+    if (i > 4) continue;
+    row.set_method(v1::METHOD_PASSIVE);
+    row.set_rtt_us(static_cast<uint32_t>(20'000 + 1000 * i));
+    row.set_explorable(i == 4);
+  }
+  const std::string table = ExplainTable("198.18.7.7", response);
+  EXPECT_EQ(
+      std::count(table.begin(), table.end(), '\n'),
+      std::count(table.begin(), table.begin() + static_cast<ptrdiff_t>(table.find("REPLICA")), '\n') + 7);
+  EXPECT_NE(table.find("   r4         24.0  passive  healthy, explorable\n"), std::string::npos) << table;
+  EXPECT_TRUE(table.ends_with("and 95 that nothing is known of\n")) << table;
 }
 
 TEST(ExplainTable, AnOverrideNeedsNoMeasurementAndAFailureHasNoReplica) {

@@ -25,6 +25,10 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Dir
     response.set_scope_length(static_cast<uint32_t>(known.scope_length));
     response.set_stale(known.stale);
   }
+  ReplicaSet explorable;
+  if (known.in_map) {
+    explorable = view.clients.Explorables(key, known.decision, {row.samples.data(), fleet.size()});
+  }
   const ReplicaSet healthy = fleet.healthy(), overloaded = fleet.overloaded(),
                    distrusted = fleet.distrusted();
   for (size_t i = 0; i < fleet.size(); ++i) {
@@ -35,6 +39,7 @@ absl::StatusOr<v1::ExplainResponse> Explain(const std::string& client, const Dir
     rtt.set_healthy(healthy.Contains(ToReplicaId(i)));
     rtt.set_overloaded(overloaded.Contains(ToReplicaId(i)));
     rtt.set_distrusted(distrusted.Contains(ToReplicaId(i)));
+    rtt.set_explorable(explorable.Contains(ToReplicaId(i)));
     rtt.set_operator_state(static_cast<v1::OperatorState>(fleet.operator_state(ToReplicaId(i))));
   }
   return response;

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 
+#include "services/dns/steering/exploration.h"
+#include "services/dns/steering/inference.h"
+
 namespace perigee::dns {
 
 KnownClients::KnownClients(RttMap& map, const FleetState& fleet, const SteeringOptions& options)
     : map_(map), fleet_(fleet), options_(options), rules_fingerprint_(options.rules.Fingerprint()) {}
 
-const Override* KnownClients::SetByOperator(const ClientKey& client, ReplicaSet healthy) const {
+const Override* KnownClients::SetByOperator(const ClientKey& client) const {
   if (options_.overrides.empty()) return nullptr;
   const Override* found = options_.overrides.Find(client.address);
-  return found != nullptr && healthy.Contains(found->replica) ? found : nullptr;
+  return found != nullptr && fleet_.IsHealthy(found->replica) ? found : nullptr;
 }
 
 int KnownClients::ScopeFor(const ClientKey& client, const Decision& decision) const {
@@ -19,11 +22,16 @@ int KnownClients::ScopeFor(const ClientKey& client, const Decision& decision) co
   return options_.overrides.ScopeFor(client, by_operator ? options_.overrides.Find(client.address) : nullptr);
 }
 
+bool KnownClients::IsUsable(ReplicaId home) const {
+  return fleet_.IsAtEase(home) || HomeIsUsable(home, fleet_.size(), fleet_.healthy(), fleet_.avoided());
+}
+
 // Fills in how old the row is; false when it is too old.
 bool KnownClients::Date(const Decision& remembered, std::chrono::nanoseconds age, KnownClient* known) const {
   known->in_map = true;
   known->age = std::chrono::duration_cast<std::chrono::seconds>(age);
-  const bool inferred = remembered.reason == Reason::kHashed || remembered.reason == Reason::kNeighbour;
+  const bool inferred = remembered.reason == Reason::kHashed || remembered.reason == Reason::kNeighbour ||
+                        remembered.reason == Reason::kGeography;
   const auto soft = inferred ? std::min(options_.ages.soft, kSilentSoftAge) : options_.ages.soft;
   known->stale = known->age > soft;
   return known->age <= options_.ages.hard;
@@ -35,14 +43,13 @@ void KnownClients::SetOverride(const ClientKey& client, const Override& found, K
 }
 
 bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* known) const {
-  const ReplicaSet healthy = fleet_.healthy();
-  if (const Override* found = SetByOperator(client, healthy)) {
+  if (const Override* found = SetByOperator(client)) {
     SetOverride(client, *found, known);
     return true;
   }
   MapHit hit;
   if (!map_.Find(client.prefix, &hit)) return false;
-  if (!HomeIsUsable(hit.decision.replica, fleet_.size(), healthy, fleet_.avoided()) ||
+  if (!IsUsable(hit.decision.replica) ||
       !HomeHolds(hit.decision, hit.rules, options_.rules, rules_fingerprint_)) {
     return Anew(client, now, known);
   }
@@ -50,7 +57,35 @@ bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* know
   known->decision = hit.decision;
   known->sample = hit.sample;
   known->scope_length = ScopeFor(client, hit.decision);
+  if (options_.exploration_share > 0) Explore(client, now, known);
   return true;
+}
+
+ReplicaSet KnownClients::Explorables(const ClientKey& client, const Decision& given,
+                                     std::span<const Sample> own) const {
+  if (options_.exploration_share == 0 || given.reason == Reason::kOverride ||
+      given.reason == Reason::kAllDown)
+    return {};
+  MapRow around{.samples = Samples(own.size())};
+  map_.Find(NeighbourhoodOf(client.prefix.address()), &around);
+  return Explorable({.given = given.replica,
+                     .own = own,
+                     .around = {around.samples.data(), own.size()},
+                     .usable = fleet_.healthy().Without(fleet_.avoided()),
+                     .at_least = [this](ReplicaId a, ReplicaId b) { return fleet_.AtLeast(a, b); }});
+}
+
+// Few answers come to the look at the rows.
+[[gnu::noinline]] void KnownClients::Explore(const ClientKey& client, MonoTime now,
+                                             KnownClient* known) const {
+  const uint64_t draw = ExplorationDraw(client.prefix, now);
+  MapRow row;
+  if (!Explores(draw, options_.exploration_share) || !map_.Find(client.prefix, &row)) return;
+  const std::span<const Sample> own{row.samples.data(), fleet_.size()};
+  const auto other = ExploredOf(Explorables(client, known->decision, own), draw);
+  if (!other) return;
+  known->decision = {*other, Reason::kExploration};
+  known->sample = own[Index(*other)];
 }
 
 // Kept out of the way of most queries, for it takes a kilobyte of stack.
@@ -68,14 +103,13 @@ ChoiceInputs KnownClients::InputsFor(const ClientKey& client, const MapRow& row)
 
 bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const {
   *known = {};
-  *row = {};
   const bool in_map = map_.Find(client.prefix, row) && Date(row->decision, now - row->measured_at, known);
   if (!in_map) {
     *known = {};
-    *row = {};
+    *row = {.samples = Samples(std::max(fleet_.size(), kWholeFleet))};
   }
   ChoiceInputs inputs = InputsFor(client, *row);
-  const Override* found = SetByOperator(client, inputs.healthy);
+  const Override* found = SetByOperator(client);
   if (found != nullptr) {
     inputs.set_by_operator = found->replica;
   } else if (!in_map) {

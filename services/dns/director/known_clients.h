@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 
 #include "lib/base/clock.h"
 #include "services/dns/director/steering_options.h"
@@ -40,10 +41,13 @@ class KnownClients {
   KnownClients(RttMap& map, const FleetState& fleet, const SteeringOptions& options);
 
   // False when nothing is known of the client's prefix, or it is too old, and no operator set a replica for
-  // it.
+  // it. Explores, when the options say so (exploration.h).
   bool Find(const ClientKey& client, MonoTime now, KnownClient* known) const;
-  // The same, and all samples; they are cleared when there are none.
+  // The same, and all samples; they are cleared when there are none. Never explores.
   bool Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const;
+
+  // Those to which the client, given `given` otherwise, may be sent to explore. Empty without exploration.
+  ReplicaSet Explorables(const ClientKey& client, const Decision& given, std::span<const Sample> own) const;
 
   // Have what Find will need brought near: its key, and then what the key leads to.
   void ExpectKey(const ClientKey& client) const { map_.PrefetchKeys(client.prefix); }
@@ -56,9 +60,11 @@ class KnownClients {
   int ScopeFor(const ClientKey& client, const Decision& decision) const;
 
  private:
-  const Override* SetByOperator(const ClientKey& client, ReplicaSet healthy) const;
+  const Override* SetByOperator(const ClientKey& client) const;
+  bool IsUsable(ReplicaId home) const;
   ChoiceInputs InputsFor(const ClientKey& client, const MapRow& row) const;
   bool Date(const Decision& remembered, std::chrono::nanoseconds age, KnownClient* known) const;
+  void Explore(const ClientKey& client, MonoTime now, KnownClient* known) const;
   bool Anew(const ClientKey& client, MonoTime now, KnownClient* known) const;
   void SetOverride(const ClientKey& client, const Override& found, KnownClient* known) const;
 

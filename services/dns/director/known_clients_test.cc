@@ -97,12 +97,54 @@ TEST_F(KnownClientsTest, ClientsFollowOtherWeightsAndTheBandWithTheirNextQuery) 
   EXPECT_EQ(known_.decision.replica, ToReplicaId(1)) << "the nearest is so whatever it weighs";
   heavy.rules.band = true;
   MapRow near{.decision = {ToReplicaId(1), Reason::kMeasuredBest}, .measured_at = clock_.Now()};
-  near.samples.fill({milliseconds(20), Method::kIcmpEcho});
+  near.samples.assign(kWholeFleet, {milliseconds(20), Method::kIcmpEcho});
   map_.Put(kClient.prefix, near);
   const KnownClients banded(map_, fleet_, heavy);
   ASSERT_TRUE(banded.Find(kClient, clock_.Now(), &known_));
   EXPECT_EQ(known_.decision.replica, ToReplicaId(0));
   EXPECT_EQ(known_.decision.reason, Reason::kBand);
+}
+
+TEST_F(KnownClientsTest, ExploresOnlyWhenItIsToldTo) {
+  Put();
+  for (int i = 0; i < 100; ++i) {
+    clock_.Advance(seconds(1));
+    ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+    EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
+  }
+  options_.exploration_share = 1;
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+  EXPECT_NE(known_.decision.replica, ToReplicaId(1));
+  EXPECT_EQ(known_.decision.reason, Reason::kExploration);
+  EXPECT_EQ(known_.sample.rtt, milliseconds(30));
+}
+
+TEST_F(KnownClientsTest, ExploresNoReplicaThatIsDownOverloadedOrKnownToBeMuchFarther) {
+  MapRow row{.decision = {ToReplicaId(1), Reason::kMeasuredBest}, .measured_at = clock_.Now()};
+  row.samples[0] = {milliseconds(80), Method::kPassive};
+  row.samples[1] = {milliseconds(20), Method::kPassive};
+  row.samples[2] = {milliseconds(30), Method::kPassive};
+  map_.Put(kClient.prefix, row);
+  options_.exploration_share = 1;
+  for (int i = 0; i < 100; ++i) {
+    clock_.Advance(seconds(1));
+    ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+    EXPECT_EQ(known_.decision.replica, ToReplicaId(2)) << "60 ms farther, or the client's own";
+  }
+  fleet_.SetOverloaded(ToReplicaId(2), true);
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+  EXPECT_EQ(known_.decision.reason, Reason::kMeasuredBest) << "nobody to explore";
+}
+
+TEST_F(KnownClientsTest, ExplainedClientsAndOverridesAreNotExplored) {
+  Put();
+  options_.exploration_share = 1;
+  MapRow row;
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_, &row));
+  EXPECT_EQ(known_.decision.reason, Reason::kMeasuredBest);
+  EXPECT_EQ(clients_.Explorables(kClient, known_.decision, {row.samples.data(), 3}).size(), 2);
+  EXPECT_TRUE(
+      clients_.Explorables(kClient, {ToReplicaId(1), Reason::kOverride}, {row.samples.data(), 3}).empty());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "services/dns/measurement/testing_permit.h"
 #include "services/dns/responder/testing/allocation_counter.h"
 
 namespace perigee::dns {
@@ -33,8 +34,7 @@ class SteeringDirectorTest : public ::testing::Test {
   // After a change of options_.
   void Make() {
     clients_.emplace(map_, fleet_, options_);
-    loop_.emplace(io_, FlightOptions{.rules = options_.rules}, fleet_, map_, probers_, clock_,
-                  [](const IpAddress&, MonoTime) { return absl::OkStatus(); });
+    loop_.emplace(io_, FlightOptions{.rules = options_.rules}, fleet_, map_, probers_, clock_, permit_);
     director_.emplace(*clients_, fleet_, *loop_, options_);
   }
   // a is 20, b 10 and c 40 ms away.
@@ -69,6 +69,7 @@ class SteeringDirectorTest : public ::testing::Test {
   ProberClient probers_{{}};
   SteeringOptions options_;
   std::optional<KnownClients> clients_;
+  OpenPermit permit_;
   std::optional<MeasurementLoop> loop_;
   std::optional<SteeringDirector> director_;
 };

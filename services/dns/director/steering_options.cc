@@ -88,6 +88,7 @@ absl::StatusOr<SteeringOptions> SteeringOptionsFrom(const v1::FleetConfig& fleet
   options.ages = {.soft = std::chrono::seconds(steering.soft_age_seconds()),
                   .hard = std::chrono::seconds(steering.hard_age_seconds())};
   if (steering.all_down() == v1::ALL_DOWN_SERVFAIL) options.all_down = AllDownPolicy::kServfail;
+  options.exploration_share = steering.exploration_share();
   options.addresses_per_answer = std::clamp<size_t>(steering.addresses_per_answer(), 1, kMaxAnswerAddresses);
   return options;
 }

@@ -37,6 +37,7 @@ struct SteeringOptions {
   ChoiceRules rules;
   Overrides overrides;
   AllDownPolicy all_down = AllDownPolicy::kBestKnown;
+  double exploration_share = 0;     // of the answers to known clients
   size_t addresses_per_answer = 1;  // 1 to kMaxAnswerAddresses
 
   std::chrono::seconds ttl(Reason reason) const { return ttls[static_cast<size_t>(reason)]; }

@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "services/dns/director/known_clients.h"
-#include "services/dns/measurement/flight_board.h"
+#include "services/dns/measurement/testing_permit.h"
 
 namespace perigee::dns {
 namespace {
@@ -44,8 +44,7 @@ class Simulation : public ProberCalls {
     options_.rules.band = band;
     options_.ages.soft = seconds(60);
     clients_.emplace(map_, fleet_, options_);
-    board_.emplace(FlightOptions{.rules = options_.rules}, fleet_, map_, *this, clock_,
-                   [](const IpAddress&, MonoTime) { return absl::OkStatus(); });
+    board_.emplace(FlightOptions{.rules = options_.rules}, fleet_, map_, *this, clock_, permit_);
     for (size_t i = 0; i < kFleet; ++i) fleet_.SetControlRtt(ToReplicaId(i), milliseconds(20));
   }
 
@@ -167,6 +166,7 @@ class Simulation : public ProberCalls {
   RttMap map_{kFleet, 100'000, MonoTime{}};
   SteeringOptions options_;
   std::optional<KnownClients> clients_;
+  OpenPermit permit_;
   std::optional<FlightBoard> board_;
   std::multimap<MonoTime, Arrival> arrivals_;
   std::vector<std::optional<ReplicaId>> last_home_;  // the home of those who were given it last

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "services/dns/steering/selector.h"
+
 namespace perigee::dns {
 
 namespace {
@@ -38,15 +40,47 @@ FleetState::FleetState(std::vector<ReplicaInfo> replicas, const FleetState* prev
       load_(replicas_.size()),
       control_rtt_us_(replicas_.size()),
       least_control_rtt_us_(replicas_.size()),
-      distance_us_(replicas_.size() * replicas_.size()) {
+      distance_us_(replicas_.size() * replicas_.size()),
+      by_place_(replicas_.size()) {
   assert(!replicas_.empty() && replicas_.size() <= kMaxReplicas);
-  for (auto& up : up_) up = ReplicaSet::All(size()).bits();
+  for (size_t i = 0; i < flags_.size(); ++i) {
+    for (auto& up : flags_[i].up) up = ReplicaSet::All(size()).word(i);
+  }
+  Locate();
   if (previous != nullptr) Inherit(*previous);
 }
 
-void FleetState::SetBit(Bits& bits, ReplicaId id, bool to) {
-  const uint64_t bit = uint64_t{1} << Index(id);
-  to ? bits.fetch_or(bit) : bits.fetch_and(~bit);
+// What the replicas' places say, and, of a large fleet, whom all measure.
+void FleetState::Locate() {
+  ReplicaDistances by_place(size());
+  for (size_t a = 0; a < size(); ++a) {
+    for (size_t b = a + 1; b < size(); ++b) {
+      if (!replicas_[a].location || !replicas_[b].location) continue;
+      by_place.SetLeast(ToReplicaId(a), ToReplicaId(b),
+                        LeastRtt(*replicas_[a].location, *replicas_[b].location));
+    }
+  }
+  landmarks_ = ReplicaSet::All(size());
+  if (size() > kWholeFleet) landmarks_ = SpreadOut(landmarks_, kLandmarks, by_place);
+  by_place_ = std::move(by_place);
+}
+
+ReplicaSet FleetState::Load(Flag flag) const {
+  ReplicaSet set;
+  for (size_t i = 0; i * 64 < size(); ++i) set.SetWord(i, (flags_[i].*flag).load(std::memory_order_relaxed));
+  return set;
+}
+
+ReplicaSet FleetState::up(Part part) const {
+  ReplicaSet set;
+  for (size_t i = 0; i * 64 < size(); ++i)
+    set.SetWord(i, flags_[i].up[static_cast<size_t>(part)].load(std::memory_order_relaxed));
+  return set;
+}
+
+void FleetState::SetBit(std::atomic<uint64_t>& word, ReplicaId id, bool to) {
+  const uint64_t bit = ReplicaSet::BitOf(id);
+  to ? word.fetch_or(bit) : word.fetch_and(~bit);
 }
 
 std::optional<ReplicaId> FleetState::Find(std::string_view name) const {
@@ -57,31 +91,33 @@ std::optional<ReplicaId> FleetState::Find(std::string_view name) const {
 }
 
 ReplicaSet FleetState::healthy() const {
-  const uint64_t in = up(Part::kServer).bits() | Load(forced_).bits();
-  return ReplicaSet::FromBits(in & ~Load(drained_).bits());
+  ReplicaSet set;
+  for (size_t i = 0; i * 64 < size(); ++i) set.SetWord(i, HealthyOf(flags_[i]));
+  return set;
 }
 
 OperatorState FleetState::operator_state(ReplicaId id) const {
-  if (Load(drained_).Contains(id)) return OperatorState::kDrain;
-  return Load(forced_).Contains(id) ? OperatorState::kForceUp : OperatorState::kAuto;
+  if (HasBit(FlagsOf(id).drained, id)) return OperatorState::kDrain;
+  return HasBit(FlagsOf(id).forced, id) ? OperatorState::kForceUp : OperatorState::kAuto;
 }
 
 void FleetState::SetOperatorState(ReplicaId id, OperatorState state) {
-  SetBit(drained_, id, state == OperatorState::kDrain);
-  SetBit(forced_, id, state == OperatorState::kForceUp);
+  SetFlag(&Flags::drained, id, state == OperatorState::kDrain);
+  SetFlag(&Flags::forced, id, state == OperatorState::kForceUp);
 }
 
 void FleetState::SetLoad(ReplicaId id, uint32_t requests_per_second) {
   load_[Index(id)].store(requests_per_second, std::memory_order_relaxed);
-  SetOverloaded(
-      id, IsOverloaded(requests_per_second, info(id).max_requests_per_second, overloaded().Contains(id)));
+  SetOverloaded(id, IsOverloaded(requests_per_second, info(id).max_requests_per_second,
+                                 HasBit(FlagsOf(id).overloaded, id)));
 }
 
 void FleetState::InheritReplica(ReplicaId id, const FleetState& previous, ReplicaId old) {
-  for (const Part part : {Part::kProber, Part::kServer}) SetUp(part, id, previous.up(part).Contains(old));
+  for (const Part part : {Part::kProber, Part::kServer})
+    SetUp(part, id, HasBit(previous.FlagsOf(old).up[static_cast<size_t>(part)], old));
   SetControlRtt(id, previous.control_rtt(old), previous.least_control_rtt(old));
-  SetOverloaded(id, previous.overloaded().Contains(old));
-  SetDistrusted(id, previous.distrusted().Contains(old));
+  SetOverloaded(id, HasBit(previous.FlagsOf(old).overloaded, old));
+  SetDistrusted(id, HasBit(previous.FlagsOf(old).distrusted, old));
   SetLoad(id, previous.load(old));
 }
 
@@ -109,18 +145,27 @@ void FleetState::SetControlRtt(ReplicaId id, Rtt most, Rtt least) {
 }
 
 ReplicaDistances FleetState::Distances(bool longer) const {
-  ReplicaDistances distances(size());
+  ReplicaDistances distances = by_place_;
   for (size_t a = 0; a < size(); ++a) {
     for (size_t b = a + 1; b < size(); ++b) {
       const auto [least, most] = std::minmax({Distance(a, b), Distance(b, a)});
+      if (most == Rtt::zero()) continue;
       distances.Set(ToReplicaId(a), ToReplicaId(b), longer || least == Rtt::zero() ? most : least);
     }
   }
   return distances;
 }
 
+Rtt FleetState::AtLeast(ReplicaId a, ReplicaId b) const {
+  const auto [least, most] = std::minmax({Distance(Index(a), Index(b)), Distance(Index(b), Index(a))});
+  if (most == Rtt::zero()) return by_place_.AtLeast(a, b);
+  return least == Rtt::zero() ? most : least;
+}
+
 void FleetState::SetDistance(ReplicaId from, ReplicaId to, Rtt rtt) {
-  distance_us_[Index(from) * size() + Index(to)].store(rtt.count(), std::memory_order_relaxed);
+  distance_us_[Index(from) * size() + Index(to)].store(static_cast<uint32_t>(rtt.count()),
+                                                       std::memory_order_relaxed);
+  distances_set_.fetch_add(1, std::memory_order_release);
 }
 
 }  // namespace perigee::dns

@@ -15,6 +15,7 @@
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "services/dns/steering/early_decision.h"
+#include "services/dns/steering/geography.h"
 #include "services/dns/steering/replica.h"
 
 namespace perigee::dns {
@@ -28,6 +29,7 @@ struct ReplicaInfo {
   IpEndpoint control;  // control port of its httpserver
   uint32_t weight = 100;
   uint32_t max_requests_per_second = 0;  // 0: no limit
+  std::optional<Location> location;      // where the fleet file says
 };
 
 // Both parts of a replica, as the heartbeat sees them.
@@ -60,22 +62,32 @@ class FleetState {
   // Replicas whose prober can be asked, drained or not.
   ReplicaSet measurable() const { return up(Part::kProber); }
   // As the heartbeat alone sees it.
-  ReplicaSet up(Part part) const { return Load(up_[static_cast<size_t>(part)]); }
-  void SetUp(Part part, ReplicaId id, bool up) { SetBit(up_[static_cast<size_t>(part)], id, up); }
+  ReplicaSet up(Part part) const;
+  void SetUp(Part part, ReplicaId id, bool up) {
+    SetBit(flags_[ReplicaSet::WordOf(id)].up[static_cast<size_t>(part)], id, up);
+  }
+  // healthy().Contains(id), and whether it is not avoided() besides: for those who ask for one replica often.
+  bool IsHealthy(ReplicaId id) const { return HealthyOf(FlagsOf(id)) & ReplicaSet::BitOf(id); }
+  bool IsAtEase(ReplicaId id) const {
+    const Flags& flags = FlagsOf(id);
+    const uint64_t avoided =
+        flags.overloaded.load(std::memory_order_relaxed) | flags.distrusted.load(std::memory_order_relaxed);
+    return HealthyOf(flags) & ~avoided & ReplicaSet::BitOf(id);
+  }
 
   OperatorState operator_state(ReplicaId id) const;
   void SetOperatorState(ReplicaId id, OperatorState state);
 
   // Replicas that bear no more: new clients go to the next best of the others.
-  ReplicaSet overloaded() const { return Load(overloaded_); }
-  void SetOverloaded(ReplicaId id, bool overloaded) { SetBit(overloaded_, id, overloaded); }
+  ReplicaSet overloaded() const { return Load(&Flags::overloaded); }
+  void SetOverloaded(ReplicaId id, bool overloaded) { SetFlag(&Flags::overloaded, id, overloaded); }
 
   // Replicas whose prober says what cannot be (credibility.h).
-  ReplicaSet distrusted() const { return Load(distrusted_); }
-  void SetDistrusted(ReplicaId id, bool distrusted) { SetBit(distrusted_, id, distrusted); }
+  ReplicaSet distrusted() const { return Load(&Flags::distrusted); }
+  void SetDistrusted(ReplicaId id, bool distrusted) { SetFlag(&Flags::distrusted, id, distrusted); }
 
   // Replicas that are given clients only when there is nobody else: overloaded or distrusted.
-  ReplicaSet avoided() const { return ReplicaSet::FromBits(overloaded().bits() | distrusted().bits()); }
+  ReplicaSet avoided() const { return overloaded().Or(distrusted()); }
 
   // Requests per second, as last reported; 0 while unknown. Setting it sets `overloaded` too. Set by one
   // thread.
@@ -95,30 +107,55 @@ class FleetState {
 
   // Replica to replica; zero while unknown. Each of two measures the other, and the shorter time is nearer to
   // the truth; the longer one is the one that a single liar cannot have shortened.
+  // Where neither has measured the other, and it is known where both are, what it is at the least. Of n
+  // replicas n * n / 2 are looked at: see DistanceView.
   ReplicaDistances distances() const { return Distances(/*longer=*/false); }
   ReplicaDistances longer_distances() const { return Distances(/*longer=*/true); }
+  // Of two replicas alone, as ReplicaDistances::AtLeast has it.
+  Rtt AtLeast(ReplicaId a, ReplicaId b) const;
   // As `from` measured it.
   void SetDistance(ReplicaId from, ReplicaId to, Rtt rtt);
+  // To whom all replicas measure their distance: each to each, or in a large fleet to kLandmarks that are far
+  // apart by their places.
+  const ReplicaSet& landmarks() const { return landmarks_; }
+  // Another number whenever a distance has been set.
+  uint64_t distances_set() const { return distances_set_.load(std::memory_order_acquire); }
 
  private:
-  using Bits = std::atomic<uint64_t>;
-  static ReplicaSet Load(const Bits& bits) {
-    return ReplicaSet::FromBits(bits.load(std::memory_order_relaxed));
+  // Of 64 replicas, a bit each. Side by side, for an answer looks at most of them for one replica.
+  struct alignas(64) Flags {
+    std::array<std::atomic<uint64_t>, 2> up{};  // by Part
+    std::atomic<uint64_t> drained{0}, forced{0}, overloaded{0}, distrusted{0};
+  };
+  using Flag = std::atomic<uint64_t> Flags::*;
+  ReplicaSet Load(Flag flag) const;
+  const Flags& FlagsOf(ReplicaId id) const { return flags_[ReplicaSet::WordOf(id)]; }
+  static uint64_t HealthyOf(const Flags& flags) {
+    const uint64_t in = flags.up[static_cast<size_t>(Part::kServer)].load(std::memory_order_relaxed) |
+                        flags.forced.load(std::memory_order_relaxed);
+    return in & ~flags.drained.load(std::memory_order_relaxed);
   }
-  static void SetBit(Bits& bits, ReplicaId id, bool to);
+  static bool HasBit(const std::atomic<uint64_t>& word, ReplicaId id) {
+    return word.load(std::memory_order_relaxed) & ReplicaSet::BitOf(id);
+  }
+  static void SetBit(std::atomic<uint64_t>& word, ReplicaId id, bool to);
+  void SetFlag(Flag flag, ReplicaId id, bool to) { SetBit(flags_[ReplicaSet::WordOf(id)].*flag, id, to); }
   void Inherit(const FleetState& previous);
   void InheritReplica(ReplicaId id, const FleetState& previous, ReplicaId old);
   ReplicaDistances Distances(bool longer) const;
   Rtt Distance(size_t from, size_t to) const {
     return Rtt(distance_us_[from * size() + to].load(std::memory_order_relaxed));
   }
+  void Locate();
 
   const std::vector<ReplicaInfo> replicas_;
-  std::array<Bits, 2> up_;  // by Part
-  Bits drained_{0}, forced_{0}, overloaded_{0}, distrusted_{0};
+  std::array<Flags, ReplicaSet::kWords> flags_;
   std::vector<std::atomic<uint32_t>> load_;
   std::vector<std::atomic<int64_t>> control_rtt_us_, least_control_rtt_us_;
-  std::vector<std::atomic<int64_t>> distance_us_;  // [from * size + to]
+  std::vector<std::atomic<uint32_t>> distance_us_;  // [from * size + to], as measured
+  ReplicaDistances by_place_;
+  ReplicaSet landmarks_;
+  std::atomic<uint64_t> distances_set_{0};
 };
 
 }  // namespace perigee::dns

@@ -1,6 +1,8 @@
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/fleet/pulse.h"
+#include "services/dns/steering/selector.h"
 
 namespace perigee::dns {
 namespace {
@@ -185,6 +187,61 @@ TEST(FleetState, InheritsWhatIsKnownOfReplicasThatStay) {
   EXPECT_TRUE(fleet.up(Part::kServer).Contains(moved));
   EXPECT_EQ(fleet.control_rtt(moved), Rtt::zero());
   EXPECT_EQ(fleet.distances().Between(a, moved), Rtt::zero());
+}
+
+std::vector<ReplicaInfo> AlongTheEquator(size_t count) {
+  std::vector<ReplicaInfo> infos(count);
+  for (size_t i = 0; i < count; ++i) {
+    infos[i].name = fmt::format("r{}", i);
+    infos[i].location = {0, 180.0 * static_cast<double>(i) / static_cast<double>(count)};
+  }
+  return infos;
+}
+
+TEST(FleetState, HoldsAThousandReplicas) {
+  FleetState fleet(AlongTheEquator(1000));
+  const ReplicaId last = ToReplicaId(999);
+  EXPECT_EQ(fleet.healthy().size(), 1000);
+  EXPECT_TRUE(fleet.IsAtEase(last));
+  fleet.SetOverloaded(last, true);
+  EXPECT_TRUE(fleet.IsHealthy(last));
+  EXPECT_FALSE(fleet.IsAtEase(last));
+  EXPECT_TRUE(fleet.avoided().Contains(last));
+  fleet.SetUp(Part::kServer, last, false);
+  EXPECT_FALSE(fleet.IsHealthy(last));
+  EXPECT_FALSE(fleet.healthy().Contains(last));
+  fleet.SetOperatorState(last, OperatorState::kForceUp);
+  EXPECT_TRUE(fleet.IsHealthy(last));
+  fleet.SetOperatorState(last, OperatorState::kDrain);
+  EXPECT_FALSE(fleet.IsHealthy(last));
+  EXPECT_EQ(fleet.healthy().size(), 999);
+}
+
+TEST(FleetState, TheLandmarksOfALargeFleetAreFarApart) {
+  const FleetState fleet(AlongTheEquator(1000));
+  EXPECT_EQ(fleet.landmarks().size(), static_cast<int>(kLandmarks));
+  size_t before = 0;
+  for (const ReplicaId id : fleet.landmarks()) {
+    EXPECT_LE(Index(id) - before, 1000 / kLandmarks * 2 + 1);
+    before = Index(id);
+  }
+  EXPECT_EQ(FleetState(AlongTheEquator(64)).landmarks(), ReplicaSet::All(64)) << "each measures each";
+}
+
+TEST(FleetState, PlacesSayHowFarReplicasAreAtLeastUntilItIsMeasured) {
+  std::vector<ReplicaInfo> infos = AlongTheEquator(2);
+  infos.push_back({.name = "nowhere"});
+  FleetState fleet(infos);
+  const ReplicaId a{0}, b{1}, nowhere{2};
+  EXPECT_EQ(fleet.distances().Between(a, b), Rtt::zero()) << "that is no measurement";
+  EXPECT_NEAR(static_cast<double>(fleet.distances().AtLeast(a, b).count()), 100'075, 100);
+  EXPECT_GT(fleet.distances().Likely(a, b), milliseconds(150));
+  EXPECT_EQ(fleet.distances().Likely(a, nowhere), Rtt::zero());
+  const uint64_t before = fleet.distances_set();
+  fleet.SetDistance(b, a, milliseconds(120));
+  EXPECT_NE(fleet.distances_set(), before);
+  EXPECT_EQ(fleet.distances().Between(a, b), milliseconds(120));
+  EXPECT_EQ(fleet.distances().AtLeast(a, b), milliseconds(120));
 }
 
 }  // namespace

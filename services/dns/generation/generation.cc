@@ -25,6 +25,8 @@ ReplicaInfo InfoFrom(const v1::ReplicaConfig& config) {
   info.control = ControlEndpoint(config);
   info.weight = config.weight();
   info.max_requests_per_second = config.max_requests_per_second();
+  if (config.latitude() != 0 || config.longitude() != 0)
+    info.location = {config.latitude(), config.longitude()};
   return info;
 }
 
@@ -34,13 +36,30 @@ std::vector<ReplicaInfo> InfosFrom(const v1::FleetConfig& config) {
   return infos;
 }
 
-FlightOptions FlightOptionsFrom(const v1::SteeringConfig& s, const ChoiceRules& rules) {
+Locate LocateBy(std::shared_ptr<const GeoDatabase> database) {
+  if (database == nullptr) return nullptr;
+  return [database = std::move(database)](const IpAddress& address) { return database->Find(address); };
+}
+
+absl::StatusOr<std::shared_ptr<const GeoDatabase>> GeographyFrom(const v1::SteeringConfig& steering,
+                                                                 const std::string& folder) {
+  if (steering.geography_database().empty()) return nullptr;
+  auto database = GeoDatabase::Open(std::filesystem::path(folder) / steering.geography_database());
+  if (database.ok()) return *std::move(database);
+  return absl::InvalidArgumentError(
+      fmt::format("steering.geography_database: {}", std::string(database.status().message())));
+}
+
+FlightOptions FlightOptionsFrom(const Configuration& configuration) {
+  const v1::SteeringConfig& s = configuration.fleet.steering();
   return {.hold = std::chrono::milliseconds(s.hold_ms()),
           .measure_deadline = std::chrono::milliseconds(s.measure_deadline_ms()),
           .max_flights = s.max_flights(),
           .max_parked_per_flight = s.max_parked_per_flight(),
           .refinement_probes = s.refinement_probes(),
-          .rules = rules};
+          .max_asked = s.max_asked(),
+          .rules = configuration.steering.rules,
+          .locate = LocateBy(configuration.geography)};
 }
 
 PulseOptions PulseOptionsFrom(const v1::SteeringConfig& s) {
@@ -108,6 +127,9 @@ absl::StatusOr<Configuration> Configure(v1::FleetConfig fleet, const ZoneLoadOpt
   if (!steering.ok()) return steering.status();
   Configuration configuration{
       .fleet = std::move(fleet), .zones = *std::move(zones), .steering = *std::move(steering)};
+  auto geography = GeographyFrom(configuration.fleet.steering(), zone_options.folder);
+  if (!geography.ok()) return geography.status();
+  configuration.geography = *std::move(geography);
   const v1::CookieConfig& cookies = configuration.fleet.dns().cookies();
   if (!cookies.disabled()) {
     auto secrets = SecretsFrom(cookies, zone_options.folder, surroundings);
@@ -139,11 +161,8 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
               BudgetFrom(configuration_.fleet.probe_policy()), surroundings.counters),
       probers_at_(ChannelsTo(fleet_, &ReplicaInfo::prober, surroundings.credentials)),
       servers_at_(ChannelsTo(fleet_, &ReplicaInfo::control, surroundings.credentials)),
-      measurement_(
-          surroundings.loop, FlightOptionsFrom(configuration_.fleet.steering(), options().rules), fleet_,
-          *map_, probers_, surroundings.clock,
-          [this](const IpAddress& client, MonoTime now) { return permit_.Ask(client, now); },
-          surroundings.counters, surroundings.measurements),
+      measurement_(surroundings.loop, FlightOptionsFrom(configuration_), fleet_, *map_, probers_,
+                   surroundings.clock, permit_, surroundings.counters, surroundings.measurements),
       probers_(probers_at_),
       survey_(surroundings.loop, fleet_, probers_, surroundings.clock, surroundings.measurements),
       clients_(*map_, fleet_, options()),
@@ -167,6 +186,7 @@ Authority Generation::MakeAuthority(const Surroundings& surroundings) {
                       .special_networks = SpecialNetworks(NamedNetworks(config())),
                       .tcp_idle_timeout = surroundings.tcp_idle_timeout};
   if (!dns.client_subnet().disabled()) authority.subnet_trust = PrefixesFrom(dns.client_subnet().trust());
+  authority.subnet_probe_for = PrefixesFrom(dns.client_subnet().probe_for());
   return authority;
 }
 

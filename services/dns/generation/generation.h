@@ -18,6 +18,7 @@
 #include "services/dns/director/steering_director.h"
 #include "services/dns/fleet/heartbeat.h"
 #include "services/dns/fleet/load_watch.h"
+#include "services/dns/geography/geo_database.h"
 #include "services/dns/measurement/distance_survey.h"
 #include "services/dns/measurement/measurement_loop.h"
 #include "services/dns/measurement/probe_permit.h"
@@ -44,6 +45,7 @@ struct Configuration {
   ZoneSet zones;
   SteeringOptions steering;
   std::optional<CookieMaker> cookies;
+  std::shared_ptr<const GeoDatabase> geography;  // null: none
 };
 
 // Errors name the file and line, or the field.

@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "services/dns/generation/generation_testing.h"
+#include "services/dns/geography/testing/mmdb.h"
 
 namespace perigee::dns {
 namespace {
@@ -55,6 +56,26 @@ TEST_F(ConfigureTest, SaysWhereADomainAndReplicasComeFrom) {
   fleet.clear_domain();
   EXPECT_THAT(Message(Try(fleet).status()), StartsWith("no domain: give one with -n"));
   EXPECT_THAT(Message(Try(FleetOf({})).status()), StartsWith("the fleet file has no replica: add"));
+}
+
+TEST_F(ConfigureTest, ReadsTheGeographyDatabaseOrSaysWhyNot) {
+  MmdbWriter writer;
+  writer.Add(*IpPrefix::Parse("198.18.7.0/24"), {53.35, -6.26});
+  writer.WriteTo(folder_ + "/places.mmdb");
+  std::ofstream(folder_ + "/broken.mmdb") << "no database";
+  const auto with = [this](const char* file) {
+    v1::FleetConfig fleet = FleetOf({"a"});
+    fleet.mutable_steering()->set_geography_database(file);
+    return Try(fleet);
+  };
+  const auto made = with("places.mmdb");
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_TRUE(made->geography->Find(*IpAddress::Parse("198.18.7.9")));
+  EXPECT_EQ(Try(FleetOf({"a"}))->geography, nullptr);
+  for (const char* file : {"broken.mmdb", "none.mmdb"}) {
+    EXPECT_THAT(Message(with(file).status()),
+                StartsWith(fmt::format("steering.geography_database: \"{}/{}\": ", folder_, file)));
+  }
 }
 
 TEST_F(ConfigureTest, ErrorsNameTheFieldAndTheFile) {

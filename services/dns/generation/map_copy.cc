@@ -14,7 +14,8 @@ constexpr auto kMapTick = std::chrono::seconds(1);
 // Rows as another fleet numbers the replicas.
 class Renumbering {
  public:
-  Renumbering(const v1::FleetConfig& from, const v1::FleetConfig& to) {
+  Renumbering(const v1::FleetConfig& from, const v1::FleetConfig& to)
+      : count_(static_cast<size_t>(to.replica_size())) {
     for (const auto& old : from.replica()) {
       const auto it = std::find_if(to.replica().begin(), to.replica().end(),
                                    [&](const v1::ReplicaConfig& next) { return next.name() == old.name(); });
@@ -28,7 +29,9 @@ class Renumbering {
   std::optional<MapRow> Of(const MapRow& row) const {
     const auto decided = ids_[Index(row.decision.replica)];
     if (!decided) return std::nullopt;
-    MapRow next{.decision = {*decided, row.decision.reason}, .measured_at = row.measured_at};
+    MapRow next{.decision = {*decided, row.decision.reason},
+                .measured_at = row.measured_at,
+                .samples = Samples(std::max(count_, kWholeFleet))};
     for (size_t i = 0; i < ids_.size(); ++i) {
       if (ids_[i]) next.samples[Index(*ids_[i])] = row.samples[i];
     }
@@ -36,6 +39,7 @@ class Renumbering {
   }
 
  private:
+  const size_t count_;  // of the replicas that there are now
   std::vector<std::optional<ReplicaId>> ids_;
 };
 

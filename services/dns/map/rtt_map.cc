@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <new>
@@ -23,11 +24,19 @@ constexpr uint32_t kShapeV4 = 1, kShapeV6 = 34;
 
 // A row:
 //   word 0       the prefix's second 32 bits
-//   word 1       bits 0-7 decided replica, bits 8-15 reason, bits 16-31 fingerprint of the rules
+//   word 1       bits 0-9 decided replica, bits 10-15 reason, bits 16-31 fingerprint of the rules
 //   word 2       seconds from the epoch to the measurement
 //   word 3       when a refresh was asked for last: 1 + seconds from the epoch; 0 never
 //   words 4…     one per replica: bits 28-31 method, bits 0-27 RTT in microseconds
+// or, of a large fleet:
+//   words 4…21   of replicas that words 22…30 name, 16 bits each; the first is the decided one
 constexpr size_t kLow = 0, kDecision = 1, kMeasuredAt = 2, kAskedAt = 3, kSamples = 4;
+constexpr size_t kNames = kSamples + RttMap::kSparseSamples;
+constexpr size_t kSparseRow = kNames + RttMap::kSparseSamples / 2;
+static_assert(RttMap::kSparseSamples % 2 == 0 && kSparseRow <= 2 * kLineWords);
+
+constexpr int kReasonShift = 10;
+static_assert(kMaxReplicas <= 1u << kReasonShift && kReasons <= 1u << (16 - kReasonShift));
 
 // Many more than a Put takes.
 constexpr int kReadAttempts = 64;
@@ -62,11 +71,15 @@ Sample UnpackSample(uint32_t word) {
 }
 
 uint32_t Pack(const Decision& decision, uint16_t rules) {
-  return static_cast<uint32_t>(Index(decision.replica)) | static_cast<uint32_t>(decision.reason) << 8 |
-         uint32_t{rules} << 16;
+  return static_cast<uint32_t>(Index(decision.replica)) |
+         static_cast<uint32_t>(decision.reason) << kReasonShift | uint32_t{rules} << 16;
 }
 Decision UnpackDecision(uint32_t word) {
-  return {static_cast<ReplicaId>(word & 0xff), static_cast<Reason>(word >> 8 & 0xff)};
+  return {static_cast<ReplicaId>(word & ((1u << kReasonShift) - 1)),
+          static_cast<Reason>((word & 0xffff) >> kReasonShift)};
+}
+size_t NamedAt(const uint32_t* row, size_t i) {
+  return Load(row + kNames + i / 2) >> (16 * (i % 2)) & 0xffff;
 }
 uint16_t UnpackRules(uint32_t word) { return static_cast<uint16_t>(word >> 16); }
 
@@ -113,7 +126,7 @@ struct RttMap::Key {
 
 RttMap::RttMap(size_t replicas, size_t max_prefixes, MonoTime epoch)
     : replicas_(replicas),
-      row_words_(RoundUpToLine(kSamples + replicas)),
+      row_words_(RoundUpToLine(sparse() ? kSparseRow : kSamples + replicas)),
       set_words_(kLineWords + kWays * row_words_),
       sets_(std::max<size_t>(1, max_prefixes / kWays)),
       epoch_(epoch),
@@ -194,7 +207,7 @@ bool RttMap::Find(const IpPrefix& prefix, MapHit* hit) const {
     hit->rules = UnpackRules(decision);
     hit->measured_at = epoch_ + std::chrono::seconds(Load(row + kMeasuredAt));
     // While the row is being written its replica may be any number.
-    const size_t replica = std::min(Index(hit->decision.replica), replicas_ - 1);
+    const size_t replica = sparse() ? 0 : std::min(Index(hit->decision.replica), replicas_ - 1);
     hit->sample = UnpackSample(Load(row + kSamples + replica));
   });
 }
@@ -204,7 +217,51 @@ void RttMap::Unpack(const uint32_t* row, MapRow* out) const {
   out->decision = UnpackDecision(decision);
   out->rules = UnpackRules(decision);
   out->measured_at = epoch_ + std::chrono::seconds(Load(row + kMeasuredAt));
-  for (size_t i = 0; i < replicas_; ++i) out->samples[i] = UnpackSample(Load(row + kSamples + i));
+  UnpackSamples(row, &out->samples);
+}
+
+void RttMap::UnpackSamples(const uint32_t* row, Samples* out) const {
+  if (!sparse()) {
+    for (size_t i = 0; i < replicas_; ++i) (*out)[i] = UnpackSample(Load(row + kSamples + i));
+    return;
+  }
+  out->assign(replicas_, {});
+  for (size_t i = 0; i < kSparseSamples; ++i) {
+    // While the row is being written they may be any numbers.
+    const size_t replica = std::min(NamedAt(row, i), replicas_ - 1);
+    const Sample sample = UnpackSample(Load(row + kSamples + i));
+    if (sample.method != Method::kUnknown) (*out)[replica] = sample;
+  }
+}
+
+// Chooses the replicas of a large fleet whose samples are kept, at most kSparseSamples.
+void RttMap::Keep(const MapRow& in) {
+  const size_t decided = Index(in.decision.replica);
+  kept_.assign(1, in.decision.replica);
+  for (size_t i = 0; i < replicas_; ++i) {
+    if (i != decided && in.samples[i].method != Method::kUnknown) kept_.push_back(ToReplicaId(i));
+  }
+  const auto distance = [&](ReplicaId id) {
+    const Sample& sample = in.samples[Index(id)];
+    return sample.measured() ? sample.rtt : Rtt::max();
+  };
+  const size_t count = std::min(kept_.size(), kSparseSamples);
+  std::partial_sort(kept_.begin() + 1, kept_.begin() + static_cast<ptrdiff_t>(count), kept_.end(),
+                    [&](ReplicaId a, ReplicaId b) { return distance(a) < distance(b); });
+  kept_.resize(count);
+}
+
+void RttMap::PackSamples(const MapRow& in, uint32_t* row) {
+  if (!sparse()) {
+    for (size_t i = 0; i < replicas_; ++i) Store(row + kSamples + i, Pack(in.samples[i]));
+    return;
+  }
+  std::array<uint32_t, kSparseSamples / 2> names{};
+  for (size_t i = 0; i < kSparseSamples; ++i) {
+    Store(row + kSamples + i, i < kept_.size() ? Pack(in.samples[Index(kept_[i])]) : 0);
+    if (i < kept_.size()) names[i / 2] |= static_cast<uint32_t>(Index(kept_[i])) << (16 * (i % 2));
+  }
+  for (size_t i = 0; i < names.size(); ++i) Store(row + kNames + i, names[i]);
 }
 
 bool RttMap::Find(const IpPrefix& prefix, MapRow* out) const {
@@ -286,6 +343,7 @@ void RttMap::Put(const IpPrefix& prefix, const MapRow& in) {
   uint32_t* set = SetOf(key);
   const size_t way = WayToReplace(set, key);
   uint32_t* row = Row(set, way);
+  if (sparse()) Keep(in);
   if (ShapeOf(set, way) == 0) {
     size_.fetch_add(1, std::memory_order_relaxed);
   } else if (!Holds(set, way, key)) {
@@ -300,7 +358,7 @@ void RttMap::Put(const IpPrefix& prefix, const MapRow& in) {
   Store(row + kDecision, Pack(in.decision, in.rules));
   Store(row + kMeasuredAt, SinceEpoch(in.measured_at));
   Store(row + kAskedAt, 0);
-  for (size_t i = 0; i < replicas_; ++i) Store(row + kSamples + i, Pack(in.samples[i]));
+  PackSamples(in, row);
   Store(set + kSequence, sequence + 2);
   MarkDirty(SlotAt(set, way));
 }

@@ -7,6 +7,10 @@
 // are used: 8 bytes a row and 16 + 4 * replicas more, rounded up to a multiple of 64; 1,000,000 prefixes and
 // up to 12 replicas take 72 MB.
 //
+// Of a fleet of more than kWholeFleet replicas a row keeps kSparseSamples: that of the decided replica, then
+// the nearest measured, then others of which something is known. A row takes 136 bytes then, however many
+// replicas there are, and what is left out reads as unknown.
+//
 // A prefix is found under exactly its own length. A longer one is no answer for it, being one part of it
 // alone, nor a shorter one, whose measured address may be far away: a scope as long as the key is what was
 // decided (RFC 7871 §7.2.1).
@@ -16,7 +20,6 @@
 // thread at a time.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +40,8 @@ struct MapRow {
   // ChoiceRules::Fingerprint of the rules by which it was made.
   uint16_t rules = 0;
   MonoTime measured_at{};
-  std::array<Sample, kMaxReplicas> samples{};
+  // At least as many as the fleet has replicas, once a map has filled it in.
+  Samples samples = Samples(kWholeFleet);
 };
 
 // What most queries need of a row.
@@ -51,6 +55,9 @@ struct MapHit {
 class RttMap {
  public:
   static constexpr size_t kWays = 8;
+  // Of a large fleet's row, as many as fit into two cache lines. Those that one measurement asks (selector.h)
+  // are fewer.
+  static constexpr size_t kSparseSamples = 18;
 
   // Room for at most `max_prefixes` rows (at least kWays). `epoch` is a time not later than any measured_at.
   RttMap(size_t replicas, size_t max_prefixes, MonoTime epoch);
@@ -99,6 +106,10 @@ class RttMap {
   template <typename Look>
   bool Consistently(const uint32_t* set, Look look) const;
   void Unpack(const uint32_t* row, MapRow* out) const;
+  bool sparse() const { return replicas_ > kWholeFleet; }
+  void UnpackSamples(const uint32_t* row, Samples* out) const;
+  void Keep(const MapRow& in);
+  void PackSamples(const MapRow& in, uint32_t* row);
 
   static size_t WayOf(const uint32_t* set, const Key& key, size_t from);
   template <typename Visit>
@@ -119,6 +130,8 @@ class RttMap {
   std::atomic<size_t> size_{0};
   std::atomic<uint64_t> evictions_{0};
   std::vector<std::atomic<uint64_t>> dirty_;  // a bit per slot
+  // Of the row that is put, those whose samples are kept: see Keep.
+  std::vector<ReplicaId> kept_;
 };
 
 }  // namespace perigee::dns

@@ -29,7 +29,7 @@ MapRow Row(int replica, int ms, int at_seconds = 0) {
   MapRow row;
   row.decision = {ToReplicaId(replica), Reason::kMeasuredBest};
   row.measured_at = kEpoch + seconds(at_seconds);
-  row.samples.fill({milliseconds(ms), Method::kIcmpEcho});
+  row.samples.assign(kWholeFleet, {milliseconds(ms), Method::kIcmpEcho});
   return row;
 }
 
@@ -105,6 +105,62 @@ TEST(RttMap, AHitIsTheDecisionAndItsReplicasOwnSample) {
   EXPECT_EQ(hit.sample.rtt, milliseconds(9));
   EXPECT_EQ(hit.sample.method, Method::kTcpSyn);
   EXPECT_FALSE(map.Find(V4(1), &hit));
+}
+
+// Of a large fleet.
+class SparseRows : public testing::Test {
+ protected:
+  static constexpr size_t kFleet = 1000;
+  RttMap map_{kFleet, 1000, kEpoch};
+  MapRow row_{.decision = {ToReplicaId(999), Reason::kOverride},
+              .rules = 0xbeef,
+              .measured_at = kEpoch,
+              .samples = Samples(kFleet)};
+  MapRow found_;
+};
+
+TEST_F(SparseRows, HoldTheDecidedReplicaAndTheNearest) {
+  row_.samples[999] = {milliseconds(500), Method::kTcpSyn};
+  for (size_t i = 0; i < 100; ++i) row_.samples[i * 9] = {milliseconds(300 - i), Method::kIcmpEcho};
+  row_.samples[5] = {Rtt{}, Method::kSilent};
+  map_.Put(V4(1), row_);
+  ASSERT_TRUE(map_.Find(V4(1), &found_));
+  ASSERT_EQ(found_.samples.size(), kFleet);
+  EXPECT_EQ(found_.decision.replica, ToReplicaId(999));
+  EXPECT_EQ(found_.decision.reason, Reason::kOverride);
+  EXPECT_EQ(found_.rules, 0xbeef);
+  EXPECT_EQ(found_.samples[999].rtt, milliseconds(500)) << "far, but given";
+  size_t kept = 0;
+  for (const Sample& sample : found_.samples) kept += sample.measured();
+  EXPECT_EQ(kept, RttMap::kSparseSamples);
+  EXPECT_EQ(found_.samples[99 * 9].rtt, milliseconds(201));
+  EXPECT_EQ(found_.samples[(100 - (RttMap::kSparseSamples - 1)) * 9].rtt, milliseconds(217));
+  EXPECT_EQ(found_.samples[5].method, Method::kUnknown) << "there was no room for silence";
+}
+
+TEST_F(SparseRows, HoldAllWhenTheyAreFew) {
+  row_.samples[0] = {milliseconds(7), Method::kPassive};
+  row_.samples[5] = {Rtt{}, Method::kSilent};
+  map_.Put(V4(1), row_);
+  found_ = Row(1, 1);
+  ASSERT_TRUE(map_.Find(V4(1), &found_));
+  EXPECT_EQ(found_.samples[0].method, Method::kPassive);
+  EXPECT_EQ(found_.samples[5].method, Method::kSilent);
+  for (const size_t i : {1u, 63u, 64u, 999u}) EXPECT_EQ(found_.samples[i].method, Method::kUnknown) << i;
+}
+
+TEST_F(SparseRows, AHitIsTheDecisionAndItsReplicasOwnSample) {
+  row_.samples[999] = {milliseconds(9), Method::kTcpSyn};
+  row_.samples[0] = {milliseconds(3), Method::kIcmpEcho};
+  map_.Put(V4(1), row_);
+  MapHit hit;
+  ASSERT_TRUE(map_.Find(V4(1), &hit));
+  EXPECT_EQ(hit.decision.replica, ToReplicaId(999));
+  EXPECT_EQ(hit.sample.rtt, milliseconds(9));
+  row_.samples[999] = {};
+  map_.Put(V4(1), row_);
+  ASSERT_TRUE(map_.Find(V4(1), &hit));
+  EXPECT_EQ(hit.sample.method, Method::kUnknown);
 }
 
 TEST(RttMap, EveryLengthOfEitherFamilyIsAPrefixOfItsOwn) {

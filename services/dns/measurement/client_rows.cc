@@ -1,7 +1,7 @@
 #include "services/dns/measurement/client_rows.h"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 #include "services/dns/steering/floors.h"
 
@@ -25,8 +25,9 @@ bool AnyProbed(std::span<const Sample> samples) {
   return std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.probed(); });
 }
 
-// A choice by what stands in for a client's own samples, as one for the client.
-Decision As(Reason reason, Decision decision) {
+}  // namespace
+
+Decision AsInferred(Decision decision, Reason reason) {
   if (decision.reason != Reason::kHashed && decision.reason != Reason::kAllDown &&
       decision.reason != Reason::kShed) {
     decision.reason = reason;
@@ -34,12 +35,15 @@ Decision As(Reason reason, Decision decision) {
   return decision;
 }
 
-Decision AsNeighbours(Decision decision) { return As(Reason::kNeighbour, decision); }
-
-}  // namespace
-
-ClientRows::ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map, const Clock& clock)
-    : rules_(rules), rules_fingerprint_(rules.Fingerprint()), fleet_(fleet), map_(map), clock_(clock) {}
+ClientRows::ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map,
+                       DistanceView& distances, const Locate& locate, const Clock& clock)
+    : rules_(rules),
+      rules_fingerprint_(rules.Fingerprint()),
+      fleet_(fleet),
+      map_(map),
+      distances_(distances),
+      locate_(locate),
+      clock_(clock) {}
 
 ChoiceInputs ClientRows::InputsFor(const IpPrefix& client, std::span<const Sample> samples) const {
   return {.samples = samples, .healthy = fleet_.healthy(), .avoided = fleet_.avoided(), .prefix = client};
@@ -54,9 +58,12 @@ std::optional<ReplicaId> ClientRows::HomeOf(const IpPrefix& client) const {
 std::optional<MapRow> ClientRows::JustMeasured(const IpPrefix& client) const {
   MapHit hit;  // strangers are many, and a row is long
   if (!map_.Find(client, &hit) || clock_.Now() - hit.measured_at >= kJustMeasured) return std::nullopt;
+  return Known(client);
+}
+
+std::optional<MapRow> ClientRows::Known(const IpPrefix& client) const {
   MapRow row;
-  map_.Find(client, &row);
-  return row;
+  return map_.Find(client, &row) ? std::optional(row) : std::nullopt;
 }
 
 Decision ClientRows::Given(const IpPrefix& client, const MapRow& row) const {
@@ -64,50 +71,65 @@ Decision ClientRows::Given(const IpPrefix& client, const MapRow& row) const {
   return ChooseFrom(HomeNow(row.decision, row.rules, inputs, rules_), inputs, rules_);
 }
 
-MapRow ClientRows::Around(const IpPrefix& client) const {
-  MapRow around;
-  map_.Find(NeighbourhoodOf(client.address()), &around);
-  return around;
+MapRow ClientRows::Own(const IpPrefix& client) const {
+  MapRow row = EmptyRow();
+  map_.Find(client, &row);
+  return row;
 }
 
-Decision ClientRows::GivenByNeighbours(const IpPrefix& client, const MapRow& around) const {
-  return AsNeighbours(Choose(InputsFor(client, SamplesOf(around)), rules_));
+MapRow ClientRows::Around(const IpPrefix& client) const { return Own(NeighbourhoodOf(client.address())); }
+
+Decision ClientRows::GivenUnmeasured(const IpPrefix& client, std::span<const Sample> own,
+                                     const MapRow& around) const {
+  const StandIn stand_in = StandInFor(client, own, around);
+  return AsInferred(Choose(InputsFor(client, stand_in.samples), rules_), stand_in.reason);
 }
 
-// Whether `floors`, filled in, tell more of a client than its surroundings do.
-bool ClientRows::FloorsStandIn(std::span<const Sample> samples, const MapRow& around,
-                               std::span<Sample> floors) const {
-  const bool known = Nearest(SamplesOf(around), ReplicaSet::All(fleet_.size())).has_value();
-  if (known && !FloorsRefute(samples, SamplesOf(around))) return false;
-  return AgreeingFloors(samples, fleet_.distances(), floors);
+Samples ClientRows::ByPlace(const IpPrefix& client) const {
+  Samples expected(fleet_.size());
+  const auto place = locate_ ? locate_(client.address()) : std::nullopt;
+  for (size_t i = 0; place && i < expected.size(); ++i) {
+    const auto& replica = fleet_.info(ToReplicaId(i)).location;
+    if (replica) expected[i] = {LikelyRtt(LeastRtt(*place, *replica)), Method::kPassive};
+  }
+  return expected;
 }
 
-std::optional<Decision> ClientRows::GivenByFloors(const IpPrefix& client, std::span<const Sample> samples,
-                                                  const MapRow& around) const {
-  std::array<Sample, kMaxReplicas> all{};
-  const std::span<Sample> floors(all.data(), samples.size());
-  if (!FloorsStandIn(samples, around, floors)) return std::nullopt;
-  return Choose(InputsFor(client, floors), rules_);
+std::optional<MapHit> ClientRows::Remembered(const IpPrefix& client) const {
+  MapHit hit;
+  return map_.Find(client, &hit) ? std::optional(hit) : std::nullopt;
+}
+
+// Neighbours are where they are measured to be, which a client is not always; a database says where addresses
+// were once registered.
+ClientRows::StandIn ClientRows::StandInFor(const IpPrefix& client, std::span<const Sample> own,
+                                           const MapRow& around) const {
+  const std::span<const Sample> neighbours = SamplesOf(around);
+  const bool known = Nearest(neighbours, ReplicaSet::All(neighbours.size())).has_value();
+  Samples floors(own.size());
+  if ((!known || FloorsRefute(own, neighbours)) && AgreeingFloors(own, distances_.shorter(), floors)) {
+    return {std::move(floors), Reason::kLeastFloor};
+  }
+  if (known || !locate_) return {{neighbours.begin(), neighbours.end()}, Reason::kNeighbour};
+  return {ByPlace(client), Reason::kGeography};
 }
 
 // The home of a client that answers no probes.
 Decision ClientRows::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
-  MapRow floors;
-  const bool by_floors = FloorsStandIn(SamplesOf(row), around, {floors.samples.data(), fleet_.size()});
-  std::array<Sample, kMaxReplicas> estimate;
-  Estimate(SamplesOf(row), SamplesOf(by_floors ? floors : around), fleet_.distances(), estimate);
-  ChoiceInputs inputs = InputsFor(client, {estimate.data(), fleet_.size()});
+  const StandIn stand_in = StandInFor(client, SamplesOf(row), around);
+  Samples estimate(fleet_.size());
+  Estimate(SamplesOf(row), stand_in.samples, distances_.shorter(), estimate);
+  ChoiceInputs inputs = InputsFor(client, estimate);
   if (row.samples[Index(row.decision.replica)].measured() || row.decision.reason == Reason::kLeastFloor) {
     inputs.previous = row.decision.replica;
   }
   const Decision home = ChooseHome(inputs, rules_);
-  if (row.samples[Index(home.replica)].measured()) return home;
-  return As(by_floors ? Reason::kLeastFloor : Reason::kNeighbour, home);
+  return row.samples[Index(home.replica)].measured() ? home : AsInferred(home, stand_in.reason);
 }
 
 MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<const Sample> learned,
                          std::optional<ReplicaId> previous) {
-  MapRow row;
+  MapRow row = EmptyRow();
   const bool known = map_.Find(client, &row);
   for (size_t i = 0; i < learned.size(); ++i) row.samples[i] = Join(cause, row.samples[i], learned[i]);
   row.measured_at = clock_.Now();
@@ -130,7 +152,7 @@ void ClientRows::TeachSurroundings(const IpPrefix& client, std::span<const Sampl
   if (client.length() <= prefix.length() || !Nearest(learned, ReplicaSet::All(learned.size()))) return;
   MapRow around = Around(client);
   for (size_t i = 0; i < learned.size(); ++i) Blend(learned[i], &around.samples[i]);
-  around.decision = AsNeighbours(ChooseHome(InputsFor(prefix, SamplesOf(around)), rules_));
+  around.decision = AsInferred(ChooseHome(InputsFor(prefix, SamplesOf(around)), rules_), Reason::kNeighbour);
   around.measured_at = clock_.Now();
   around.rules = rules_fingerprint_;
   map_.Put(prefix, around);
@@ -149,9 +171,9 @@ PassiveUse ClientRows::LearnPassive(const IpPrefix& client, ReplicaId replica, R
     row.decision = InferHome(client, row, around);
     // It speaks with every connection: one that is elsewhere would soon speak for all.
     if (AreAlike(SamplesOf(row), SamplesOf(around))) {
-      std::array<Sample, kMaxReplicas> learned{};
+      Samples learned(fleet_.size());
       learned[Index(replica)] = row.samples[Index(replica)];
-      TeachSurroundings(client, {learned.data(), fleet_.size()});
+      TeachSurroundings(client, learned);
     }
   }
   row.rules = rules_fingerprint_;

@@ -6,6 +6,7 @@
 // Threads: one, that of the flight board.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -13,33 +14,43 @@
 #include "lib/base/clock.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
+#include "services/dns/measurement/distance_view.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/inference.h"
 #include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
 
+// A choice by samples that stand in for a client's own, as one for the client.
+Decision AsInferred(Decision decision, Reason reason);
+
 class ClientRows {
  public:
   // References must outlive it.
-  ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map, const Clock& clock);
+  ClientRows(const ChoiceRules& rules, const FleetState& fleet, RttMap& map, DistanceView& distances,
+             const Locate& locate, const Clock& clock);
 
   // The replica that the client has when all are well; nothing for a stranger.
   std::optional<ReplicaId> HomeOf(const IpPrefix& client) const;
   // Its row, when it was measured within the last two seconds: while the query was on its way here.
   std::optional<MapRow> JustMeasured(const IpPrefix& client) const;
+  // Its row, whenever it was measured.
+  std::optional<MapRow> Known(const IpPrefix& client) const;
   // What a client with that row is given now.
   Decision Given(const IpPrefix& client, const MapRow& row) const;
 
-  // The row of a client's surroundings; an empty one when nothing is known of them.
+  // A client's own row, and that of its surroundings; an empty one when nothing is known.
+  MapRow Own(const IpPrefix& client) const;
   MapRow Around(const IpPrefix& client) const;
-  // What a client is given of which nothing is known but its surroundings; by hashing, when not even they.
-  Decision GivenByNeighbours(const IpPrefix& client, const MapRow& around) const;
-
-  // What a client is given of which nothing is known but these floors; nothing when too few of them agree, or
-  // its surroundings are known and no floor says that it is elsewhere.
-  std::optional<Decision> GivenByFloors(const IpPrefix& client, std::span<const Sample> samples,
-                                        const MapRow& around) const;
+  // What its place lets expect, as samples; none when that is not known. To choose by, not to be kept: nobody
+  // measured it.
+  Samples ByPlace(const IpPrefix& client) const;
+  // What is remembered of its home.
+  std::optional<MapHit> Remembered(const IpPrefix& client) const;
+  // What a client is given that nobody has measured: by the floors in `own`, when enough of them agree and
+  // its surroundings are not known or one says that it is elsewhere; else by its surroundings, or its place,
+  // when not even they are known; by hashing, when that is not either.
+  Decision GivenUnmeasured(const IpPrefix& client, std::span<const Sample> own, const MapRow& around) const;
 
   // Joins what a flight has learned, and returns the row as it is now. A replica of which nothing was heard
   // keeps what was known of it, and a flight that measured nothing changes no choice but that of a stranger.
@@ -55,13 +66,21 @@ class ClientRows {
   std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
 
  private:
-  bool FloorsStandIn(std::span<const Sample> samples, const MapRow& around, std::span<Sample> floors) const;
+  // A row of a client of which nothing is known.
+  MapRow EmptyRow() const { return {.samples = Samples(std::max(fleet_.size(), kWholeFleet))}; }
+  struct StandIn {
+    Samples samples;
+    Reason reason{};  // of a choice by them
+  };
+  StandIn StandInFor(const IpPrefix& client, std::span<const Sample> own, const MapRow& around) const;
   Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
 
   const ChoiceRules& rules_;
   const uint16_t rules_fingerprint_;
   const FleetState& fleet_;
   RttMap& map_;
+  DistanceView& distances_;
+  const Locate& locate_;
   const Clock& clock_;
 };
 

@@ -250,5 +250,101 @@ TEST_F(FlightBoardTest, ANetworkThatAResolverToldIsRememberedByItsOwnLength) {
   EXPECT_FALSE(Known()) << "of the /24s in it nothing is known";
 }
 
+// A fleet whose replicas' places are known, and a database that has all clients beside the second one.
+class PlacedClientTest : public FlightBoardTest {
+ protected:
+  PlacedClientTest() {
+    std::vector<ReplicaInfo> infos = {{.name = "dublin"}, {.name = "sydney"}, {.name = "tokyo"}};
+    infos[0].location = {53.35, -6.26};
+    infos[1].location = {-33.87, 151.21};
+    infos[2].location = {35.68, 139.69};
+    placed_.emplace(infos);
+    board_.emplace(FlightOptions{.locate =
+                                     [](const IpAddress&) {
+                                       return Location{-37.81, 144.96};
+                                     }},
+                   *placed_, map_, *this, clock_, permit_, &counters_);
+  }
+  ~PlacedClientTest() override { board_.reset(); }
+  void StaySilent(uint64_t flight) {
+    Pass(100);
+    for (int i = 0; i < 3; ++i) board_->OnAnswer(flight, ToReplicaId(i), {Rtt{}, Method::kSilent});
+  }
+
+  std::optional<FleetState> placed_;
+};
+
+TEST_F(PlacedClientTest, WhoIsSilentToAllGetsTheReplicaNearestToItsPlace) {
+  Park();
+  StaySilent(1);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(1));
+  EXPECT_EQ(answers_[0].reason, Reason::kGeography);
+  EXPECT_EQ(Row().decision.reason, Reason::kGeography);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_FALSE(Row().samples[static_cast<size_t>(i)].measured()) << "nobody measured it";
+}
+
+TEST_F(PlacedClientTest, WhoIsNotMeasuredInTimeGetsItToo) {
+  Park();
+  Pass(500);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(1));
+  EXPECT_EQ(answers_[0].reason, Reason::kGeography);
+}
+
+TEST_F(PlacedClientTest, FloorsThatAgreeAreBelievedBeforeTheDatabase) {
+  Park();
+  Pass(300);
+  for (int i = 0; i < 3; ++i) {
+    board_->OnAnswer(1, ToReplicaId(i), {milliseconds(20 + 10 * i), Method::kLastHop});
+  }
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(0));
+  EXPECT_EQ(answers_[0].reason, Reason::kLeastFloor);
+}
+
+TEST_F(PlacedClientTest, NeighboursAreBelievedBeforeTheDatabase) {
+  Park(*IpAddress::Parse("198.18.200.1"));
+  Pass(60);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 + i);
+  answers_.clear();
+  Park();
+  StaySilent(2);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(0));
+  EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
+}
+
+TEST_F(PlacedClientTest, ItsOwnConnectionsAreBelievedBeforeTheDatabase) {
+  Park();
+  StaySilent(1);
+  for (const ReplicaId id : {ToReplicaId(0), ToReplicaId(1), ToReplicaId(2)}) {
+    for (const ReplicaId to : {ToReplicaId(0), ToReplicaId(1), ToReplicaId(2)}) {
+      if (id != to) placed_->SetDistance(id, to, milliseconds(200));
+    }
+  }
+  const PassiveRtt far{ClientPrefix(kClient), milliseconds(250)},
+      near{ClientPrefix(kClient), milliseconds(12)};
+  board_->OnPassive(ToReplicaId(1), {&far, 1});
+  board_->OnPassive(ToReplicaId(0), {&near, 1});
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(0));
+  EXPECT_EQ(Row().decision.reason, Reason::kMeasuredBest);
+}
+
+TEST_F(FlightBoardTest, AConnectionElsewhereTellsWhatTheClientsReplicaCosts) {
+  Park();
+  Pass(120);
+  for (int i = 0; i < 3; ++i) Answer(i, 20 + 20 * i);
+  const PassiveRtt nearer{ClientPrefix(kClient), milliseconds(8)},
+      own{ClientPrefix(kClient), milliseconds(25)};
+  board_->OnPassive(ToReplicaId(0), {&own, 1});
+  const auto& lost = counters_.lost[static_cast<size_t>(Judged::kElsewhere)];
+  EXPECT_EQ(lost.sum_us(), 0u) << "with its own replica";
+  board_->OnPassive(ToReplicaId(1), {&nearer, 1});
+  EXPECT_EQ(lost.sum_us(), 12'000u);
+  EXPECT_EQ(Row().decision.replica, ToReplicaId(1));
+}
+
 }  // namespace
 }  // namespace perigee::dns

@@ -13,8 +13,8 @@ constexpr int kWitnesses = 3;
 
 }  // namespace
 
-Credibility::Credibility(FleetState& fleet, MeasurementCounters& counters)
-    : fleet_(fleet), counters_(counters), too_near_(fleet.size()) {
+Credibility::Credibility(FleetState& fleet, DistanceView& distances, MeasurementCounters& counters)
+    : fleet_(fleet), distances_(distances), counters_(counters), too_near_(fleet.size()) {
   for (size_t i = 0; i < fleet.size(); ++i)
     too_near_[i] = fleet.distrusted().Contains(ToReplicaId(i)) ? 1 : 0;
 }
@@ -23,7 +23,7 @@ void Credibility::Weigh(std::span<const Sample> samples) {
   const auto probed =
       std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.probed(); });
   if (probed < kWitnesses) return;
-  const auto liar = WhoIsTooNear(samples, fleet_.longer_distances());
+  const auto liar = WhoIsTooNear(samples, distances_.longer());
   if (liar) counters_.contradictions.Add();
   for (size_t i = 0; i < samples.size(); ++i) {
     if (!samples[i].probed()) continue;

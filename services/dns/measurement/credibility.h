@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "services/dns/fleet/fleet_state.h"
+#include "services/dns/measurement/distance_view.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/telemetry/server_counters.h"
 
@@ -22,13 +23,14 @@ inline constexpr double kDistrustAbove = 0.25, kTrustBelow = 0.01;
 class Credibility {
  public:
   // References must outlive it. Whom the fleet distrusts already has all evidence against it.
-  Credibility(FleetState& fleet, MeasurementCounters& counters);
+  Credibility(FleetState& fleet, DistanceView& distances, MeasurementCounters& counters);
 
   // What all replicas that answered measured of one client.
   void Weigh(std::span<const Sample> samples);
 
  private:
   FleetState& fleet_;
+  DistanceView& distances_;
   MeasurementCounters& counters_;
   std::vector<double> too_near_;  // share of clients, by replica
 };

@@ -34,7 +34,9 @@ class CredibilityTest : public testing::Test {
 
   FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}, {.name = "liar"}}};
   MeasurementCounters counters_;
-  Credibility credibility_{fleet_, counters_};
+  FakeClock clock_;
+  DistanceView distances_{fleet_, clock_};
+  Credibility credibility_{fleet_, distances_, counters_};
 };
 
 TEST_F(CredibilityTest, WhoIsTooNearForManyClientsIsDistrustedAndNobodyElseIs) {
@@ -67,7 +69,8 @@ TEST_F(CredibilityTest, ANewGenerationForgetsNoDistrust) {
   FleetState next({{.name = "liar"}, {.name = "a"}, {.name = "b"}}, &fleet_);
   const ReplicaId liar{0};
   EXPECT_TRUE(next.distrusted().Contains(liar));
-  Credibility credibility(next, counters_);
+  DistanceView distances(next, clock_);
+  Credibility credibility(next, distances, counters_);
   std::array<Sample, 3> samples;
   samples.fill({milliseconds(60), Method::kIcmpEcho});
   credibility.Weigh(samples);

@@ -1,5 +1,6 @@
 // Keeps the replicas' distances to each other fresh: every prober measures the other replicas' addresses,
-// over the same Measure call that clients are measured with.
+// over the same Measure call that clients are measured with. In a large fleet it measures the landmarks'
+// alone (fleet_state.h): of n replicas that is n * kLandmarks measurements a round, not n * n.
 #pragma once
 
 #include <atomic>
@@ -32,9 +33,9 @@ class DistanceSurvey {
 
  private:
   void StartRound();
-  // Replica `from` measures `to` and then, one after the other, those that follow it.
-  void Measure(size_t from, size_t to);
-  void OnAnswer(size_t from, size_t to, const Sample& sample);
+  // Replica `from` measures the `nth` of targets_ and then, one after the other, those that follow it.
+  void Measure(size_t from, size_t nth);
+  void OnAnswer(size_t from, size_t nth, const Sample& sample);
   void EndRow(size_t from);
   bool complete() const;
 
@@ -45,6 +46,7 @@ class DistanceSurvey {
   MeasurementLog* const log_;
   boost::asio::steady_timer timer_;
   size_t rows_under_way_ = 0;
+  const std::vector<size_t> targets_;
   std::vector<DistancesRecord> rows_;  // of this round, by the replica that measures
   std::atomic<bool> stopped_{false};
   const LoopLife life_;

@@ -1,7 +1,6 @@
 #include "services/dns/measurement/flight_board.h"
 
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include "services/dns/steering/floors.h"
@@ -10,6 +9,19 @@
 namespace perigee::dns {
 namespace {
 
+ReplicaSet KnownOf(const ReplicaSet& replicas, std::span<const Sample> samples) {
+  ReplicaSet known;
+  for (const ReplicaId id : replicas) {
+    if (samples[Index(id)].method != Method::kUnknown) known.Add(id);
+  }
+  return known;
+}
+
+size_t Measured(std::span<const Sample> samples) {
+  return static_cast<size_t>(
+      std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.measured(); }));
+}
+
 // How long after the Measure deadline the board still believes that the prober calls will report.
 constexpr auto kReportGrace = std::chrono::milliseconds(500);
 
@@ -17,29 +29,37 @@ constexpr auto kReportGrace = std::chrono::milliseconds(500);
 // the second of another.
 constexpr size_t kRefinementShare = 8;
 
-// They change every ten minutes, and to collect them for each answer would cost more than all else.
-constexpr auto kDistancesAge = std::chrono::seconds(1);
-
 }  // namespace
 
 struct FlightBoard::Flight {
-  explicit Flight(size_t fleet_size) : replicas(fleet_size) {}
+  explicit Flight(size_t fleet_size)
+      : asked_after(fleet_size),
+        said(fleet_size),
+        said_after(fleet_size),
+        samples(fleet_size),
+        control_rtt(fleet_size) {}
 
   // By those who are believed.
-  std::span<const Sample> measured() const { return {samples.data(), replicas}; }
+  std::span<const Sample> measured() const { return samples; }
+  size_t replicas() const { return samples.size(); }
 
-  const size_t replicas;
   uint64_t id = 0;
   ClientKey client;
   FlightCause cause{};
   bool is_stranger = false;  // nothing was known of it when the flight started
   MonoTime started, due;
   ReplicaSet asked, outstanding;
-  std::array<Sample, kMaxReplicas> said{};      // by all who answered
-  std::array<Rtt, kMaxReplicas> said_after{};   // the start
-  std::array<Sample, kMaxReplicas> samples{};   // see measured()
-  std::array<Rtt, kMaxReplicas> control_rtt{};  // as of the start, for the decision shall not wander
-  Rtt overhead{}, floor_overhead{};             // of those that measured, and of those that told a floor
+  ReplicaSet later;         // of whom some will be asked when more is known; empty when nobody will be
+  bool asked_more = false;  // some were
+  ReplicaSet familiar;  // of the first that were asked, those who had a sample of it or of its surroundings
+  // By replica.
+  std::vector<Rtt> asked_after;  // the start
+  Samples said;                  // by all who answered
+  std::vector<Rtt> said_after;   // they were asked
+  Samples samples;               // see measured()
+  // As of the start, for the decision shall not wander; counted from it also for those asked later.
+  std::vector<Rtt> control_rtt;
+  Rtt overhead{}, floor_overhead{};  // of those that measured, and of those that told a floor
   // The home that the client had, or has been given by this flight. Nothing for a stranger: it has only just
   // been given a replica, and a little is reason enough to move.
   std::optional<ReplicaId> previous;
@@ -50,17 +70,17 @@ struct FlightBoard::Flight {
 };
 
 FlightBoard::FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
-                         const Clock& clock, Permit permit, MeasurementCounters* counters,
+                         const Clock& clock, Permit& permit, MeasurementCounters* counters,
                          MeasurementLog* log)
     : options_(options),
       fleet_(fleet),
       probers_(probers),
       clock_(clock),
-      permit_(std::move(permit)),
-      rows_(options_.rules, fleet, map, clock),
-      distances_(fleet.distances()),
+      permit_(permit),
+      distances_(fleet, clock),
+      rows_(options_.rules, fleet, map, distances_, options_.locate, clock),
       counters_(counters == nullptr ? unread_ : *counters),
-      credibility_(fleet, counters_),
+      credibility_(fleet, distances_, counters_),
       log_(log) {}
 
 FlightBoard::~FlightBoard() {
@@ -86,15 +106,35 @@ void FlightBoard::Park(const ClientKey& client, Done done) {
     }
   }
   if (flight == nullptr) flight = Start(client, FlightCause::kQuery, fleet_.measurable());
-  if (flight == nullptr) {
-    const MapRow around = rows_.Around(client.prefix);
-    const FlightOutcome outcome{rows_.GivenByNeighbours(client.prefix, around), rows_.SamplesOf(around)};
-    return done(&outcome);
-  }
+  if (flight == nullptr) return AnswerUnmeasured(client, std::move(done));
   if (flight->parked.size() >= options_.max_parked_per_flight) return Drop(done, ParkRefusal::kFlightIsFull);
   flight->parked.push_back(std::move(done));
   counters_.parked.Add();
   Consider(*flight);
+}
+
+void FlightBoard::AnswerUnmeasured(const ClientKey& client, Done done) {
+  const MapRow around = rows_.Around(client.prefix);
+  const FlightOutcome outcome{rows_.GivenUnmeasured(client.prefix, {}, around), rows_.SamplesOf(around)};
+  if (client.hearsay_of && outcome.decision.reason == Reason::kHashed) {
+    return ParkForTeller(client, std::move(done));
+  }
+  done(&outcome);
+}
+
+// The resolver stands in for a client of its of which nothing is known.
+void FlightBoard::ParkForTeller(const ClientKey& client, Done done) {
+  const ClientKey teller = KeyOf(*client.hearsay_of, client.presence);
+  if (const auto row = rows_.Known(teller.prefix)) {
+    const FlightOutcome outcome{AsInferred(rows_.Given(teller.prefix, *row), Reason::kNeighbour),
+                                rows_.SamplesOf(*row)};
+    return done(&outcome);
+  }
+  Park(teller, [done = std::move(done)](const FlightOutcome* measured) mutable {
+    if (measured == nullptr) return done(nullptr);
+    const FlightOutcome outcome{AsInferred(measured->decision, Reason::kNeighbour), measured->samples};
+    done(&outcome);
+  });
 }
 
 void FlightBoard::Refresh(const ClientKey& client) {
@@ -103,29 +143,38 @@ void FlightBoard::Refresh(const ClientKey& client) {
 }
 
 // Why no flight may start now, whoever the client is.
-std::optional<ProbeRefusal> FlightBoard::RefuseFor(ReplicaSet askable) const {
+std::optional<ProbeRefusal> FlightBoard::RefuseFor(const ReplicaSet& askable) const {
   if (stopped_) return ProbeRefusal::kStopped;
   if (flights_.size() >= options_.max_flights) return ProbeRefusal::kFlightLimit;
   if (askable.empty()) return ProbeRefusal::kNoProber;
   return std::nullopt;
 }
 
-void FlightBoard::RenewDistances() {
-  const MonoTime now = clock_.Now();
-  if (distances_at_ && now - *distances_at_ < kDistancesAge) return;
-  distances_ = fleet_.distances();
-  distances_at_ = now;
+// Begins to ask when not all can be asked.
+void FlightBoard::AskFirst(Flight& flight, const ReplicaSet& askable) {
+  const IpPrefix& client = flight.client.prefix;
+  const MapRow own = rows_.Own(client), around = rows_.Around(client);
+  const Samples placed = rows_.ByPlace(client);
+  const Acquaintance known{.own = rows_.SamplesOf(own),
+                           .around = rows_.SamplesOf(around),
+                           .by_place = placed,
+                           .home = flight.previous};
+  const ReplicaSet first =
+      FirstToAsk(known, askable, fleet_.landmarks(), options_.max_asked / 2, distances_.shorter());
+  flight.later = askable.Without(first);
+  flight.familiar = KnownOf(first, known.own).Or(KnownOf(first, known.around));
+  Ask(flight, first);
 }
 
 // Nothing when the client may not be probed, no prober can be asked or the board is full or stopped.
-FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cause, ReplicaSet askable) {
+FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cause,
+                                        const ReplicaSet& askable) {
   if (const auto refusal = RefuseFor(askable)) {
     counters_.probes_refused[*refusal].Add();
     return nullptr;
   }
-  if (!permit_(client.address, clock_.Now()).ok()) return nullptr;
+  if (!permit_.Ask(client, clock_.Now()).ok()) return nullptr;
   counters_.started[cause].Add();
-  RenewDistances();
 
   auto owned = std::make_unique<Flight>(fleet_.size());
   Flight& flight = *owned;
@@ -133,7 +182,6 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   flight.client = client;
   flight.cause = cause;
   flight.started = clock_.Now();
-  flight.asked = flight.outstanding = askable;
   flight.previous = flight.given = rows_.HomeOf(client.prefix);
   flight.is_stranger = !flight.previous;
   for (size_t i = 0; i < fleet_.size(); ++i) flight.control_rtt[i] = fleet_.control_rtt(ToReplicaId(i));
@@ -142,12 +190,40 @@ FlightBoard::Flight* FlightBoard::Start(const ClientKey& client, FlightCause cau
   flights_[flight.id] = std::move(owned);
   flight.due = flight.started + options_.hold;
   due_.insert({flight.due, flight.id});
-  const uint32_t probes = cause == FlightCause::kRefinement ? options_.refinement_probes : 1;
-  for (size_t i = 0; i < fleet_.size(); ++i) {
-    if (!askable.Contains(ToReplicaId(i))) continue;
-    probers_.Measure(flight.id, ToReplicaId(i), client.address, probes, options_.measure_deadline);
+  if (cause == FlightCause::kRefinement || CanAllBeAsked(askable)) {
+    Ask(flight, askable);
+  } else {
+    AskFirst(flight, askable);
   }
   return &flight;
+}
+
+void FlightBoard::Ask(Flight& flight, const ReplicaSet& replicas) {
+  flight.asked = flight.asked.Or(replicas);
+  flight.outstanding = flight.outstanding.Or(replicas);
+  const uint32_t probes = flight.cause == FlightCause::kRefinement ? options_.refinement_probes : 1;
+  const auto deadline =
+      options_.measure_deadline - std::chrono::ceil<std::chrono::milliseconds>(Elapsed(flight));
+  for (const ReplicaId id : replicas)
+    probers_.Measure(flight.id, id, flight.client.address, probes, deadline);
+}
+
+// Asks some of those who were not asked at first; false when there is nobody (more) to ask.
+bool FlightBoard::AskMore(Flight& flight) {
+  if (flight.later.empty()) return false;
+  const size_t left = options_.max_asked - static_cast<size_t>(flight.asked.size());
+  const ReplicaSet next =
+      NextToAsk(flight.measured(), flight.later, std::min(kAskedAtOnce, left), distances_.shorter());
+  const bool last = next.empty() || left <= kAskedAtOnce;
+  flight.later = last ? ReplicaSet() : flight.later.Without(next);
+  const Rtt after = Elapsed(flight);
+  for (const ReplicaId id : next) {
+    flight.asked_after[Index(id)] = after;
+    if (flight.control_rtt[Index(id)] > Rtt::zero()) flight.control_rtt[Index(id)] += after;
+  }
+  flight.asked_more = true;
+  Ask(flight, next);
+  return !next.empty();
 }
 
 void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample) {
@@ -155,7 +231,7 @@ void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample)
   if (found == flights_.end() || !found->second->outstanding.Contains(replica)) return;
   Flight& flight = *found->second;
   flight.outstanding.Remove(replica);
-  const auto elapsed = std::chrono::duration_cast<Rtt>(clock_.Now() - flight.started);
+  const Rtt elapsed = Elapsed(flight) - flight.asked_after[Index(replica)];
   // A round trip within the call can't take longer than the call, nor no time at all.
   const bool possible = !sample.timed() || (sample.rtt > Rtt::zero() && sample.rtt <= elapsed);
   flight.said_after[Index(replica)] = elapsed;
@@ -167,6 +243,7 @@ void FlightBoard::OnAnswer(uint64_t id, ReplicaId replica, const Sample& sample)
     Rtt& overhead = sample.is_floor() ? flight.floor_overhead : flight.overhead;
     overhead = std::max(overhead, elapsed - control - sample.rtt);
   }
+  if (!IsPlaced(flight) && Measured(flight.measured()) >= kEnoughToPlace) AskMore(flight);
   Consider(flight);
 }
 
@@ -178,16 +255,18 @@ void FlightBoard::OnTime() {
   while (!due_.empty() && due_.begin()->first <= clock_.Now()) Consider(*flights_[due_.begin()->second]);
 }
 
-// Answers those who wait if it is time to, ends the flight if nothing more will come, else sets when to look
-// again.
+// Asks more or answers those who wait if it is time to, ends the flight if nothing more will
+// come, else sets when to look again.
 void FlightBoard::Consider(Flight& flight) {
   const MonoTime now = clock_.Now();
   const MonoTime hold_end = flight.started + options_.hold;
   const MonoTime end = flight.started + options_.measure_deadline + kReportGrace;
-  std::optional<Rtt> settles;
+  const bool waited_for = !flight.parked.empty() || !flight.later.empty();
+  const std::optional<Rtt> settles = waited_for ? DecisionTime(flight) : std::nullopt;
+  const bool settled = settles && flight.started + *settles <= now;
+  if (settled && !flight.asked_more && !IsPlaced(flight) && AskMore(flight)) return Consider(flight);
   if (!flight.parked.empty()) {
-    settles = DecisionTime(flight);
-    if (settles && flight.started + *settles <= now) {
+    if (settled) {
       const MapRow row = Remember(flight);
       const bool all = flight.outstanding.empty();
       const FlightOutcome outcome{rows_.Given(flight.client.prefix, row), rows_.SamplesOf(row)};
@@ -196,41 +275,55 @@ void FlightBoard::Consider(Flight& flight) {
       AnswerBestSoFar(flight, FlightAnswer::kHoldExpired);
     }
   }
+  // What else there is to find out, nobody waits for.
+  if ((settled || (now >= hold_end && Measured(flight.measured()) > 0)) && AskMore(flight)) {
+    return Consider(flight);
+  }
   if (flight.outstanding.empty()) return End(flight, FlightEnd::kComplete);
   if (now >= end) return End(flight, FlightEnd::kExpired);
-  if (flight.parked.empty()) return SetDue(flight, end);
-  SetDue(flight, settles ? std::min(hold_end, flight.started + *settles) : hold_end);
+  MonoTime due = end;
+  if (waited_for && now < hold_end) due = std::min(due, hold_end);
+  if (waited_for && settles && !settled) due = std::min(due, flight.started + *settles);
+  SetDue(flight, due);
+}
+
+// Whether the nearest so far was near before, to the client or to its neighbours: where it is is known then.
+bool FlightBoard::IsPlaced(const Flight& flight) const {
+  const auto best = Nearest(flight.measured(), UsableNow());
+  return best && flight.familiar.Contains(*best);
+}
+
+Rtt FlightBoard::Elapsed(const Flight& flight) const {
+  return std::chrono::duration_cast<Rtt>(clock_.Now() - flight.started);
 }
 
 // When, counted from the start, the answers so far settle the matter if no other comes.
-std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) const {
+std::optional<Rtt> FlightBoard::DecisionTime(const Flight& flight) {
   if (flight.outstanding.empty()) return Rtt::zero();
   const ReplicaSet usable = UsableNow();
   const auto measured = Nearest(flight.measured(), usable);
   const auto best = measured ? measured : NearestByFloors(flight, usable);
   if (!best) return std::nullopt;
-  const ReplicaSet awaited = flight.outstanding.Without(ReplicaSet::All(flight.replicas).Without(usable));
+  const ReplicaSet awaited = flight.outstanding.And(usable);
   const Rtt overhead = measured ? flight.overhead : flight.floor_overhead;
   const FlightProgress progress{*best, flight.samples[Index(*best)].rtt, overhead, awaited};
-  return DecidedAt(progress, {flight.control_rtt.data(), flight.replicas}, distances_);
+  return DecidedAt(progress, flight.control_rtt, distances_.shorter());
 }
 
 // Of a client that nobody has measured so far.
-std::optional<ReplicaId> FlightBoard::NearestByFloors(const Flight& flight, ReplicaSet usable) const {
-  std::array<Sample, kMaxReplicas> floors{};
-  const std::span<Sample> agreeing(floors.data(), flight.replicas);
-  return AgreeingFloors(flight.measured(), distances_, agreeing) ? LeastFloor(agreeing, usable)
-                                                                 : std::nullopt;
+std::optional<ReplicaId> FlightBoard::NearestByFloors(const Flight& flight, const ReplicaSet& usable) {
+  Samples floors(flight.replicas());
+  const bool agree = AgreeingFloors(flight.measured(), distances_.shorter(), floors);
+  return agree ? LeastFloor(floors, usable) : std::nullopt;
 }
 
 void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
   const IpPrefix& client = flight.client.prefix;
   if (!Nearest(flight.measured(), UsableNow())) {
     const MapRow around = rows_.Around(client);
-    if (const auto by_floors = rows_.GivenByFloors(client, flight.measured(), around)) {
-      return Answer(flight, {*by_floors, flight.measured()}, when);
-    }
-    return Answer(flight, {rows_.GivenByNeighbours(client, around), rows_.SamplesOf(around)}, when);
+    const Decision decision = rows_.GivenUnmeasured(client, flight.measured(), around);
+    const bool by_floors = decision.reason == Reason::kLeastFloor;
+    return Answer(flight, {decision, by_floors ? flight.measured() : rows_.SamplesOf(around)}, when);
   }
   ChoiceInputs inputs = rows_.InputsFor(client, flight.measured());
   if (!inputs.healthy.empty()) inputs.previous = flight.previous;
@@ -240,7 +333,23 @@ void FlightBoard::AnswerBestSoFar(Flight& flight, FlightAnswer when) {
 }
 
 void FlightBoard::OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts) {
-  for (const auto& [prefix, rtt] : rtts) counters_.passive[rows_.LearnPassive(prefix, replica, rtt)].Add();
+  for (const auto& [prefix, rtt] : rtts) {
+    permit_.OnConnection(prefix);
+    CountElsewhere(prefix, replica, rtt);
+    counters_.passive[rows_.LearnPassive(prefix, replica, rtt)].Add();
+  }
+}
+
+// What the client's replica costs it, by a connection with another.
+void FlightBoard::CountElsewhere(const IpPrefix& client, ReplicaId replica, Rtt rtt) {
+  const auto home = rows_.Remembered(client);
+  if (!home || home->decision.replica == replica) return;
+  if (home->sample.measured()) {
+    counters_.lost[static_cast<size_t>(Judged::kElsewhere)].Count(
+        std::max(Rtt::zero(), home->sample.rtt - rtt));
+  } else {
+    counters_.lost_unknown[Judged::kElsewhere].Add();
+  }
 }
 
 // Those who wait, to be answered now.
@@ -265,7 +374,7 @@ bool FlightBoard::MovesByALittle(bool is_stranger) const { return is_stranger &&
 // Puts what it knows into the map.
 MapRow FlightBoard::Remember(Flight& flight) {
   const MapRow row = rows_.Learn(flight.client.prefix, flight.cause, flight.measured(), flight.previous);
-  const bool measured = Nearest(flight.measured(), ReplicaSet::All(flight.replicas)).has_value();
+  const bool measured = Nearest(flight.measured(), ReplicaSet::All(flight.replicas())).has_value();
   if (measured && !MovesByALittle(flight.is_stranger)) flight.previous = row.decision.replica;
   return row;
 }
@@ -293,7 +402,7 @@ void FlightBoard::End(Flight& flight, FlightEnd end) {
   counters_.ended[end].Add();
   if (log_ != nullptr) WriteDown(flight);
   if (flight.cause != FlightCause::kRefinement) {
-    credibility_.Weigh({flight.said.data(), flight.replicas});
+    credibility_.Weigh(flight.said);
     CountLost(flight);
   }
   const MapRow row = Remember(flight);
@@ -336,8 +445,13 @@ void FlightBoard::CountLost(const Flight& flight) {
 
 void FlightBoard::Refine(const ClientKey& client, const MapRow& row, bool was_stranger) {
   if (options_.refinement_probes <= 1 || refinements_ * kRefinementShare >= options_.max_flights) return;
-  const ReplicaSet believed = fleet_.measurable().Without(fleet_.distrusted());
-  const ReplicaSet askable = Contenders(rows_.SamplesOf(row), believed, distances_);
+  ReplicaSet believed = fleet_.measurable().Without(fleet_.distrusted());
+  const std::span<const Sample> known = rows_.SamplesOf(row);
+  if (!CanAllBeAsked(believed)) {
+    const ReplicaSet likely = NextToAsk(known, believed, kAskedAtOnce, distances_.shorter());
+    believed = KnownOf(believed, known).Or(likely);
+  }
+  const ReplicaSet askable = Contenders(known, believed, distances_.shorter());
   if (askable.empty()) return;
   Flight* flight = Start(client, FlightCause::kRefinement, askable);
   if (flight == nullptr) return;

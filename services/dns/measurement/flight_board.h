@@ -6,6 +6,10 @@
 // answered at once. The flight itself goes on until every replica has answered or the Measure deadline has
 // passed, and what it learned is put into the map.
 //
+// Of a fleet larger than max_asked some are asked (selector.h): half of them at once, and more with every
+// answer that shows where the client is. When these have settled the matter those who wait are answered; the
+// rest of max_asked is used up behind the answer.
+//
 // A flight asks for one probe of each replica, for that is fastest. When it has ended, a second one follows
 // that nobody waits for: those who may be the nearest (refinement.h) probe several times, and the least of
 // all counts.
@@ -14,7 +18,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -31,10 +34,12 @@
 #include "services/dns/map/rtt_map.h"
 #include "services/dns/measurement/client_rows.h"
 #include "services/dns/measurement/credibility.h"
+#include "services/dns/measurement/distance_view.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
 #include "services/dns/steering/early_decision.h"
 #include "services/dns/steering/inference.h"
+#include "services/dns/steering/selector.h"
 #include "services/dns/telemetry/measurement_log.h"
 #include "services/dns/telemetry/server_counters.h"
 
@@ -49,7 +54,11 @@ struct FlightOptions {
   size_t max_parked_per_flight = 64;
   // Probes of each replica in a flight's refinement; 1: none is made.
   uint32_t refinement_probes = 1;
+  // How many replicas a flight asks at the most; chosen by selector.h when there are more. At least 4.
+  size_t max_asked = kDefaultAsked;
   ChoiceRules rules;
+  // Where clients are, by a database; null: nobody knows.
+  Locate locate;
 };
 
 // What a parked query is answered with.
@@ -73,12 +82,18 @@ class FlightBoard {
  public:
   // What becomes of a parked query: an outcome, or nothing when it is dropped. Runs exactly once.
   using Done = absl::AnyInvocable<void(const FlightOutcome*)>;
-  // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
-  using Permit = std::function<absl::Status(const IpAddress& client, MonoTime now)>;
+  class Permit {
+   public:
+    virtual ~Permit() = default;
+    // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
+    virtual absl::Status Ask(const ClientKey& client, MonoTime now) = 0;
+    // A client from there has had a connection to a replica.
+    virtual void OnConnection(const IpPrefix& client) = 0;
+  };
 
   // All references must outlive the board, and `counters` and `log` too when they are given.
   FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
-              const Clock& clock, Permit permit, MeasurementCounters* counters = nullptr,
+              const Clock& clock, Permit& permit, MeasurementCounters* counters = nullptr,
               MeasurementLog* log = nullptr);
   // Drops the queries that still wait.
   ~FlightBoard();
@@ -110,12 +125,21 @@ class FlightBoard {
  private:
   struct Flight;
 
-  Flight* Start(const ClientKey& client, FlightCause cause, ReplicaSet askable);
-  std::optional<ProbeRefusal> RefuseFor(ReplicaSet askable) const;
-  void RenewDistances();
+  void AnswerUnmeasured(const ClientKey& client, Done done);
+  void ParkForTeller(const ClientKey& client, Done done);
+  Flight* Start(const ClientKey& client, FlightCause cause, const ReplicaSet& askable);
+  std::optional<ProbeRefusal> RefuseFor(const ReplicaSet& askable) const;
   void Consider(Flight& flight);
-  std::optional<Rtt> DecisionTime(const Flight& flight) const;
-  std::optional<ReplicaId> NearestByFloors(const Flight& flight, ReplicaSet usable) const;
+  void AskFirst(Flight& flight, const ReplicaSet& askable);
+  bool IsPlaced(const Flight& flight) const;
+  void Ask(Flight& flight, const ReplicaSet& replicas);
+  bool AskMore(Flight& flight);
+  bool CanAllBeAsked(const ReplicaSet& askable) const {
+    return static_cast<size_t>(askable.size()) <= options_.max_asked;
+  }
+  Rtt Elapsed(const Flight& flight) const;
+  std::optional<Rtt> DecisionTime(const Flight& flight);
+  std::optional<ReplicaId> NearestByFloors(const Flight& flight, const ReplicaSet& usable);
   void Drop(Done& done, ParkRefusal reason);
   std::vector<Done> TakeParked(Flight& flight, FlightAnswer when);
   void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
@@ -126,6 +150,7 @@ class FlightBoard {
   void SetDue(Flight& flight, MonoTime due);
   void End(Flight& flight, FlightEnd end);
   void CountLost(const Flight& flight);
+  void CountElsewhere(const IpPrefix& client, ReplicaId replica, Rtt rtt);
   void WriteDown(const Flight& flight);
   void Refine(const ClientKey& client, const MapRow& row, bool was_stranger);
 
@@ -133,10 +158,9 @@ class FlightBoard {
   FleetState& fleet_;
   ProberCalls& probers_;
   const Clock& clock_;
-  const Permit permit_;
+  Permit& permit_;
+  DistanceView distances_;
   ClientRows rows_;
-  ReplicaDistances distances_;
-  std::optional<MonoTime> distances_at_;
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
   Credibility credibility_;

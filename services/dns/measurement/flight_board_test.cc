@@ -143,7 +143,7 @@ TEST_F(FlightBoardTest, SecondAnswersAndUnknownFlightsAreNothing) {
 }
 
 TEST_F(FlightBoardTest, WhoMayNotBeProbedIsAnsweredAtOnceWithoutAProbe) {
-  permit_ = absl::PermissionDeniedError("bogon");
+  permit_.verdict = absl::PermissionDeniedError("bogon");
   Park();
   EXPECT_EQ(answers_.size(), 1u);
   EXPECT_TRUE(calls_.empty());
@@ -372,6 +372,73 @@ TEST_F(FlightBoardTest, AProberThatIsNearToEverybodyIsNotBelievedForLong) {
   EXPECT_TRUE(fleet_.distrusted().Contains(ToReplicaId(2)));
   EXPECT_EQ(answers_.back().replica, ToReplicaId(0));
   EXPECT_EQ(answers_.back().reason, Reason::kMeasuredBest);
+}
+
+// A network that a resolver at 203.0.113.5 told.
+class HearsayTest : public FlightBoardTest {
+ protected:
+  void ParkTold() {
+    ClientKey told = KeyOf(kClient);
+    told.hearsay_of = resolver_;
+    Park(told);
+  }
+  void Connect(int replica) {
+    const PassiveRtt rtt{ClientPrefix(kClient), milliseconds(20)};
+    board_->OnPassive(ToReplicaId(replica), {&rtt, 1});
+  }
+  const IpAddress resolver_ = *IpAddress::Parse("203.0.113.5");
+};
+
+TEST_F(HearsayTest, IsNotProbedButItsResolverIs) {
+  ParkTold();
+  EXPECT_EQ(last_client_, resolver_);
+  Pass(100);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].replica, ToReplicaId(2));
+  EXPECT_EQ(answers_[0].reason, Reason::kNeighbour);
+  EXPECT_FALSE(Known()) << "nothing was measured of the network";
+}
+
+TEST_F(HearsayTest, AResolverThatIsKnownAnswersAtOnce) {
+  Park(resolver_);
+  Pass(100);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
+  Pass(5000);
+  const size_t calls = calls_.size();
+  ParkTold();
+  ASSERT_EQ(answers_.size(), 2u);
+  EXPECT_EQ(answers_[1].replica, ToReplicaId(2));
+  EXPECT_EQ(answers_[1].reason, Reason::kNeighbour);
+  EXPECT_EQ(calls_.size(), calls);
+}
+
+TEST_F(HearsayTest, WhatIsKnownOfTheNeighboursCountsMoreThanTheResolver) {
+  Park(*IpAddress::Parse("198.18.200.1"));
+  Pass(100);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 + i);
+  const size_t calls = calls_.size();
+  ParkTold();
+  ASSERT_EQ(answers_.size(), 2u);
+  EXPECT_EQ(answers_[1].replica, ToReplicaId(0));
+  EXPECT_EQ(answers_[1].reason, Reason::kNeighbour);
+  EXPECT_EQ(calls_.size(), calls);
+}
+
+TEST_F(HearsayTest, IsProbedOnceAConnectionCameFromThere) {
+  Connect(1);
+  ParkTold();
+  EXPECT_EQ(last_client_, kClient);
+  Pass(100);
+  for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
+  EXPECT_EQ(answers_.at(0).reason, Reason::kMeasuredBest);
+  EXPECT_TRUE(Known());
+}
+
+TEST_F(HearsayTest, IsDroppedWithItsResolversQueriesWhenTheyAreTooMany) {
+  Make({.max_parked_per_flight = 2});
+  for (int i = 0; i < 3; ++i) ParkTold();
+  EXPECT_EQ(dropped_, 1);
 }
 
 TEST_F(FlightBoardTest, ShutdownDropsThoseWhoWait) {

@@ -22,8 +22,7 @@ class FloorsTest : public FlightBoardTest {
     RttMap map(4, 1000, MonoTime{});
     FlightOptions options;
     options.hold = hold;
-    board_.emplace(options, fleet, map, *this, clock_,
-                   [](const IpAddress&, MonoTime) { return absl::OkStatus(); });
+    board_.emplace(options, fleet, map, *this, clock_, permit_);
     const MonoTime start = clock_.Now();
     std::optional<MonoTime> answered;
     Decision decision;

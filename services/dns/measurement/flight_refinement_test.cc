@@ -84,7 +84,7 @@ TEST_F(FlightBoardTest, WhoeverMayNotBeProbedAgainIsNotRefined) {
   Pass(120);
   Answer(0, 20);
   Answer(1, 30);
-  permit_ = absl::ResourceExhaustedError("budget");
+  permit_.verdict = absl::ResourceExhaustedError("budget");
   Answer(2, 40);
   EXPECT_EQ(calls_.size(), 3u);
   EXPECT_EQ(board_->flights(), 0u);

@@ -12,6 +12,7 @@
 #include "lib/rpc/control.h"
 #include "services/dns/measurement/distance_survey.h"
 #include "services/dns/measurement/measurement_loop.h"
+#include "services/dns/measurement/testing_permit.h"
 
 namespace perigee::dns {
 namespace {
@@ -63,7 +64,7 @@ class LoopEndTest : public testing::Test {
     explicit Generation(LoopEndTest& t)
         : probers(t.channels_),
           measurement(t.io_, {.hold = seconds(3), .measure_deadline = seconds(60)}, t.fleet_, t.map_, probers,
-                      t.clock_, [](const IpAddress&, MonoTime) { return absl::OkStatus(); }),
+                      t.clock_, t.permit_),
           survey(t.io_, t.fleet_, probers, t.clock_) {}
     ProberClient probers;
     MeasurementLoop measurement;
@@ -100,6 +101,7 @@ class LoopEndTest : public testing::Test {
   std::vector<std::shared_ptr<grpc::Channel>> channels_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
+  OpenPermit permit_;
   std::unique_ptr<Generation> generation_;
   std::thread thread_;
 };

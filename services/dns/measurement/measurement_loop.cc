@@ -7,11 +7,11 @@ namespace perigee::dns {
 
 MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options,
                                  FleetState& fleet, RttMap& map, ProberClient& probers, const Clock& clock,
-                                 FlightBoard::Permit permit, MeasurementCounters* counters,
+                                 FlightBoard::Permit& permit, MeasurementCounters* counters,
                                  MeasurementLog* log)
     : loop_(loop),
       probers_(probers),
-      board_(options, fleet, map, *this, clock, std::move(permit), counters, log),
+      board_(options, fleet, map, *this, clock, permit, counters, log),
       backlog_full_(counters == nullptr ? nullptr : &counters->backlog_full),
       timer_(loop) {}
 

@@ -1,6 +1,7 @@
 #include "services/dns/measurement/measurement_loop.h"
 
 #include "gtest/gtest.h"
+#include "services/dns/measurement/testing_permit.h"
 
 namespace perigee::dns {
 namespace {
@@ -24,14 +25,8 @@ class MeasurementLoopTest : public testing::Test {
   RttMap map_{1, 1000, clock_.Now()};
   ProberClient probers_{{}};
   MeasurementCounters counters_;
-  MeasurementLoop loop_{io_,
-                        {},
-                        fleet_,
-                        map_,
-                        probers_,
-                        clock_,
-                        [](const IpAddress&, MonoTime) { return absl::OkStatus(); },
-                        &counters_};
+  OpenPermit permit_;
+  MeasurementLoop loop_{io_, {}, fleet_, map_, probers_, clock_, permit_, &counters_};
   int dropped_ = 0;
   int answered_ = 0;
 };

@@ -27,9 +27,7 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
     board_.reset();
     const int control[] = {10, 50, 100};
     for (int i = 0; i < 3; ++i) fleet_.SetControlRtt(ToReplicaId(i), milliseconds(control[i]));
-    board_.emplace(
-        options, fleet_, map_, *this, clock_, [this](const IpAddress&, MonoTime) { return permit_; },
-        &counters_);
+    board_.emplace(options, fleet_, map_, *this, clock_, permit_, &counters_);
   }
 
   void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, uint32_t probes,
@@ -39,8 +37,9 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
     last_probes_ = probes;
   }
 
-  void Park(const IpAddress& client = kClient) {
-    board_->Park(KeyOf(client), [this](const FlightOutcome* outcome) {
+  void Park(const IpAddress& client = kClient) { Park(KeyOf(client)); }
+  void Park(const ClientKey& client) {
+    board_->Park(client, [this](const FlightOutcome* outcome) {
       if (outcome == nullptr) {
         ++dropped_;
       } else {
@@ -77,7 +76,17 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
   MeasurementCounters counters_;
   FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
   RttMap map_{3, 1000, MonoTime{}};
-  absl::Status permit_;
+  // Gives `verdict` for everybody, but refuses hearsay of networks from which no connection came.
+  struct : FlightBoard::Permit {
+    absl::Status Ask(const ClientKey& client, MonoTime) override {
+      const bool told = client.hearsay_of && !std::count(connected.begin(), connected.end(), client.prefix);
+      return told ? absl::PermissionDeniedError("hearsay") : verdict;
+    }
+    void OnConnection(const IpPrefix& client) override { connected.push_back(client); }
+
+    absl::Status verdict;
+    std::vector<IpPrefix> connected;
+  } permit_;
   std::vector<std::pair<uint64_t, ReplicaId>> calls_;
   std::vector<Decision> answers_;
   IpAddress last_client_;

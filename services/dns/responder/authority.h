@@ -26,8 +26,9 @@ struct Authority {
   std::optional<CookieMaker> cookies;
   // Null: no limit.
   std::shared_ptr<RateLimiter> limiter;
-  // The resolvers whose client subnet is believed.
+  // The resolvers whose client subnet is believed, and those whose word is enough for probing it.
   std::vector<IpPrefix> subnet_trust;
+  std::vector<IpPrefix> subnet_probe_for;
   // Networks that are no client's whoever tells of them: the resolver's own address stands in.
   SpecialNetworks special_networks;
   // What edns-tcp-keepalive (RFC 7828) tells.

@@ -5,25 +5,27 @@
 namespace perigee::dns {
 namespace {
 
-bool IsTrusted(const Authority& authority, const IpAddress& resolver) {
-  return std::any_of(authority.subnet_trust.begin(), authority.subnet_trust.end(),
+bool IsAmong(const std::vector<IpPrefix>& resolvers, const IpAddress& resolver) {
+  return std::any_of(resolvers.begin(), resolvers.end(),
                      [&](const IpPrefix& prefix) { return prefix.Contains(resolver); });
 }
 
 // RFC 7871 §7.2.1: the scope is zero until something turns out to depend on the client.
 void UseSubnet(const Authority& authority, const ClientSubnet& subnet, QueryContext* context) {
   context->subnet = SubnetUse::kNotTrusted;
-  if (!IsTrusted(authority, context->asker)) return;
+  if (!IsAmong(authority.subnet_trust, context->asker)) return;
   context->edns.client_subnet_scope = 0;
   // A source prefix of zero asks for its network not to be used: the resolver's stands in.
   context->subnet = SubnetUse::kWithheld;
   if (subnet.source_prefix == 0) return;
-  const ClientKey told = KeyOf(IpPrefix(subnet.address, subnet.source_prefix));
+  ClientKey told = KeyOf(IpPrefix(subnet.address, subnet.source_prefix));
   if (const auto scope = authority.special_networks.ScopeFor(told.address, subnet.source_prefix)) {
     context->subnet = SubnetUse::kSpecial;
     context->special_scope = static_cast<uint8_t>(*scope);
     return;
   }
+  told.presence = context->client.presence;
+  if (!IsAmong(authority.subnet_probe_for, context->asker)) told.hearsay_of = context->asker;
   context->subnet = SubnetUse::kUsed;
   context->client = told;
 }
@@ -37,14 +39,16 @@ void UseCookie(const CookieMaker& cookies, const Cookie& cookie, WallTime now, Q
 
 void Interpret(const Authority& authority, const Clock& clock, QueryContext* context) {
   context->client = KeyOf(context->asker);
+  if (context->transport == Transport::kTcp) context->client.presence = Presence::kProven;
   if (!context->query.edns) return;
   const Edns& edns = *context->query.edns;
+  if (edns.cookie && authority.cookies) UseCookie(*authority.cookies, *edns.cookie, clock.WallNow(), context);
+  if (context->valid_cookie) context->client.presence = Presence::kProven;
   if (edns.nsid) context->edns.nsid = authority.identity;
   if (edns.keepalive && context->transport == Transport::kTcp) {
     context->edns.keepalive = authority.tcp_idle_timeout;
   }
   if (edns.client_subnet) UseSubnet(authority, *edns.client_subnet, context);
-  if (edns.cookie && authority.cookies) UseCookie(*authority.cookies, *edns.cookie, clock.WallNow(), context);
 }
 
 SavedQuery::SavedQuery(const QueryContext& context)

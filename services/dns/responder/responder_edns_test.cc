@@ -119,6 +119,39 @@ TEST_F(ResponderEdnsTest, AnUnknownResolverOfAPrivateSubnetIsMeasuredItself) {
   EXPECT_EQ(OptionOf(*Decode(delivered), kSubnetOption), Hex("00 01 18 08 0a 01 02"));
 }
 
+TEST_F(ResponderEdnsTest, ASubnetIsHearsayUnlessItsResolversWordIsEnoughForProbing) {
+  Authority authority = testing::TalkativeAuthority(&steering_);
+  authority.subnet_probe_for = {*IpPrefix::Parse("198.18.9.0/24")};
+  Publish(std::move(authority));
+  const Bytes query = MakeQuery(
+      {.name = "cdn.example.org", .opt = OptSpec{.options = Hex("00 08 00 07 00 01 18 00 c6 13 07")}});
+  const auto parked_by = [&](std::string_view resolver) {
+    responder_->Park(query, By(resolver), [](std::span<const uint8_t>) {});
+    return steering_.last_parked();
+  };
+  EXPECT_EQ(parked_by("198.18.8.8").hearsay_of, *IpAddress::Parse("198.18.8.8"));
+  EXPECT_EQ(parked_by("198.18.9.9").hearsay_of, std::nullopt);
+  EXPECT_EQ(parked_by("198.18.9.9").prefix, *IpPrefix::Parse("198.19.7.0/24"));
+}
+
+TEST_F(ResponderEdnsTest, TcpAndAGoodCookieProveThatTheClientIsThere) {
+  Publish(testing::TalkativeAuthority(&steering_));
+  const auto parked = [&](const Bytes& options, Transport transport) {
+    const Bytes query = MakeQuery({.name = "cdn.example.org", .opt = OptSpec{.options = options}});
+    responder_->Park(query, By("198.18.7.9", transport), [](std::span<const uint8_t>) {});
+    return steering_.last_parked().presence;
+  };
+  Bytes good = Hex("00 0a 00 18");
+  const Bytes cookie = CookieFor("198.18.7.9");
+  good.insert(good.end(), cookie.begin(), cookie.end());
+  EXPECT_EQ(parked({}, Transport::kUdp), Presence::kUnproven);
+  EXPECT_EQ(parked({}, Transport::kTcp), Presence::kProven);
+  EXPECT_EQ(parked(good, Transport::kUdp), Presence::kProven);
+  good.back() ^= 1;
+  EXPECT_EQ(parked(good, Transport::kUdp), Presence::kUnproven);
+  EXPECT_EQ(parked(Hex(kClientCookie), Transport::kUdp), Presence::kUnproven);
+}
+
 TEST_F(ResponderEdnsTest, ASpecialSubnetThatTheOperatorNamesIsAClientsLikeAnyOther) {
   Authority authority = testing::TalkativeAuthority(&steering_);
   authority.special_networks = SpecialNetworks({*IpPrefix::Parse("10.1.0.0/16")});

@@ -66,7 +66,7 @@ absl::StatusOr<MapStore::Loaded> MapStore::Load(RttMap& map, std::chrono::second
   absl::StatusOr<bool> more = false;
   MapRow present;
   while ((more = rows->Step()).ok() && *more) {
-    const auto stored = DecodeRow(rows->Blob(1), ids_, now);
+    const auto stored = DecodeRow(rows->Blob(1), numbers_.size(), ids_, now);
     if (!stored || now.mono - stored->row.measured_at > hard_age) {
       ++loaded.dropped;
       continue;

@@ -82,14 +82,15 @@ void EncodeRow(const IpPrefix& prefix, const MapRow& row, std::span<const Replic
   }
 }
 
-std::optional<StoredRow> DecodeRow(std::string_view data, std::span<const std::optional<ReplicaId>> ids,
-                                   const ClockPair& now) {
+std::optional<StoredRow> DecodeRow(std::string_view data, size_t replicas,
+                                   std::span<const std::optional<ReplicaId>> ids, const ClockPair& now) {
   if (data.size() < kHeaderSize) return std::nullopt;
   const auto prefix = GetPrefix(data);
   const auto reason = static_cast<uint8_t>(data[11]);
   if (!prefix || reason == 0 || reason > kLastReason) return std::nullopt;
   std::optional<StoredRow> stored(StoredRow{.prefix = *prefix, .row = {}});
   MapRow& row = stored->row;
+  row.samples.resize(std::max(replicas, kWholeFleet));
   if (!GetSamples(data, ids, &row)) return std::nullopt;
   const WallTime measured{std::chrono::seconds(GetNumber(data, 12, 4))};
   row.measured_at = now.mono - std::max(std::chrono::duration_cast<MonoTime::duration>(now.wall - measured),

@@ -25,7 +25,7 @@ namespace perigee::dns {
 
 // Of a replica's name in the state file. At most kMaxReplicaNumbers names are remembered.
 using ReplicaNumber = uint16_t;
-inline constexpr size_t kMaxReplicaNumbers = 1024;
+inline constexpr size_t kMaxReplicaNumbers = 4 * kMaxReplicas;
 
 // The same moment on both clocks.
 struct ClockPair {
@@ -37,15 +37,15 @@ struct ClockPair {
 void EncodeRow(const IpPrefix& prefix, const MapRow& row, std::span<const ReplicaNumber> numbers,
                const ClockPair& now, std::string* out);
 
-// `ids`: by ReplicaNumber; those of replicas that are not in the fleet are empty, and what is known of them
-// is dropped. A row whose decided replica is gone is decided anew by what is left. Nothing when nothing is
-// left, or when the octets make no sense. A time in the future, for the wall clock was set back, counts as
-// now.
+// `replicas`: how many the fleet has. `ids`: by ReplicaNumber; those of replicas that are not in the fleet
+// are empty, and what is known of them is dropped. A row whose decided replica is gone is decided anew by
+// what is left. Nothing when nothing is left, or when the octets make no sense. A time in the future, for the
+// wall clock was set back, counts as now.
 struct StoredRow {
   IpPrefix prefix;
   MapRow row;
 };
-std::optional<StoredRow> DecodeRow(std::string_view data, std::span<const std::optional<ReplicaId>> ids,
-                                   const ClockPair& now);
+std::optional<StoredRow> DecodeRow(std::string_view data, size_t replicas,
+                                   std::span<const std::optional<ReplicaId>> ids, const ClockPair& now);
 
 }  // namespace perigee::dns

@@ -48,7 +48,7 @@ TEST(RowCodec, WritesTheOctetsThatItSays) {
 TEST(RowCodec, AnotherProcessReadsItByItsOwnClockAndOrder) {
   const ClockPair later{MonoTime(seconds(50'000)), kNow.wall + seconds(7)};
   for (const IpPrefix& prefix : {kV4, kV6}) {
-    const auto stored = DecodeRow(Encoded(prefix), Ids({300, 2, 1}), later);
+    const auto stored = DecodeRow(Encoded(prefix), 3, Ids({300, 2, 1}), later);
     ASSERT_TRUE(stored);
     EXPECT_EQ(stored->prefix, prefix);
     EXPECT_EQ(later.mono - stored->row.measured_at, seconds(107));
@@ -62,7 +62,7 @@ TEST(RowCodec, AnotherProcessReadsItByItsOwnClockAndOrder) {
 }
 
 TEST(RowCodec, WithoutTheDecidedReplicaTheNearestOfTheOthersIsDecided) {
-  const auto stored = DecodeRow(Encoded(), Ids({300, 1}), kNow);
+  const auto stored = DecodeRow(Encoded(), 3, Ids({300, 1}), kNow);
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->row.decision.replica, ToReplicaId(1));
   EXPECT_EQ(stored->row.decision.reason, Reason::kMeasuredBest);
@@ -70,8 +70,8 @@ TEST(RowCodec, WithoutTheDecidedReplicaTheNearestOfTheOthersIsDecided) {
 }
 
 TEST(RowCodec, OfAnotherFleetsReplicasNothingIsLeft) {
-  EXPECT_FALSE(DecodeRow(Encoded(), Ids({7, 8}), kNow));
-  EXPECT_FALSE(DecodeRow(Encoded(), Ids({300}), kNow)) << "silence decides nothing";
+  EXPECT_FALSE(DecodeRow(Encoded(), 3, Ids({7, 8}), kNow));
+  EXPECT_FALSE(DecodeRow(Encoded(), 3, Ids({300}), kNow)) << "silence decides nothing";
 }
 
 TEST(RowCodec, AFloorIsReadAsOne) {
@@ -80,7 +80,7 @@ TEST(RowCodec, AFloorIsReadAsOne) {
   row.samples[0] = {milliseconds(30), Method::kLastHop};
   std::string data;
   EncodeRow(kV4, row, kNumbers, kNow, &data);
-  const auto stored = DecodeRow(data, Ids(kNumbers), kNow);
+  const auto stored = DecodeRow(data, 3, Ids(kNumbers), kNow);
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->row.decision.reason, Reason::kLeastFloor);
   EXPECT_TRUE(stored->row.samples[0].is_floor());
@@ -88,7 +88,7 @@ TEST(RowCodec, AFloorIsReadAsOne) {
 }
 
 TEST(RowCodec, AFutureTimeCountsAsNow) {
-  const auto stored = DecodeRow(Encoded(), Ids(kNumbers), {kNow.mono, kNow.wall - seconds(5000)});
+  const auto stored = DecodeRow(Encoded(), 3, Ids(kNumbers), {kNow.mono, kNow.wall - seconds(5000)});
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->row.measured_at, kNow.mono);
 }
@@ -97,18 +97,34 @@ TEST(RowCodec, SenselessOctetsAreRefused) {
   const std::string good = Encoded();
   for (size_t size = 0; size < good.size(); ++size) {
     if (size >= 16 && (size - 16) % 6 == 0) continue;  // fewer samples, and the rest is whole
-    EXPECT_FALSE(DecodeRow(good.substr(0, size), Ids(kNumbers), kNow)) << size;
+    EXPECT_FALSE(DecodeRow(good.substr(0, size), 3, Ids(kNumbers), kNow)) << size;
   }
   const auto with = [&](size_t at, char octet) {
     std::string data = good;
     data[at] = octet;
-    return DecodeRow(data, Ids(kNumbers), kNow).has_value();
+    return DecodeRow(data, 3, Ids(kNumbers), kNow).has_value();
   };
   EXPECT_FALSE(with(0, '\xa1')) << "IPv4 /33";
   EXPECT_FALSE(with(0, '\x41')) << "IPv6 /65";
   EXPECT_FALSE(with(11, 0)) << "no reason";
-  EXPECT_FALSE(with(11, 11)) << "no such reason";
+  EXPECT_FALSE(with(11, kReasons)) << "no such reason";
   EXPECT_FALSE(with(18, '\x70')) << "no such method";
+}
+
+TEST(RowCodec, ALargeFleetsRowIsAsLongAsWhatIsKnown) {
+  std::vector<ReplicaNumber> numbers(1000);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<ReplicaNumber>(i + 2000);
+  MapRow row{.decision = {ToReplicaId(998), Reason::kMeasuredBest},
+             .measured_at = kNow.mono,
+             .samples = Samples(1000)};
+  row.samples[998] = {milliseconds(3), Method::kIcmpEcho};
+  std::string data;
+  EncodeRow(kV4, row, numbers, kNow, &data);
+  EXPECT_EQ(data.size(), 22u);
+  const auto stored = DecodeRow(data, 1000, Ids(numbers), kNow);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->row.decision.replica, ToReplicaId(998));
+  EXPECT_EQ(stored->row.samples[998].rtt, milliseconds(3));
 }
 
 }  // namespace

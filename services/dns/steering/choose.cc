@@ -1,17 +1,15 @@
 #include "services/dns/steering/choose.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 
 namespace perigee::dns {
 namespace {
 
-std::optional<ReplicaId> Hashed(ReplicaSet among, const IpPrefix& prefix, const ChoiceRules& rules) {
+std::optional<ReplicaId> Hashed(const ReplicaSet& among, const IpPrefix& prefix, const ChoiceRules& rules) {
   std::optional<ReplicaId> winner;
   std::optional<RendezvousScore> highest;
-  for (uint64_t rest = among.bits(); rest != 0; rest &= rest - 1) {
-    const ReplicaId id = ToReplicaId(static_cast<size_t>(std::countr_zero(rest)));
+  for (const ReplicaId id : among) {
     const RendezvousScore score(prefix, id, rules.weight(id));
     if (highest && !(score > *highest)) continue;
     highest = score;
@@ -22,7 +20,7 @@ std::optional<ReplicaId> Hashed(ReplicaSet among, const IpPrefix& prefix, const 
 
 // The usable replica with the least time, of those samples that count.
 template <typename Counts>
-std::optional<ReplicaId> Least(std::span<const Sample> samples, ReplicaSet usable, Counts counts) {
+std::optional<ReplicaId> Least(std::span<const Sample> samples, const ReplicaSet& usable, Counts counts) {
   std::optional<ReplicaId> best;
   for (size_t i = 0; i < samples.size(); ++i) {
     const ReplicaId id = ToReplicaId(i);
@@ -38,7 +36,7 @@ bool WorthLeaving(Rtt current, Rtt best) {
 }
 
 // The measured of `usable` that are as good as the nearest.
-ReplicaSet Band(std::span<const Sample> samples, ReplicaSet usable, Rtt best) {
+ReplicaSet Band(std::span<const Sample> samples, const ReplicaSet& usable, Rtt best) {
   const Rtt limit =
       best + std::max(kHysteresisFloor, std::chrono::duration_cast<Rtt>(best * kHysteresisShare));
   ReplicaSet band;
@@ -49,14 +47,15 @@ ReplicaSet Band(std::span<const Sample> samples, ReplicaSet usable, Rtt best) {
   return band;
 }
 
-Decision ChooseByBand(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaSet usable, ReplicaId best) {
+Decision ChooseByBand(const ChoiceInputs& in, const ChoiceRules& rules, const ReplicaSet& usable,
+                      ReplicaId best) {
   const ReplicaSet band = Band(in.samples, usable, in.samples[Index(best)].rtt);
   if (band.size() == 1) return {best, Reason::kMeasuredBest};
   if (in.previous && band.Contains(*in.previous)) return {*in.previous, Reason::kBand};
   return {*Hashed(band, in.prefix, rules), Reason::kBand};
 }
 
-Decision ChooseAmong(const ChoiceInputs& in, const ChoiceRules& rules, ReplicaSet usable) {
+Decision ChooseAmong(const ChoiceInputs& in, const ChoiceRules& rules, const ReplicaSet& usable) {
   const auto best = Nearest(in.samples, usable);
   if (!best) {
     const auto floor = LeastFloor(in.samples, usable);
@@ -115,27 +114,33 @@ std::string_view Word(Reason reason) {
       return "shed";
     case Reason::kOverride:
       return "override";
+    case Reason::kExploration:
+      return "exploration";
+    case Reason::kGeography:
+      return "geography";
     case Reason::kLeastFloor:
       return "least-floor";
   }
   return "invalid";
 }
 
-std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usable) {
+std::optional<ReplicaId> Nearest(std::span<const Sample> samples, const ReplicaSet& usable) {
   return Least(samples, usable, [](const Sample& sample) { return sample.measured(); });
 }
 
-std::optional<ReplicaId> LeastFloor(std::span<const Sample> samples, ReplicaSet usable) {
+std::optional<ReplicaId> LeastFloor(std::span<const Sample> samples, const ReplicaSet& usable) {
   return Least(samples, usable, [](const Sample& sample) { return sample.is_floor(); });
 }
 
 uint16_t ChoiceRules::Fingerprint() const {
   uint64_t h = band ? 0x9e3779b97f4a7c15u : 14695981039346656037u;
-  for (size_t i = 0; i < kMaxReplicas; ++i) h = (h ^ weight(ToReplicaId(i))) * 1099511628211u;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] != kDefaultWeight) h = (h ^ (uint64_t{i} << 32 | weights[i])) * 1099511628211u;
+  }
   return static_cast<uint16_t>(h >> 48 ^ h >> 32);
 }
 
-ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet avoided) {
+ReplicaSet Usable(size_t count, const ReplicaSet& healthy, const ReplicaSet& avoided) {
   if (healthy.empty()) return ReplicaSet::All(count);
   const ReplicaSet at_ease = healthy.Without(avoided);
   return at_ease.empty() ? healthy : at_ease;
@@ -173,7 +178,7 @@ Decision HomeNow(const Decision& remembered, uint16_t made_by, const ChoiceInput
   return ChooseHome(anew, rules);
 }
 
-bool HomeIsUsable(ReplicaId home, size_t count, ReplicaSet healthy, ReplicaSet avoided) {
+bool HomeIsUsable(ReplicaId home, size_t count, const ReplicaSet& healthy, const ReplicaSet& avoided) {
   return !healthy.empty() && Usable(count, healthy, avoided).Contains(home);
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "services/dns/steering/rendezvous.h"
@@ -36,13 +37,16 @@ enum class Reason : uint8_t {
   kBand = 7,
   kShed = 8,
   kOverride = 9,
-  kLeastFloor = 10,
+  kExploration = 10,
+  kGeography = 11,
+  kLeastFloor = 12,
 };
-inline constexpr size_t kReasons = 11;  // one above the highest
+inline constexpr size_t kReasons = 13;  // one above the highest
 // Every reason that there is.
-inline constexpr Reason kAllReasons[] = {
-    Reason::kMeasuredBest, Reason::kHoldExpired, Reason::kNeighbour, Reason::kHashed,   Reason::kAllDown,
-    Reason::kHysteresis,   Reason::kBand,        Reason::kShed,      Reason::kOverride, Reason::kLeastFloor};
+inline constexpr Reason kAllReasons[] = {Reason::kMeasuredBest, Reason::kHoldExpired, Reason::kNeighbour,
+                                         Reason::kHashed,       Reason::kAllDown,     Reason::kHysteresis,
+                                         Reason::kBand,         Reason::kShed,        Reason::kOverride,
+                                         Reason::kExploration,  Reason::kGeography,   Reason::kLeastFloor};
 std::string_view Word(Method method);
 std::string_view Word(Reason reason);
 
@@ -60,6 +64,9 @@ struct Sample {
   bool timed() const { return measured() || is_floor(); }
 };
 
+// One for each replica, by ReplicaId.
+using Samples = absl::InlinedVector<Sample, kWholeFleet>;
+
 struct Decision {
   ReplicaId replica{};
   Reason reason = Reason::kHashed;
@@ -71,10 +78,10 @@ inline constexpr Rtt kHysteresisFloor = std::chrono::milliseconds(5);
 inline constexpr double kHysteresisShare = 0.10;
 
 // The nearest measured replica of `usable`, if any was measured.
-std::optional<ReplicaId> Nearest(std::span<const Sample> samples, ReplicaSet usable);
+std::optional<ReplicaId> Nearest(std::span<const Sample> samples, const ReplicaSet& usable);
 
 // The usable replica with the least floor, if any has one.
-std::optional<ReplicaId> LeastFloor(std::span<const Sample> samples, ReplicaSet usable);
+std::optional<ReplicaId> LeastFloor(std::span<const Sample> samples, const ReplicaSet& usable);
 
 // What an operator set, the same for all clients.
 struct ChoiceRules {
@@ -104,7 +111,7 @@ struct ChoiceInputs {
 
 // Those among whom a client's replica is chosen: the healthy ones that are not avoided; all healthy ones
 // when all are avoided; all of the `count` replicas when none is healthy.
-ReplicaSet Usable(size_t count, ReplicaSet healthy, ReplicaSet avoided);
+ReplicaSet Usable(size_t count, const ReplicaSet& healthy, const ReplicaSet& avoided);
 
 // Chooses. In this order:
 // - set_by_operator, when it is healthy (kOverride);
@@ -131,7 +138,7 @@ Decision HomeNow(const Decision& remembered, uint16_t made_by, const ChoiceInput
 bool HomeHolds(const Decision& remembered, uint16_t made_by, const ChoiceRules& rules, uint16_t fingerprint);
 
 // Whether a client is given its home as things stand; else Choose says what instead.
-bool HomeIsUsable(ReplicaId home, size_t count, ReplicaSet healthy, ReplicaSet avoided);
+bool HomeIsUsable(ReplicaId home, size_t count, const ReplicaSet& healthy, const ReplicaSet& avoided);
 
 // What a client with that home is given as things stand. `inputs.previous` does not count.
 Decision ChooseFrom(const Decision& home, const ChoiceInputs& inputs, const ChoiceRules& rules);

@@ -119,10 +119,10 @@ TEST(Choose, TheBandIsThoseWithinFiveMsOrATenthOfTheNearest) {
     for (uint32_t i = 0; i < 200; ++i) {
       seen.Add(Chosen(samples, ReplicaSet::All(samples.size()), std::nullopt, band, Nth(i)).replica);
     }
-    return seen.bits();
+    return seen.word(0);
   };
-  EXPECT_EQ(members({Icmp(20), Icmp(25), Icmp(26), kSilentSample}), Only({0, 1}).bits());
-  EXPECT_EQ(members({Icmp(200), Icmp(220), Icmp(221)}), Only({0, 1}).bits());
+  EXPECT_EQ(members({Icmp(20), Icmp(25), Icmp(26), kSilentSample}), Only({0, 1}).word(0));
+  EXPECT_EQ(members({Icmp(200), Icmp(220), Icmp(221)}), Only({0, 1}).word(0));
   EXPECT_EQ(Chosen({Icmp(20), Icmp(25)}, ReplicaSet::All(2), std::nullopt, band).reason, Reason::kBand);
   EXPECT_EQ(Chosen({Icmp(20), Icmp(90)}, ReplicaSet::All(2), std::nullopt, band).reason,
             Reason::kMeasuredBest);

@@ -1,7 +1,10 @@
 // Whom a query is answered for: who asked, or the network that its resolver told (RFC 7871).
 #pragma once
 
+#include <optional>
+
 #include "lib/base/address.h"
+#include "lib/probe_policy/presence.h"
 
 namespace perigee::dns {
 
@@ -10,10 +13,16 @@ struct ClientKey {
   IpAddress address;
   // Under which the choice is remembered; at most 64 bits long.
   IpPrefix prefix;
+  // Whether it, or who told of it, is known to be there: it asked over TCP, or with a valid DNS cookie.
+  Presence presence = Presence::kUnproven;
+  // The resolver that told of it, unless its word is enough for probing.
+  std::optional<IpAddress> hearsay_of = {};
 };
 
 // A client that asked for itself.
-inline ClientKey KeyOf(const IpAddress& client) { return {client, ClientPrefix(client)}; }
+inline ClientKey KeyOf(const IpAddress& client, Presence presence = Presence::kUnproven) {
+  return {client, ClientPrefix(client), presence};
+}
 
 // A network told by a resolver. It is remembered as ClientPrefix would, or by its own length when that is
 // shorter; measured is its first host address, most often a gateway.

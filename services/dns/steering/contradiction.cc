@@ -1,12 +1,11 @@
 #include "services/dns/steering/contradiction.h"
 
 #include <algorithm>
-#include <array>
 
 namespace perigee::dns {
 
 std::optional<ReplicaId> WhoIsTooNear(std::span<const Sample> samples, const ReplicaDistances& distances) {
-  std::array<int, kMaxReplicas> contradictions{};
+  absl::InlinedVector<int, kWholeFleet> contradictions(samples.size());
   int all = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
     for (size_t j = 0; samples[i].probed() && j < i; ++j) {

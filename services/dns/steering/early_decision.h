@@ -15,6 +15,7 @@
 // Answers that come after the decision still go into the map.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "lib/base/clock.h"
+#include "services/dns/steering/geography.h"
 #include "services/dns/steering/replica.h"
 
 namespace perigee::dns {
@@ -29,22 +31,41 @@ namespace perigee::dns {
 inline constexpr Rtt kControlSlack = std::chrono::milliseconds(2);
 inline constexpr double kTriangleFactor = 2.2;
 
-// Round-trip times between replicas; zero where not (yet) known. Symmetric use: either direction will do.
+// Round-trip times between replicas, up to half an hour; zero where not (yet) known. Symmetric use: either
+// direction will do. Where none was measured, the replicas' places may tell what it is at the least.
 class ReplicaDistances {
  public:
-  explicit ReplicaDistances(size_t replicas) : replicas_(replicas), rtt_(replicas * replicas) {}
-  Rtt Between(ReplicaId a, ReplicaId b) const { return rtt_[Index(a) * replicas_ + Index(b)]; }
-  void Set(ReplicaId a, ReplicaId b, Rtt rtt) {
-    rtt_[Index(a) * replicas_ + Index(b)] = rtt_[Index(b) * replicas_ + Index(a)] = rtt;
+  explicit ReplicaDistances(size_t replicas) : replicas_(replicas), us_(replicas * replicas) {}
+
+  // As measured.
+  Rtt Between(ReplicaId a, ReplicaId b) const { return IsLeast(At(a, b)) ? Rtt::zero() : Rtt(At(a, b)); }
+  // As measured, or else no more than it is.
+  Rtt AtLeast(ReplicaId a, ReplicaId b) const { return Rtt(At(a, b) & ~kLeast); }
+  // As measured, or else what it most likely is.
+  Rtt Likely(ReplicaId a, ReplicaId b) const {
+    return IsLeast(At(a, b)) ? LikelyRtt(AtLeast(a, b)) : Rtt(At(a, b));
   }
 
+  void Set(ReplicaId a, ReplicaId b, Rtt rtt) { SetWord(a, b, WordOf(rtt)); }
+  void SetLeast(ReplicaId a, ReplicaId b, Rtt rtt) { SetWord(a, b, WordOf(rtt) | kLeast); }
+
  private:
+  static constexpr uint32_t kLeast = 1u << 31;
+  static bool IsLeast(uint32_t word) { return word & kLeast; }
+  static uint32_t WordOf(Rtt rtt) {
+    return static_cast<uint32_t>(std::clamp<int64_t>(rtt.count(), 0, kLeast - 1));
+  }
+  uint32_t At(ReplicaId a, ReplicaId b) const { return us_[Index(a) * replicas_ + Index(b)]; }
+  void SetWord(ReplicaId a, ReplicaId b, uint32_t word) {
+    us_[Index(a) * replicas_ + Index(b)] = us_[Index(b) * replicas_ + Index(a)] = word;
+  }
+
   size_t replicas_;
-  std::vector<Rtt> rtt_;
+  std::vector<uint32_t> us_;
 };
 
-// Fact (b): with the client at `best_rtt` from `best`, `other` cannot be nearer. False where the distance is
-// not known.
+// Fact (b): with the client at `best_rtt` from `best`, `other` cannot be nearer. False where nothing is known
+// of the distance.
 bool RuledOutByDistance(ReplicaId best, Rtt best_rtt, ReplicaId other, const ReplicaDistances& distances);
 
 struct FlightProgress {

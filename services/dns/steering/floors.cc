@@ -1,6 +1,7 @@
 #include "services/dns/steering/floors.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace perigee::dns {
 namespace {
@@ -17,11 +18,15 @@ bool Contradict(std::span<const Sample> samples, size_t floor, size_t other,
 
 // The floor to be dropped, if any.
 std::optional<size_t> MostContradicted(std::span<const Sample> samples, const ReplicaDistances& distances) {
-  std::optional<size_t> worst;
-  int most = 0;
+  std::vector<size_t> timed;  // few of a large fleet
   for (size_t i = 0; i < samples.size(); ++i) {
-    int count = 0;
-    for (size_t j = 0; j < samples.size(); ++j) count += Contradict(samples, i, j, distances) ? 1 : 0;
+    if (samples[i].timed()) timed.push_back(i);
+  }
+  std::optional<size_t> worst;
+  ptrdiff_t most = 0;
+  for (const size_t i : timed) {
+    const auto count = std::count_if(timed.begin(), timed.end(),
+                                     [&](size_t other) { return Contradict(samples, i, other, distances); });
     if (count == 0 || count < most) continue;
     if (worst && count == most && samples[i].rtt >= samples[*worst].rtt) continue;
     worst = i;

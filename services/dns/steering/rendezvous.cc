@@ -8,19 +8,20 @@ namespace {
 
 constexpr int kFractionBits = 32;
 
+}  // namespace
+
 // FNV-1a, then the finaliser of SplitMix64: every input bit reaches every output bit.
-uint64_t StableHash(const IpPrefix& prefix, ReplicaId replica) {
+uint64_t StableHash(const IpPrefix& prefix, uint64_t salt) {
   uint64_t h = 14695981039346656037u;
   const auto mix = [&h](uint8_t byte) { h = (h ^ byte) * 1099511628211u; };
   for (const uint8_t byte : prefix.address().bytes()) mix(byte);
   mix(static_cast<uint8_t>(prefix.length()));
-  mix(static_cast<uint8_t>(replica));
+  do mix(static_cast<uint8_t>(salt));
+  while ((salt >>= 8) != 0);
   h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
   h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
   return h ^ (h >> 31);
 }
-
-}  // namespace
 
 uint64_t NegativeLog2(uint64_t hash) {
   hash |= 1;
@@ -37,7 +38,7 @@ uint64_t NegativeLog2(uint64_t hash) {
 }
 
 RendezvousScore::RendezvousScore(const IpPrefix& prefix, ReplicaId replica, uint32_t weight)
-    : weight_(weight), log_(NegativeLog2(StableHash(prefix, replica))) {
+    : weight_(weight), log_(NegativeLog2(StableHash(prefix, Index(replica)))) {
   assert(weight >= 1 && weight <= kMaxWeight);
 }
 

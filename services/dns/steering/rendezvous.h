@@ -16,6 +16,9 @@ namespace perigee::dns {
 inline constexpr uint32_t kDefaultWeight = 100;
 inline constexpr uint32_t kMaxWeight = 10'000;
 
+// The same on every machine and in every release.
+uint64_t StableHash(const IpPrefix& prefix, uint64_t salt);
+
 // -log2(u) in units of 2^-32, for u = `hash` / 2^64: 1 to 64 << 32.
 uint64_t NegativeLog2(uint64_t hash);
 

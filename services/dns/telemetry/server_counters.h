@@ -45,7 +45,9 @@ enum class ProbeRefusal : uint8_t {
   kSpecialRange,  // see MeasurementCounters::special_ranges
   kOptOut,        // probe_policy.opt_out names it
   kOwnAddress,    // of this host
+  kHearsay,       // a network that a resolver told, from which no connection came
   kPrefixBudget,
+  kUnprovenBudget,
   kGlobalBudget,
   kFlightLimit,  // steering.max_flights
   kNoProber,     // none can be asked
@@ -65,6 +67,8 @@ enum class PassiveUse : uint8_t {
 enum class Judged : uint8_t {
   kFirst,       // what a stranger was answered before all was known
   kRemembered,  // what a client had been given until it was measured again
+  kElsewhere,   // what a client is given, by its connections with another replica: one that it explores, or
+                // had
   kCount,
 };
 

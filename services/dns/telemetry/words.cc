@@ -156,6 +156,8 @@ std::string_view Word(Judged judged) {
       return "first";
     case Judged::kRemembered:
       return "remembered";
+    case Judged::kElsewhere:
+      return "elsewhere";
     case Judged::kCount:
       break;
   }
@@ -214,6 +216,10 @@ std::string_view Word(ProbeRefusal reason) {
       return "opt-out";
     case ProbeRefusal::kOwnAddress:
       return "own-address";
+    case ProbeRefusal::kHearsay:
+      return "hearsay";
+    case ProbeRefusal::kUnprovenBudget:
+      return "unproven-budget";
     case ProbeRefusal::kPrefixBudget:
       return "prefix-budget";
     case ProbeRefusal::kGlobalBudget:

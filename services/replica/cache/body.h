@@ -1,6 +1,8 @@
 // The bytes of a stored body: written once, then shared by everybody who sends them. Copies are cheap.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -10,12 +12,6 @@ namespace perigee::replica {
 
 class Body {
  public:
-  // From this size on the bytes are in a file of their own (memfd_create(2)), whose pages the kernel sends
-  // without copying them.
-  static constexpr size_t kMinFileBytes = size_t{128} * 1024;
-  // Further ones have none: a process may map some 65,000 areas (vm.max_map_count).
-  static constexpr int kMaxFiles = 16'384;
-
   // None at all, which is not the same as an empty one.
   Body() = default;
   explicit Body(std::shared_ptr<const std::string> bytes);
@@ -28,18 +24,20 @@ class Body {
   explicit operator bool() const { return owner_ != nullptr; }
   std::string_view operator*() const { return view_; }
   const std::string_view* operator->() const { return &view_; }
-  // For sendfile(2); its first byte is that of the view. -1 when there is none.
+  // For sendfile(2), and what of the file lies where in memory: its first byte. -1 when there is no file.
   int file() const { return file_; }
+  const char* file_start() const { return file_start_; }
 
   friend bool operator==(const Body&, const Body&) = default;
 
  private:
-  Body(std::shared_ptr<const void> owner, std::string_view view, int file)
-      : owner_(std::move(owner)), view_(view), file_(file) {}
+  friend class BodyFile;
+  Body(std::shared_ptr<const void> owner, std::string_view view) : owner_(std::move(owner)), view_(view) {}
 
   std::shared_ptr<const void> owner_;  // of the bytes, and of the file
   std::string_view view_;
   int file_ = -1;
+  const char* file_start_ = nullptr;
 };
 
 struct Body::Draft {

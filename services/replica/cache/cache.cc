@@ -36,6 +36,10 @@ std::string_view Name(InsertResult result) {
       return "bad-tags";
     case InsertResult::kPurged:
       return "purged";
+    case InsertResult::kBadRange:
+      return "bad-range";
+    case InsertResult::kWhole:
+      return "whole";
   }
   return "unknown";
 }
@@ -43,8 +47,10 @@ std::string_view Name(InsertResult result) {
 Cache::Impl::Impl(CacheOptions options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
+      body_file_(std::make_unique<BodyFile>(options_.memory_budget_bytes)),
       memory_(options_.memory_budget_bytes, MakeEvictionPolicy(options_.eviction)),
-      index_(options_.budget_bytes, kMaxVariantsPerKey, MakeEvictionPolicy(options_.eviction),
+      index_(options_.budget_bytes, {.variants = kMaxVariantsPerKey, .parts = kMaxPartsPerKey},
+             MakeEvictionPolicy(options_.eviction),
              [this](Entry& entry, uint64_t may_stay) { return OnRemoved(entry, may_stay); }) {}
 
 uint64_t Cache::Impl::OnRemoved(Entry& entry, uint64_t may_stay) {
@@ -100,18 +106,28 @@ void Cache::Impl::PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse
   }
 }
 
+Body Cache::Impl::ForMemory(Body body) const {
+  return memory_.Fits(body->size()) ? body_file_->Keep(std::move(body)) : body;
+}
+
 FindResult Cache::Impl::Find(std::string_view key, const http::HeaderList& request) {
-  DiskRead read;
-  {
-    const std::lock_guard lock(mutex_);
-    Entry* entry = index_.Find(key, request);
-    if (!entry) return {index_.HasKey(key) ? Lookup::kVaryMiss : Lookup::kUriMiss, nullptr};
-    Hit(*entry);
-    if (auto response = memory_.Hit(entry->id)) return {Lookup::kMemory, std::move(response)};
-    if (entry->pending && entry->pending->body) return {Lookup::kMemory, entry->pending};
-    if (entry->pending) return {Lookup::kDisk, WithDiskBody(*entry->pending)};
-    read = {disk_.get(), entry->id, entry->version, known_heads_.Hit(entry->id)};
-  }
+  std::unique_lock lock(mutex_);
+  Entry* entry = index_.Find(key, request);
+  if (!entry) return {index_.HasKey(key) ? Lookup::kVaryMiss : Lookup::kUriMiss, nullptr};
+  if (!entry->part) return Get(lock, *entry);
+  std::vector<StoredParts::Part> parts = PartsWith(*entry);
+  FindResult newest = Get(lock, *entry);
+  if (newest.response) newest.response = WholeInParts(std::move(newest.response), std::move(parts));
+  return newest;
+}
+
+FindResult Cache::Impl::Get(std::unique_lock<std::mutex>& lock, Entry& entry) {
+  Hit(entry);
+  if (auto response = memory_.Hit(entry.id)) return {Lookup::kMemory, std::move(response)};
+  if (entry.pending && entry.pending->body) return {Lookup::kMemory, entry.pending};
+  if (entry.pending) return {Lookup::kDisk, WithDiskBody(*entry.pending)};
+  DiskRead read{disk_.get(), entry.id, entry.version, known_heads_.Hit(entry.id)};
+  lock.unlock();
   return FindOnDisk(std::move(read));
 }
 
@@ -132,7 +148,7 @@ absl::StatusOr<std::shared_ptr<StoredResponse>> Cache::Impl::Read(DiskRead* read
   if (IsLarge(response->body_bytes)) return response;
   auto body = read->disk->ReadBody(read->id, response->body_bytes);
   if (!body.ok()) return body.status();
-  response->body = *std::move(body);
+  response->body = ForMemory(*std::move(body));
   return response;
 }
 
@@ -184,16 +200,22 @@ InsertResult Cache::Impl::Insert(std::string_view key, const http::HeaderList& r
   response.soft_purged_at = kNotPurged;
   response.body_bytes = upload ? upload->bytes : response.body->size();
   const uint64_t bytes = WeightOf(key, response);
+  const auto part = PartOf::From(response.head);
+  const bool good_part = part && part->range.range.size() == response.body_bytes;
+  if (response.head.status == 206 && !good_part) return InsertResult::kBadRange;
+  if (response.body) response.body = ForMemory(std::move(response.body));
 
   const std::lock_guard lock(mutex_);
   if (purges_.Concerns(asked_at, key, response.head.tags)) return InsertResult::kPurged;
+  if (part && index_.FindVariant(key, response.vary_names, response.variant_key)) return InsertResult::kWhole;
   // What it replaces goes even when the new one cannot stay: it is known to be out of date.
-  if (Entry* old = index_.FindVariant(key, response.vary_names, response.variant_key)) index_.Remove(*old);
+  RemoveReplaced(key, response, part.get());
   InsertResult result = InsertResult::kBadTags;
   if (!response.head.bad_tags) result = upload ? AdmitUpload(*upload, bytes) : Admit(bytes);
   if (result == InsertResult::kStored) {
     response.object_id = upload ? upload->id : next_id_++;
-    Store(key, std::make_shared<const StoredResponse>(std::move(response)), bytes);
+    Entry& stored = Store(key, std::make_shared<const StoredResponse>(std::move(response)), bytes, part);
+    if (part) RemoveNeedless(stored);
   } else {
     ++inserts_refused_;
   }
@@ -201,8 +223,15 @@ InsertResult Cache::Impl::Insert(std::string_view key, const http::HeaderList& r
   return result;
 }
 
-void Cache::Impl::Store(std::string_view key, std::shared_ptr<const StoredResponse> response,
-                        uint64_t bytes) {
+void Cache::Impl::RemoveReplaced(std::string_view key, const StoredResponse& response, const PartOf* part) {
+  if (Entry* old = index_.FindVariant(key, response.vary_names, response.variant_key)) index_.Remove(*old);
+  for (Entry* old : index_.FindParts(key, response.vary_names, response.variant_key)) {
+    if (!part || !part->SameWhole(*old->part)) index_.Remove(*old);
+  }
+}
+
+Entry& Cache::Impl::Store(std::string_view key, std::shared_ptr<const StoredResponse> response,
+                          uint64_t bytes, std::shared_ptr<const PartOf> part) {
   Entry fresh;
   fresh.id = response->object_id;
   fresh.vary_names = response->vary_names;
@@ -210,6 +239,7 @@ void Cache::Impl::Store(std::string_view key, std::shared_ptr<const StoredRespon
   fresh.bytes = bytes;
   fresh.body_bytes = response->body_bytes;
   fresh.tags = response->head.tags;
+  fresh.part = std::move(part);
   Entry& entry = index_.Add(key, std::move(fresh));
   catalogue_.Add(entry);
   if (disk_status_.ok()) {
@@ -217,6 +247,7 @@ void Cache::Impl::Store(std::string_view key, std::shared_ptr<const StoredRespon
     put_.push_back(entry.id);
   }
   PutInMemory(entry, std::move(response));
+  return entry;
 }
 
 std::shared_ptr<const StoredResponse> Cache::Impl::Refresh(std::string_view key,
@@ -323,6 +354,7 @@ absl::StatusOr<std::unique_ptr<Cache>> Cache::Open(CacheOptions options, const C
 FindResult Cache::Find(std::string_view key, const http::HeaderList& request) {
   return impl_->Find(key, request);
 }
+PartBody Cache::FindPart(ObjectId id) { return impl_->FindPart(id); }
 
 InsertResult Cache::Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                            uint64_t asked_at) {

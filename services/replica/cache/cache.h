@@ -54,6 +54,9 @@ struct CacheOptions {
 
 // Variants kept under one key; beyond it the one stored first goes.
 inline constexpr size_t kMaxVariantsPerKey = 64;
+// Parts kept under one key; the same. And those that one answer is put together of at most.
+inline constexpr size_t kMaxPartsPerKey = 256;
+inline constexpr size_t kMaxPartsPerAnswer = 16;
 // Of heads that are known from their last reading, beside the memory budget: what has one needs but its body
 // read.
 inline constexpr uint64_t kKnownHeadsBytes = 1'000'000;
@@ -70,8 +73,16 @@ std::string_view Name(Lookup lookup);
 
 struct FindResult {
   Lookup lookup = Lookup::kUriMiss;
-  // Set exactly when found. May be stale: DecideReuse tells. Has its body or, when that is large, a DiskBody.
+  // Set exactly when found. May be stale: DecideReuse tells. Has its body or, when that is large, a DiskBody;
+  // or parts of it (FindPart), of which nothing says that they are what the request wants.
   std::shared_ptr<const StoredResponse> response;
+};
+
+// The bytes of one part: in memory, or what reads them, however few they are.
+struct PartBody {
+  Lookup lookup = Lookup::kUriMiss;
+  Body body;
+  std::shared_ptr<const DiskBody> disk_body;
 };
 
 enum class InsertResult {
@@ -81,6 +92,8 @@ enum class InsertResult {
   kBusy,      // max_pending_bytes are waiting for the disk; or it failed below a large body
   kBadTags,   // its tags cannot be kept, so that a purge might miss it
   kPurged,    // asked for before a purge that means it
+  kBadRange,  // a 206 whose Content-Range is not that of one part, or of another length than its body
+  kWhole,     // a part of what has been stored whole meanwhile
 };
 std::string_view Name(InsertResult result);
 
@@ -123,12 +136,19 @@ class Cache {
   // The newest stored variant that `request` selects, and counts a hit on it. `key` is the primary key:
   // scheme, host, path and query as the caller normalised them, without the method.
   FindResult Find(std::string_view key, const http::HeaderList& request);
+  // One of the parts that Find has told, and counts a hit on it; nothing is read from SQLite for it. kUriMiss
+  // when it has gone meanwhile.
+  PartBody FindPart(ObjectId id);
 
   // Stores `response` in place of the same variant. Whether it may be stored (JudgeStorability) and which
   // headers (HeadersToStore) is the caller's affair. Found by every Find that starts after Insert returned.
   // `response.body` must be set. The new object starts without hits, or with those
   // that the eviction policy remembers; what it replaces leaves its hits behind.
   // `asked_at`: the PurgeGeneration from before the origin was asked.
+  //
+  // A 206 is stored as a part. It joins the parts of the same validator and complete length, whose bytes it
+  // must continue byte for byte (a strong validator: the caller's affair), and ends those of another; parts
+  // that are needless beside it go. A whole ends all parts of its variant.
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                       uint64_t asked_at = kAfterEveryPurge);
 

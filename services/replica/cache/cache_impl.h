@@ -20,6 +20,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "services/replica/cache/body_file.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/cache/catalogue.h"
 #include "services/replica/cache/disk_tier.h"
@@ -65,6 +66,7 @@ class Cache::Impl {
   absl::Status Start();
 
   FindResult Find(std::string_view key, const http::HeaderList& request);
+  PartBody FindPart(ObjectId id);
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                       uint64_t asked_at, Upload* upload = nullptr);
   std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
@@ -94,6 +96,8 @@ class Cache::Impl {
     uint64_t version;
     std::shared_ptr<const StoredResponse> head;  // null: not known
   };
+  // Counts a hit. May let go of the lock, and of the entry with it.
+  FindResult Get(std::unique_lock<std::mutex>& lock, Entry& entry);
   void Hit(Entry& entry);
   void KeepHead(const Entry& entry, std::shared_ptr<const StoredResponse> head);
   void PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse> response);
@@ -106,7 +110,10 @@ class Cache::Impl {
   void ForgetIfHomeless(ObjectId id);
   uint64_t OnRemoved(Entry& entry, uint64_t may_stay);
   InsertResult Admit(uint64_t bytes) const;
-  void Store(std::string_view key, std::shared_ptr<const StoredResponse> response, uint64_t bytes);
+  // What `response`, a part or not, takes the place of.
+  void RemoveReplaced(std::string_view key, const StoredResponse& response, const PartOf* part);
+  Entry& Store(std::string_view key, std::shared_ptr<const StoredResponse> response, uint64_t bytes,
+               std::shared_ptr<const PartOf> part);
   void Replace(Entry& entry, const std::shared_ptr<const StoredResponse>& response);
   void MarkStale(Entry& entry, WallTime now);
   InsertResult AdmitUpload(Upload& upload, uint64_t bytes);
@@ -118,6 +125,10 @@ class Cache::Impl {
   // Without the mutex, which it takes.
   FindResult FindOnDisk(DiskRead read);
   absl::StatusOr<std::shared_ptr<StoredResponse>> Read(DiskRead* read) const;
+
+  // Parts (cache_parts.cc).
+  std::vector<StoredParts::Part> PartsWith(const Entry& part);
+  void RemoveNeedless(const Entry& added);
 
   // The writer's part (cache_writer.cc).
   absl::Status OpenDisk();
@@ -146,8 +157,12 @@ class Cache::Impl {
   void DiskError(const absl::Status& status);
   void GoOnInMemory(const absl::Status& status);
 
+  // The body in the form in which the memory tier keeps it.
+  Body ForMemory(Body body) const;
+
   const CacheOptions options_;
   const Clock& clock_;
+  const std::unique_ptr<BodyFile> body_file_;
 
   mutable std::mutex mutex_;
   MemoryTier memory_;

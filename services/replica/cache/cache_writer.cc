@@ -17,6 +17,25 @@ namespace {
 
 constexpr LogModule kLog = LogModule::kReplicaCache;
 
+// DataLoss when it is a part and does not say of what.
+absl::StatusOr<Entry> EntryOf(LoadedObject& object) {
+  Entry entry;
+  entry.id = object.id;
+  entry.vary_names = std::move(object.vary_names);
+  entry.variant_key = std::move(object.variant_key);
+  entry.bytes = object.bytes;
+  entry.body_bytes = object.body_bytes;
+  entry.hits = object.hits;
+  entry.tags = std::move(object.tags);
+  entry.soft_purged_at = object.soft_purged_at;
+  entry.on_disk = OnDisk::kStored;
+  if (object.status != 206) return entry;
+  auto headers = http::HeaderList::FromText(std::move(object.part_headers));
+  if (headers) entry.part = PartOf::From({.status = 206, .reason = {}, .headers = *std::move(headers)});
+  if (!entry.part) return absl::DataLossError(fmt::format("object {} is a part of nothing", object.id));
+  return entry;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Take(const std::string& path) {
@@ -75,19 +94,16 @@ absl::StatusOr<std::unique_ptr<DiskTier>> Cache::Impl::OpenAndLoad() {
   std::vector<LoadedObject> objects;
   absl::Status status = (*disk)->Load([&](LoadedObject object) { objects.push_back(std::move(object)); });
   if (!status.ok()) return status;
-  const std::lock_guard lock(mutex_);
+  std::vector<Entry> entries;
   for (LoadedObject& object : objects) {
-    Entry entry;
-    entry.id = object.id;
-    entry.vary_names = std::move(object.vary_names);
-    entry.variant_key = std::move(object.variant_key);
-    entry.bytes = object.bytes;
-    entry.body_bytes = object.body_bytes;
-    entry.hits = object.hits;
-    entry.tags = std::move(object.tags);
-    entry.soft_purged_at = object.soft_purged_at;
-    entry.on_disk = OnDisk::kStored;
-    index_.AddUnchecked(object.key, std::move(entry));
+    auto entry = EntryOf(object);
+    if (!entry.ok()) return entry.status();
+    entries.push_back(*std::move(entry));
+  }
+  const std::lock_guard lock(mutex_);
+  for (size_t next = 0; next < objects.size(); ++next) {
+    const LoadedObject& object = objects[next];
+    index_.AddUnchecked(object.key, std::move(entries[next]));
     catalogue_.Add(*index_.FindId(object.id));
     next_id_ = object.id + 1;
   }

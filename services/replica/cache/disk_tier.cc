@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "services/replica/cache/checksum.h"
 #include "services/replica/cache/disk_rows.h"
 
 namespace perigee::replica {
@@ -44,7 +45,7 @@ constexpr char kSchema[] =
 constexpr std::string_view kLoad =
     "SELECT id, key, vary_names, variant_key, length(key) + length(vary_names) + length(variant_key) +"
     " length(reason) + length(headers) + length(tags) + body_bytes, body_bytes, hits, tags,"
-    " soft_purged_at FROM object ORDER BY id";
+    " soft_purged_at, status, CASE status WHEN 206 THEN headers ELSE x'' END FROM object ORDER BY id";
 
 absl::Status CheckNotDamaged(Database& database) {
   std::error_code error;
@@ -149,7 +150,8 @@ absl::Status DiskTier::Load(const std::function<void(LoadedObject)>& take) {
     take({static_cast<ObjectId>(rows->Number(0)), std::string(rows->Blob(1)), std::string(rows->Blob(2)),
           std::string(rows->Blob(3)), static_cast<uint64_t>(rows->Number(4)),
           static_cast<uint64_t>(rows->Number(5)), static_cast<uint64_t>(rows->Number(6)),
-          std::string(rows->Blob(7)), FromMicros(rows->Number(8))});
+          std::string(rows->Blob(7)), FromMicros(rows->Number(8)), static_cast<int>(rows->Number(9)),
+          std::string(rows->Blob(10))});
   }
   return row.status();
 }

@@ -74,6 +74,8 @@ struct LoadedObject {
   uint64_t hits;
   std::string tags;
   WallTime soft_purged_at;
+  int status;
+  std::string part_headers;  // of a 206, else empty
 };
 
 // What an object counts against the budget: key, variant, head, tags and body.

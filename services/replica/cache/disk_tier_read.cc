@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "services/replica/cache/checksum.h"
 #include "services/replica/cache/disk_rows.h"
 #include "services/replica/cache/disk_tier.h"
 

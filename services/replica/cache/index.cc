@@ -15,15 +15,40 @@ namespace {
 absl::string_view AbslView(std::string_view text) { return {text.data(), text.size()}; }
 
 uint64_t FingerprintOf(const Entry& entry) {
-  return absl::HashOf(AbslView(*entry.key), entry.vary_names, entry.variant_key);
+  const uint64_t first = entry.part ? entry.part->range.range.first : 0;
+  return absl::HashOf(AbslView(*entry.key), entry.vary_names, entry.variant_key, entry.part != nullptr,
+                      first);
+}
+
+Entry* Newest(const std::vector<std::unique_ptr<Entry>>& entries, const http::HeaderList& request) {
+  // Variants of one resource mostly vary by the same fields: the request's key is worked out once for them.
+  std::string_view names;
+  std::string asked;
+  for (auto it = entries.rbegin(); it != entries.rend(); ++it) {
+    Entry& entry = **it;
+    if (entry.vary_names != names) {
+      names = entry.vary_names;
+      asked = http::VariantKey(names, request);
+    }
+    if (entry.vary_names.empty() || entry.variant_key == asked) return &entry;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
-Index::Index(uint64_t budget_bytes, size_t max_variants, std::unique_ptr<EvictionPolicy> policy,
+std::shared_ptr<const PartOf> PartOf::From(const http::ResponseHead& head) {
+  const auto range = http::ContentRangeOf(head);
+  if (!range) return nullptr;
+  const auto tag = head.headers.Get("ETag");
+  const auto validator = tag ? tag : head.headers.Get("Last-Modified");
+  return std::make_shared<const PartOf>(PartOf{*range, std::string(validator.value_or(""))});
+}
+
+Index::Index(uint64_t budget_bytes, MaxPerKey max_per_key, std::unique_ptr<EvictionPolicy> policy,
              Removed removed)
     : budget_(budget_bytes),
-      max_variants_(max_variants),
+      max_per_key_(max_per_key),
       policy_(std::move(policy)),
       removed_(std::move(removed)) {}
 
@@ -37,27 +62,32 @@ bool Index::HasKey(std::string_view key) const { return by_key_.contains(AbslVie
 Entry* Index::Find(std::string_view key, const http::HeaderList& request) {
   Variants* variants = VariantsOf(key);
   if (!variants) return nullptr;
-  // Variants of one resource mostly vary by the same fields: the request's key is worked out once for them.
-  std::string_view names;
-  std::string asked;
-  for (auto it = variants->rbegin(); it != variants->rend(); ++it) {
-    Entry& entry = **it;
-    if (entry.vary_names != names) {
-      names = entry.vary_names;
-      asked = http::VariantKey(names, request);
-    }
-    if (entry.vary_names.empty() || entry.variant_key == asked) return &entry;
-  }
-  return nullptr;
+  Entry* whole = Newest(variants->wholes, request);
+  Entry* part = Newest(variants->parts, request);
+  return !whole || (part && part->id > whole->id) ? part : whole;
 }
 
 Entry* Index::FindVariant(std::string_view key, std::string_view vary_names, std::string_view variant_key) {
   Variants* variants = VariantsOf(key);
   if (!variants) return nullptr;
-  for (const auto& entry : *variants) {
+  for (const auto& entry : variants->wholes) {
     if (entry->vary_names == vary_names && entry->variant_key == variant_key) return entry.get();
   }
   return nullptr;
+}
+
+std::vector<Entry*> Index::FindParts(std::string_view key, std::string_view vary_names,
+                                     std::string_view variant_key) {
+  std::vector<Entry*> parts;
+  Variants* variants = VariantsOf(key);
+  if (!variants) return parts;
+  for (const auto& entry : variants->parts) {
+    if (entry->vary_names == vary_names && entry->variant_key == variant_key) parts.push_back(entry.get());
+  }
+  std::stable_sort(parts.begin(), parts.end(), [](const Entry* a, const Entry* b) {
+    return a->part->range.range.first < b->part->range.range.first;
+  });
+  return parts;
 }
 
 Entry* Index::FindId(ObjectId id) {
@@ -87,7 +117,8 @@ bool Index::Reserve(uint64_t bytes) {
 
 Entry& Index::Append(std::string_view key, Entry entry) {
   const auto it = by_key_.try_emplace(std::string(key)).first;
-  Entry& added = *it->second.emplace_back(std::make_unique<Entry>(std::move(entry)));
+  Entries& alike = it->second.Of(entry);
+  Entry& added = *alike.emplace_back(std::make_unique<Entry>(std::move(entry)));
   added.key = &it->first;
   by_id_.emplace(added.id, &added);
   added.hits = policy_->Add({added.id, FingerprintOf(added), added.bytes, added.hits});
@@ -96,10 +127,12 @@ Entry& Index::Append(std::string_view key, Entry entry) {
 }
 
 Entry& Index::Add(std::string_view key, Entry entry) {
-  if (Variants* variants = VariantsOf(key); variants && variants->size() >= max_variants_) {
+  const size_t max = entry.part ? max_per_key_.parts : max_per_key_.variants;
+  if (Variants* variants = VariantsOf(key); variants && variants->Of(entry).size() >= max) {
+    Entry& first = *variants->Of(entry).front();
     ++evictions_;
-    policy_->Remove(variants->front()->id);
-    Forget(*variants->front(), entry.bytes);
+    policy_->Remove(first.id);
+    Forget(first, entry.bytes);
   }
   MakeRoom(entry.bytes);
   return Append(key, std::move(entry));
@@ -127,15 +160,16 @@ void Index::Forget(Entry& entry, uint64_t room) {
   by_id_.erase(entry.id);
   const auto it = by_key_.find(*entry.key);
   Variants& variants = it->second;
-  variants.erase(std::find_if(variants.begin(), variants.end(),
-                              [&](const auto& variant) { return variant.get() == &entry; }));
+  Entries& entries = variants.Of(entry);
+  entries.erase(
+      std::find_if(entries.begin(), entries.end(), [&](const auto& other) { return other.get() == &entry; }));
   if (variants.empty()) by_key_.erase(it);
 }
 
 size_t Index::RemoveKey(std::string_view key) {
   size_t removed = 0;
   for (Variants* variants = VariantsOf(key); variants; variants = VariantsOf(key)) {
-    Remove(*variants->back());
+    Remove(variants->wholes.empty() ? *variants->parts.back() : *variants->wholes.back());
     ++removed;
   }
   return removed;

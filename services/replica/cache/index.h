@@ -25,6 +25,18 @@ enum class OnDisk {
   kStored,
 };
 
+// Which bytes of which representation an object is, when it is a part.
+struct PartOf {
+  http::ContentRange range;
+  std::string validator;  // ETag, else Last-Modified
+
+  // Nothing when it is no 206 with a Content-Range of one part.
+  static std::shared_ptr<const PartOf> From(const http::ResponseHead& head);
+  bool SameWhole(const PartOf& other) const {
+    return range.complete == other.range.complete && validator == other.validator;
+  }
+};
+
 struct Entry {
   ObjectId id = 0;
   const std::string* key = nullptr;  // owned by the index
@@ -33,7 +45,8 @@ struct Entry {
   uint64_t bytes = 0;       // key, variant, head and body
   uint64_t body_bytes = 0;  // the body's part of it
   uint64_t hits = 0;
-  std::string tags;  // as http::TakeSurrogateTags gives them
+  std::string tags;                    // as http::TakeSurrogateTags gives them
+  std::shared_ptr<const PartOf> part;  // null: it is a whole
   WallTime soft_purged_at = kNotPurged;
 
   OnDisk on_disk = OnDisk::kAbsent;
@@ -48,11 +61,20 @@ class Index {
   // Called for each entry that leaves, just before it does; must not change the index. Returns how many of
   // its bytes stay in use, at most `may_stay`: they count as reserved from then on.
   using Removed = std::function<uint64_t(Entry& entry, uint64_t may_stay)>;
-  Index(uint64_t budget_bytes, size_t max_variants, std::unique_ptr<EvictionPolicy> policy, Removed removed);
+  struct MaxPerKey {
+    size_t variants;
+    size_t parts;
+  };
+  Index(uint64_t budget_bytes, MaxPerKey max_per_key, std::unique_ptr<EvictionPolicy> policy,
+        Removed removed);
 
-  // The newest variant that `request` selects, or null.
+  // The newest variant that `request` selects, or null. When it is in parts: the newest of them.
   Entry* Find(std::string_view key, const http::HeaderList& request);
+  // Wholes only.
   Entry* FindVariant(std::string_view key, std::string_view vary_names, std::string_view variant_key);
+  // The parts of one variant, in the order of their first bytes.
+  std::vector<Entry*> FindParts(std::string_view key, std::string_view vary_names,
+                                std::string_view variant_key);
   Entry* FindId(ObjectId id);
   bool HasKey(std::string_view key) const;
 
@@ -85,7 +107,13 @@ class Index {
   uint64_t evictions() const { return evictions_; }
 
  private:
-  using Variants = std::vector<std::unique_ptr<Entry>>;  // in the order of storing
+  using Entries = std::vector<std::unique_ptr<Entry>>;  // in the order of storing
+  struct Variants {
+    Entries wholes;
+    Entries parts;
+    Entries& Of(const Entry& entry) { return entry.part ? parts : wholes; }
+    bool empty() const { return wholes.empty() && parts.empty(); }
+  };
 
   void MakeRoom(uint64_t bytes);
   void Forget(Entry& entry, uint64_t room = 0);
@@ -93,7 +121,7 @@ class Index {
   Variants* VariantsOf(std::string_view key);
 
   const uint64_t budget_;
-  const size_t max_variants_;
+  const MaxPerKey max_per_key_;
   const std::unique_ptr<EvictionPolicy> policy_;  // knows exactly the entries of by_id_
   const Removed removed_;
   absl::node_hash_map<std::string, Variants> by_key_;  // no empty ones

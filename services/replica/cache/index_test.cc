@@ -32,7 +32,7 @@ class IndexWithEveryEviction : public testing::TestWithParam<Eviction> {};
 TEST_P(IndexWithEveryEviction, KeepsTheBudgetAtEveryInstantAndGivesUpNoMoreThanItNeeds) {
   constexpr uint64_t kBudget = 50'000, kLargest = 20'000;
   uint64_t removed = 0;
-  Index index(kBudget, 4, MakeEvictionPolicy(GetParam()),
+  Index index(kBudget, {4, 4}, MakeEvictionPolicy(GetParam()),
               [&](const Entry&, uint64_t) { return ++removed, uint64_t{0}; });
   std::mt19937_64 rng(3);
   for (ObjectId id = 1; id <= 20'000; ++id) {
@@ -60,7 +60,8 @@ TEST_P(IndexWithEveryEviction, KeepsTheBudgetAtEveryInstantAndGivesUpNoMoreThanI
 }
 
 TEST_P(IndexWithEveryEviction, AnObjectThatGrowsStaysAndTheOthersMakeRoom) {
-  Index index(1'000, 4, MakeEvictionPolicy(GetParam()), [](const Entry&, uint64_t) { return uint64_t{0}; });
+  Index index(1'000, {4, 4}, MakeEvictionPolicy(GetParam()),
+              [](const Entry&, uint64_t) { return uint64_t{0}; });
   index.Add("a", EntryOf(1, 400));
   index.Hit(index.Add("b", EntryOf(2, 400)));
   index.Resize(*index.Find("a", {}), 700);
@@ -75,7 +76,7 @@ std::string TestName(const testing::TestParamInfo<Eviction>& run) {
 INSTANTIATE_TEST_SUITE_P(, IndexWithEveryEviction, testing::ValuesIn(kEveryEviction), TestName);
 
 TEST(Index, AnEntryBeginsWithTheHitsThatThePolicyRemembers) {
-  Index index(1'000, 4, MakeEvictionPolicy(Eviction::kLfuPerByte),
+  Index index(1'000, {4, 4}, MakeEvictionPolicy(Eviction::kLfuPerByte),
               [](const Entry&, uint64_t) { return uint64_t{0}; });
   index.Hit(index.Add("a", EntryOf(1, 1'000)));
   index.Add("b", EntryOf(2, 1'000));
@@ -83,7 +84,7 @@ TEST(Index, AnEntryBeginsWithTheHitsThatThePolicyRemembers) {
 }
 
 TEST(Index, VariantsOfOneKeyAreRememberedApart) {
-  Index index(1'000, 4, MakeEvictionPolicy(Eviction::kLfuPerByte),
+  Index index(1'000, {4, 4}, MakeEvictionPolicy(Eviction::kLfuPerByte),
               [](const Entry&, uint64_t) { return uint64_t{0}; });
   Entry german = EntryOf(1, 1'000), french = EntryOf(2, 1'000);
   german.vary_names = french.vary_names = "accept-language";
@@ -100,7 +101,7 @@ struct Answered {
 // Requests for 10,000 objects of 100 bytes to 1.6 MB, half of them for the 125 most popular. Every
 // second object is another one after 15,000 requests.
 Answered Replay(Eviction eviction) {
-  Index index(10'000'000, 1, MakeEvictionPolicy(eviction),
+  Index index(10'000'000, {1, 1}, MakeEvictionPolicy(eviction),
               [](const Entry&, uint64_t) { return uint64_t{0}; });
   std::mt19937_64 rng(11);
   Answered answered;

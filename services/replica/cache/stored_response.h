@@ -5,14 +5,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lib/http_semantics/freshness.h"
 #include "lib/http_semantics/message.h"
+#include "lib/http_semantics/range.h"
 #include "services/replica/cache/body.h"
 
 namespace perigee::replica {
 
 class DiskBody;
+struct StoredParts;
 
 inline constexpr WallTime kNotPurged{};
 
@@ -26,9 +29,11 @@ void ApplySoftPurge(WallTime purged_at, http::Freshness* freshness);
 struct StoredResponse {
   // With the headers that HeadersToStore leaves.
   http::ResponseHead head;
-  // The whole body, as the origin sent it; or, where there is none, what reads it (large_body.h).
+  // The whole body, as the origin sent it; or what reads it (large_body.h); or the parts of it that there
+  // are.
   Body body;
   std::shared_ptr<const DiskBody> disk_body;
+  std::shared_ptr<const StoredParts> parts;
 
   // The rest is filled in by the cache. What follows from `head` and the cache's policy:
   http::Freshness freshness;
@@ -41,5 +46,20 @@ struct StoredResponse {
   // Which stored object this is: greater for those stored later, never used twice. 0 when it is not stored.
   uint64_t object_id = 0;
 };
+
+// What is stored of a whole that is not: every part is an object of its own, a 206 with its Content-Range.
+struct StoredParts {
+  struct Part {
+    http::ByteRange range;
+    uint64_t object_id = 0;
+  };
+  // The one that was stored last, as it is. What it says counts for all (RFC 9111 §3.4).
+  std::shared_ptr<const StoredResponse> newest;
+  std::vector<Part> parts;  // in the order of their first bytes; they may overlap
+};
+
+// The 200 that they are parts of: with the head of `newest`, and body_bytes of the whole.
+std::shared_ptr<const StoredResponse> WholeInParts(std::shared_ptr<const StoredResponse> newest,
+                                                   std::vector<StoredParts::Part> parts);
 
 }  // namespace perigee::replica

@@ -270,6 +270,9 @@ Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
 void FlightTable::Remove(const std::string& key, const std::shared_ptr<Flight>& flight) {
   const auto it = flights_.find(key);
   if (it != flights_.end() && it->second == flight) flights_.erase(it);
+  const auto [begin, end] = solos_.equal_range(key);
+  const auto solo = std::find_if(begin, end, [&](const auto& pair) { return pair.second == flight; });
+  if (solo != end) solos_.erase(solo);
 }
 
 void FlightTable::LetGo(MonoTime now, size_t most) {
@@ -290,12 +293,17 @@ FlightTable::Seat FlightTable::Join(std::string_view key, MonoTime now) {
   return seat;
 }
 
-FlightTable::Lease FlightTable::Solo() {
-  return Lease(nullptr, {}, std::make_shared<Flight>(window_, memory_));
+FlightTable::Lease FlightTable::Solo(std::string_view key) {
+  auto flight = std::make_shared<Flight>(window_, memory_);
+  const std::lock_guard lock(mutex_);
+  solos_.emplace(key, flight);
+  return Lease(this, std::string(key), std::move(flight));
 }
 
 void FlightTable::Invalidate(std::string_view key) {
   const std::lock_guard lock(mutex_);
+  const auto [begin, end] = solos_.equal_range(std::string(key));
+  std::for_each(begin, end, [](const auto& pair) { pair.second->Invalidate(); });
   const auto it = flights_.find(std::string(key));
   if (it == flights_.end()) return;
   it->second->Invalidate();
@@ -325,9 +333,12 @@ void FlightTable::Lease::Close() {
 void FlightTable::Lease::Fail(FetchError error, MonoTime now) {
   flight_->Fail(error);
   if (table_ == nullptr) return;
-  if (WasNotAsked(error) || table_->failure_hold_ == std::chrono::milliseconds::zero()) return Close();
   FlightTable& table = *std::exchange(table_, nullptr);
   const std::lock_guard lock(table.mutex_);
+  const auto it = table.flights_.find(key_);
+  const bool joinable = it != table.flights_.end() && it->second == flight_;
+  const bool held = !WasNotAsked(error) && table.failure_hold_ != std::chrono::milliseconds::zero();
+  if (!joinable || !held) return table.Remove(key_, flight_);
   table.held_.push_back({.key = key_, .flight = flight_, .until = now + table.failure_hold_});
   table.LetGo(now, kMaxHeldFailures);
 }

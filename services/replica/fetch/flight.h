@@ -218,9 +218,9 @@ class FlightTable {
   };
   Seat Join(std::string_view key, MonoTime now = std::chrono::steady_clock::now());
   // A flight that nobody can join, for a request that must fetch for itself.
-  Lease Solo();
+  Lease Solo(std::string_view key);
 
-  // An unsafe request has changed `key`'s resource: nobody joins the fetch under way, and it is not stored.
+  // An unsafe request has changed `key`'s resource: nobody joins the fetches under way, and none is stored.
   void Invalidate(std::string_view key);
 
   // Nobody joins what the purge means, or may mean for all that is known of its tags yet. Those who joined
@@ -245,6 +245,7 @@ class FlightTable {
   FlightMemory memory_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
+  std::unordered_multimap<std::string, std::shared_ptr<Flight>> solos_;
   std::deque<HeldFailure> held_;  // oldest first; those of them that are still in flights_ may be joined
 };
 

@@ -293,6 +293,22 @@ TEST_F(FlightTest, InvalidatedFlightIsNeitherJoinedNorStored) {
   EXPECT_EQ(table_.Join("k").joined, second.lease->flight()) << "the old lease does not end the new flight";
 }
 
+TEST_F(FlightTest, SoloFlightsAreJoinedByNobodyAndInvalidatedByTheirKey) {
+  const auto changed = table_.Solo("k"), too = table_.Solo("k"), other = table_.Solo("x");
+  for (const auto* lease : {&changed, &too, &other}) lease->flight()->Publish({});
+  EXPECT_TRUE(table_.Join("k").lease);
+  table_.Invalidate("k");
+  EXPECT_FALSE(changed.flight()->storable());
+  EXPECT_FALSE(too.flight()->storable());
+  EXPECT_TRUE(other.flight()->storable());
+}
+
+TEST_F(FlightTest, TheFailureOfASoloFlightIsItsOwn) {
+  const MonoTime now(std::chrono::hours(1));
+  table_.Solo("k").Fail(FetchError::kConnect, now);
+  EXPECT_TRUE(table_.Join("k", now).lease);
+}
+
 TEST_F(FlightTest, APurgeDetachesWhatItMeansAndWhatItMayMean) {
   auto waiting = table_.Join("k1");
   auto tagged = table_.Join("k2");

@@ -6,10 +6,11 @@
 #include <boost/beast/http/status.hpp>
 #include <iterator>
 
+#include "lib/base/parse.h"
+
 namespace perigee::replica {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsAlphanumeric(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // RFC 3986 §3.2.2, reg-name; without the comma, at which lists are taken apart.

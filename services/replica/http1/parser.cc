@@ -4,6 +4,8 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "lib/base/parse.h"
+
 namespace perigee::replica {
 namespace {
 
@@ -15,11 +17,6 @@ using boost::system::error_code;
 constexpr size_t kMaxChunkExtensionBytes = 4'096;
 
 std::string_view View(string_view text) { return {text.data(), text.size()}; }
-
-// "5" and nothing that others may read as another number: no sign, no list, no white space.
-bool IsNumber(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 // What Transfer-Encoding says (RFC 9112 §6.1, §6.3).
 enum class Coding {

@@ -43,7 +43,7 @@ Task<bool> Handler::Handle() {
     FetchBehind(context_, BehindThis());
   }
   const http::CacheStatus status{.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)};
-  if (!at_.found.response->body) co_return co_await StoredLarge(at_.found.response, status);
+  if (!at_.found.response->body) co_return co_await StoredInPieces(at_.found.response, status);
   Gather bytes = GatherStored(*at_.found.response, status);
   const bool keep = Form().keep_alive;
   bool failed = false;
@@ -72,6 +72,7 @@ Task<> Handler::Reject(Rejection rejection) {
 void Handler::Finish() {
   recorder_.End(request(), client_.sent());
   at_.found = {};
+  at_.parts = nullptr;
   std::string().swap(multipart_);
 }
 
@@ -84,7 +85,12 @@ bool Handler::LookUp() {
   at_.key.assign(context_.origin.base).append(at_.plan.path);
   at_.control = http::ParseRequestCacheControl(request().headers);
   at_.found = context_.cache.Find(at_.key, request().headers);
+  at_.parts = nullptr;
   if (!at_.found.response) return false;
+  if (at_.found.response->parts && !Suffices(*at_.found.response)) {
+    at_.parts = std::exchange(at_.found.response, nullptr);
+    return false;
+  }
   at_.decision = http::DecideReuse(at_.found.response->freshness, at_.control, context_.clock.WallNow());
   return at_.decision.serve();
 }
@@ -92,6 +98,7 @@ bool Handler::LookUp() {
 http::CacheStatus Handler::MissStatus() const {
   using http::ReuseReason;
   if (at_.plan.kind != PlanKind::kCache) return {.forward = at_.plan.forward};
+  if (at_.parts) return {.forward = http::Forward::kPartial};
   if (!at_.found.response) {
     const bool vary = at_.found.lookup == Lookup::kVaryMiss;
     return {.forward = vary ? http::Forward::kVaryMiss : http::Forward::kUriMiss};
@@ -130,7 +137,7 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
   const Body& body = response.body;
-  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body->data());
+  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body.file_start());
   out_ += *body;
   return Gather(out_);
 }
@@ -162,7 +169,7 @@ Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored
   }
   const http::ByteRange range = answer.ranges.front();
   return Gather(out_, stored_body->substr(range.first, range.size()))
-      .FromFile(stored_body.file(), stored_body->data());
+      .FromFile(stored_body.file(), stored_body.file_start());
 }
 
 bool Handler::StoredStandsIn() const {
@@ -171,7 +178,7 @@ bool Handler::StoredStandsIn() const {
 }
 
 Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
-  if (!response->body) co_return co_await StoredLarge(std::move(response), status);
+  if (!response->body) co_return co_await StoredInPieces(std::move(response), status);
   const Gather bytes = GatherStored(*response, status);
   const bool keep = Form().keep_alive;
   const bool written = co_await client_.Write(bytes);

@@ -5,8 +5,8 @@
 //          ─ kTunnel ──────▶ Tunnel: WebSocket, bytes both ways after the origin's 101
 //          ─ kCache ───────▶ hit: one send, no suspension
 //                            miss: Follow the fetch under way, or Lead one (leading.h): Stored (304), Shared
-//                            (storable: a detached Fill feeds a Flight, this client being one of its readers)
-//                            or Relay (not storable: this client alone, with back-pressure)
+//                            (storable, also a part: a detached Fill feeds a Flight, this client being one of
+//                            its readers) or Relay (not storable: this client alone, with back-pressure)
 #pragma once
 
 #include <optional>
@@ -49,6 +49,7 @@ class Handler {
     std::string key;
     http::CacheControl control;
     FindResult found;
+    std::shared_ptr<const StoredResponse> parts;  // stored, and not all that is asked for
     http::ReuseDecision decision;
     bool is_head = false;
     bool lost = false;  // what was found could not be read
@@ -60,6 +61,8 @@ class Handler {
 
   // Cached answers (handler.cc).
   bool LookUp();
+  // Whether the answer can be made of what is stored, which is in parts.
+  bool Suffices(const StoredResponse& in_parts) const;
   bool ClientHasIt(const http::ResponseHead& head, WallTime now) const;
   Gather GatherStored(const StoredResponse& response, const http::CacheStatus& status);
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
@@ -73,8 +76,21 @@ class Handler {
   bool StoredStandsIn() const;
   Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
 
-  // Large bodies from SQLite (handler_large.cc).
-  Task<bool> StoredLarge(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
+  // Large bodies from SQLite, and bodies in parts (handler_pieces.cc).
+  Task<bool> StoredInPieces(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
+  // Bytes of a stored body, from `begin` to `end` there.
+  struct Piece {
+    PartBody of;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
+  // What the bytes of `range` are in; nothing when it is not all there any more.
+  std::optional<std::vector<Piece>> PiecesOf(const StoredResponse& response, http::ByteRange range);
+  // Reads the first chunk of it, if it is on the disk. False: it is lost.
+  static bool ReadBeginning(const Piece& piece, std::string* chunk);
+  static bool AnyFromDisk(const std::vector<std::vector<Piece>>& pieces);
+  // `chunk`: the first of them if it has been read.
+  Task<bool> WritePieces(const std::vector<Piece>& pieces, std::string chunk);
   // Nothing of an answer has been sent: the request is a miss, once.
   Task<bool> StoredIsLost();
   // Sends the bytes from `begin` to `end`, one chunk at a time, which is read in this thread. `chunk`: the
@@ -88,6 +104,8 @@ class Handler {
   Task<bool> Follow(std::shared_ptr<Flight> flight);
   Task<bool> Lead(FlightTable::Lease lease);
   Task<bool> LeadAlone();  // with a flight that nobody can join
+  // After a 206: the next request for a part shall find the whole, if it may be stored and fits.
+  void FetchWholeBehind(const http::ResponseHead& partial);
   Task<bool> Shared(FlightTable::Lease lease, Outcome outcome, http::CacheStatus status);
   Task<bool> StreamFlight(Flight::Reader& reader, const http::ResponseHead& head,
                           std::optional<std::chrono::seconds> age, std::optional<uint64_t> length,
@@ -103,8 +121,6 @@ class Handler {
   Task<bool> Direct();
   // RFC 9111 §4.3.5: a response to HEAD freshens what is stored, or shows it to be another.
   void UpdateFromHead(const http::ResponseHead& head, uint64_t asked_at);
-  // After a 206: the next request for a part shall find the whole, if it may be stored and fits.
-  void FetchWholeBehind(const http::ResponseHead& partial, const http::HeaderList& sent);
   Task<bool> PassThrough();
   Task<> Upload(OriginConnection& connection, Passage* passage);
   Task<> Download(OriginConnection& connection, Passage* passage);

@@ -2,6 +2,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "lib/http_semantics/range.h"
 #include "lib/http_semantics/vary.h"
 #include "services/replica/session/handler.h"
 
@@ -19,8 +20,8 @@ Task<bool> Handler::Miss() {
     co_return co_await OwnAnswer(504, "not in the cache, and the request says only-if-cached", status);
   }
   context_.counters.misses.Add();
-  if (at_.is_head || at_.control.no_store || request().headers.Has("Range")) co_return co_await Direct();
-  if (!MayShare()) co_return co_await LeadAlone();
+  if (at_.is_head || at_.control.no_store) co_return co_await Direct();
+  if (!MayShare() || request().headers.Has("Range")) co_return co_await LeadAlone();
 
   FlightTable::Seat seat = context_.flights.Join(at_.key);
   if (seat.joined) co_return co_await Follow(std::move(seat.joined));
@@ -55,15 +56,18 @@ Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
   co_return co_await StreamFlight(*reader, head.head, age, head.content_length, status);
 }
 
-Task<bool> Handler::LeadAlone() { return Lead(context_.flights.Solo()); }
+Task<bool> Handler::LeadAlone() { return Lead(context_.flights.Solo(at_.key)); }
 
 Task<bool> Handler::Lead(FlightTable::Lease lease) {
+  const auto& found = at_.found.response;
   const Errand errand{.key = at_.key,
                       .request = request(),
                       .path = at_.plan.path,
                       .client = client_.client(),
-                      .stored = at_.found.response,
-                      .stands_in = StoredStandsIn()};
+                      .stored = found,
+                      .stands_in = StoredStandsIn(),
+                      .in_part = request().headers.Has("Range"),
+                      .parts = found && found->parts ? found : at_.parts};
   const InterimSink interim = ForwardInterim();
   Outcome outcome = co_await AskOrigin(context_, recorder_, errand, lease, &interim);
   if (outcome.error != FetchError::kNone) co_return co_await OriginFailed(outcome.error, false);
@@ -73,12 +77,20 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
     co_return co_await Stored(std::move(outcome.validated), status);
   }
   status.forward_status = outcome.connection->head().status;
+  if (errand.in_part) FetchWholeBehind(outcome.connection->head());
   if (!outcome.storing) {
     status.detail = outcome.why_not;
     co_return co_await RelayAndRelease(std::move(outcome.connection), status);
   }
   status.stored = true;
   co_return co_await Shared(std::move(lease), std::move(outcome), status);
+}
+
+void Handler::FetchWholeBehind(const http::ResponseHead& partial) {
+  const auto range = http::ContentRangeOf(partial);
+  if (at_.found.response || !range || range->complete > context_.limits.max_object_bytes) return;
+  const auto verdict = http::JudgePart(request().headers, partial, context_.policy);
+  if (verdict == http::Storability::kStore) FetchBehind(context_, BehindThis());
 }
 
 Task<bool> Handler::Shared(FlightTable::Lease lease, Outcome outcome, http::CacheStatus status) {

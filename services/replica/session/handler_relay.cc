@@ -3,7 +3,6 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "lib/http_semantics/invalidation.h"
-#include "lib/http_semantics/range.h"
 #include "lib/http_semantics/validation.h"
 #include "lib/log/log.h"
 #include "services/replica/fetch/origin_request.h"
@@ -34,7 +33,6 @@ Task<bool> Handler::Direct() {
   OriginConnection& connection = *fetched.connection;
   PrepareResponse(&connection.head(), connection.minor_version());
   UpdateFromHead(connection.head(), asked_at);
-  FetchWholeBehind(connection.head(), fields);
   http::CacheStatus status = MissStatus();
   status.forward_status = connection.head().status;
   co_return co_await RelayAndRelease(std::move(fetched.connection), status);
@@ -48,16 +46,6 @@ void Handler::UpdateFromHead(const http::ResponseHead& head, uint64_t asked_at) 
   } else {
     context_.cache.Erase(at_.key);
   }
-}
-
-void Handler::FetchWholeBehind(const http::ResponseHead& partial, const http::HeaderList& sent) {
-  if (at_.plan.kind != PlanKind::kCache || partial.status != 206 || at_.found.response) return;
-  const auto length = http::CompleteLength(partial.headers.Get("Content-Range").value_or(""));
-  if (!length || *length > context_.limits.max_object_bytes) return;
-  http::ResponseHead whole = partial;
-  whole.status = 200;
-  const auto verdict = http::JudgeStorability(request().method, sent, whole, context_.policy);
-  if (verdict == http::Storability::kStore) FetchBehind(context_, BehindThis());
 }
 
 Task<bool> Handler::RelayAndRelease(std::unique_ptr<OriginConnection> connection, http::CacheStatus status) {

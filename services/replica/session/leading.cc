@@ -1,5 +1,6 @@
 #include "services/replica/session/leading.h"
 
+#include "lib/http_semantics/range.h"
 #include "lib/http_semantics/validation.h"
 #include "lib/http_semantics/vary.h"
 #include "services/replica/fetch/origin_request.h"
@@ -7,23 +8,73 @@
 namespace perigee::replica {
 namespace {
 
+// Whether `part` has bytes of what is stored, whole or in parts.
+bool IsOfSameWhole(const StoredResponse* stored, const http::ResponseHead& part) {
+  const auto range = http::ContentRangeOf(part);
+  if (!stored || !range || range->complete != stored->body_bytes) return false;
+  const auto ours = http::StrongValidator(stored->head.headers, part.response_time);
+  return ours && ours == http::StrongValidator(part.headers, part.response_time);
+}
+
+// Why a 206 is no part that others could use, before the rules that it shares with a 200.
+std::optional<std::string_view> WhyNoPart(const Errand& errand, const OriginConnection& connection) {
+  const http::ResponseHead& head = connection.head();
+  const auto range = http::ContentRangeOf(head);
+  if (!range || http::IsMultipartRange(head.headers)) return "no-single-range";
+  if (BodyLength(connection).value_or(range->range.size()) != range->range.size()) return "bad-range";
+  if (!http::StrongValidator(head.headers, head.response_time)) return "no-strong-validator";
+  if (errand.stored && !errand.stored->parts && IsOfSameWhole(errand.stored.get(), head)) return "whole";
+  // To If-Range the origin leaves out what its client knows already (RFC 9110 §15.3.7).
+  const bool abridged = errand.request.headers.Has("If-Range");
+  if (abridged && !IsOfSameWhole(errand.parts.get(), head)) return "if-range";
+  return std::nullopt;
+}
+
 // Why `connection`'s response is not for others; nothing when it may be shared and stored. `sent`: the fields
 // that the origin was asked with.
-std::optional<std::string_view> WhyNotShared(const Context& context, const OriginConnection& connection,
+std::optional<std::string_view> WhyNotShared(const Context& context, const Errand& errand,
+                                             const OriginConnection& connection,
                                              const http::HeaderList& sent) {
-  if (BodyLength(connection).value_or(0) > context.limits.max_object_bytes) return "too-large";
-  const auto verdict = http::JudgeStorability("GET", sent, connection.head(), context.policy);
+  const http::ResponseHead& head = connection.head();
+  const bool part = errand.in_part && head.status == 206;
+  const auto why_no_part = part ? WhyNoPart(errand, connection) : std::nullopt;
+  if (why_no_part) return why_no_part;
+  const auto range = http::ContentRangeOf(head);
+  const uint64_t length = BodyLength(connection).value_or(part ? range->range.size() : 0);
+  if (length > context.limits.max_object_bytes) return "too-large";
+  const auto verdict = part ? http::JudgePart(sent, head, context.policy)
+                            : http::JudgeStorability("GET", sent, head, context.policy);
   if (verdict != http::Storability::kStore) return http::Name(verdict);
-  if (connection.head().bad_tags) return "bad-tags";
+  if (head.bad_tags) return "bad-tags";
   return std::nullopt;
+}
+
+// Whether a response is about the range, or the conditions, of one request, and tells nothing of what is
+// stored.
+bool IsAboutRange(const Errand& errand, const http::ResponseHead& head) {
+  if (!errand.in_part) return false;
+  if (head.status == 206) return IsOfSameWhole(errand.stored.get(), head);
+  return head.status == 304 || head.status == 412 || head.status == 416;
 }
 
 // Whether what is stored must not come back when the origin fails, for a response that is not kept has come
 // in its place.
-bool Supersedes(int status, std::string_view why_not) {
+bool Supersedes(const Errand& errand, const http::ResponseHead& head, std::string_view why_not) {
   const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
                                why_not == http::Name(http::Storability::kRequestFault);
-  return !of_this_request && !http::IsServerTrouble(status);
+  return !of_this_request && !http::IsServerTrouble(head.status) && !IsAboutRange(errand, head);
+}
+
+// The head to be stored. Of a part, what the other parts' head has besides stays (RFC 9111 §3.4).
+http::ResponseHead HeadToStore(const Errand& errand, const http::ResponseHead& head) {
+  if (head.status == 206 && IsOfSameWhole(errand.parts.get(), head)) {
+    http::ResponseHead combined = http::MergeNotModified(errand.parts->parts->newest->head, head);
+    combined.headers.Set("Content-Range", *head.headers.Get("Content-Range"));
+    return combined;
+  }
+  http::ResponseHead stored = head;
+  stored.headers = http::HeadersToStore(head.headers);
+  return stored;
 }
 
 FlightHead HeadOf(const Storing& storing, std::optional<uint64_t> length, const http::CachePolicy& policy) {
@@ -53,19 +104,31 @@ Outcome Validated(Context& context, const Errand& errand, const http::ResponseHe
 Outcome Judged(Context& context, const Errand& errand, std::unique_ptr<OriginConnection> connection,
                const http::HeaderList& sent, uint64_t asked_at, FlightTable::Lease& lease) {
   const http::ResponseHead& head = connection->head();
-  if (const auto why_not = WhyNotShared(context, *connection, sent)) {
-    if (errand.stored && Supersedes(head.status, *why_not)) context.cache.Erase(errand.key);
+  if (const auto why_not = WhyNotShared(context, errand, *connection, sent)) {
+    if (errand.stored && Supersedes(errand, head, *why_not)) context.cache.Erase(errand.key);
     lease.flight()->GoAlone();
     lease.Close();
     return {.connection = std::move(connection), .why_not = *why_not};
   }
   Storing storing{.key = errand.key,
                   .request = SelectingFields(errand.request.headers),
-                  .head = head,
+                  .head = HeadToStore(errand, head),
                   .asked_at = asked_at};
-  storing.head.headers = http::HeadersToStore(head.headers);
+  // A part takes no whole's place by itself (Cache::Insert).
+  if (head.status == 206 && errand.stored && !errand.stored->parts) context.cache.Erase(errand.key);
   lease.flight()->Publish(HeadOf(storing, BodyLength(*connection), context.policy));
   return {.connection = std::move(connection), .storing = std::move(storing)};
+}
+
+// The fields that the origin is asked with. `stored`: what is to be validated, or null.
+http::HeaderList FieldsToAsk(const Context& context, const Errand& errand, const StoredResponse* stored) {
+  http::HeaderList fields = OriginFields(errand.request, context.origin, errand.client);
+  if (!errand.in_part) {
+    http::MakeConditional(stored ? stored->head.headers : http::HeaderList(), &fields);
+  } else if (stored) {
+    http::MakeConditionalInPart(stored->head.headers, &fields);
+  }
+  return fields;
 }
 
 }  // namespace
@@ -75,11 +138,10 @@ Task<Outcome> AskOrigin(Context& context, Recorder& recorder, const Errand& erra
   const uint64_t asked_at = context.cache.PurgeGeneration();
   bool validates = errand.stored && http::HasValidator(errand.stored->head.headers);
   for (;;) {
-    http::HeaderList fields = OriginFields(errand.request, context.origin, errand.client);
-    http::MakeConditional(validates ? errand.stored->head.headers : http::HeaderList(), &fields);
+    const http::HeaderList fields = FieldsToAsk(context, errand, validates ? errand.stored.get() : nullptr);
     const std::string text = OriginRequestText(errand.request, errand.path, fields, false);
     recorder.AskOrigin();
-    const Asks asks = validates ? Asks::kContent : Asks::kUnconditional;
+    const Asks asks = validates || errand.in_part ? Asks::kContent : Asks::kUnconditional;
     Fetched fetched = co_await context.pool.Fetch(text, asks, interim);
     recorder.OriginSaid(fetched.error);
     if (fetched.error != FetchError::kNone) {
@@ -92,7 +154,7 @@ Task<Outcome> AskOrigin(Context& context, Recorder& recorder, const Errand& erra
       lease.flight()->Publish(HeadOf(errand.stored));
       co_return Outcome{.error = FetchError::kErrorStatus};
     }
-    if (head.status != 304) {
+    if (head.status != 304 || !validates) {
       co_return Judged(context, errand, std::move(fetched.connection), fields, asked_at, lease);
     }
     const http::ResponseHead not_modified = std::move(head);

@@ -15,11 +15,16 @@ namespace perigee::replica {
 // What the origin is asked for. What it points to must live until it is done.
 struct Errand {
   const std::string& key;
-  const RequestHead& request;  // a GET, which is answered with the whole whatever part it asks for
+  const RequestHead& request;  // a GET
   std::string_view path;
   IpAddress client;
   std::shared_ptr<const StoredResponse> stored;  // to be validated; null when there is nothing yet
   bool stands_in = false;  // whether `stored` serves in place of a server's trouble (IsServerTrouble)
+  // Whether the origin is asked for the request's Range, on the request's own conditions where there is
+  // nothing to be validated. Otherwise it is asked for the whole, whatever the request says.
+  bool in_part = false;
+  std::shared_ptr<const StoredResponse> parts =
+      nullptr;  // stored ones, fresh or not, of which it may send more
 };
 
 // What came of it. One of

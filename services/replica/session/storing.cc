@@ -126,11 +126,14 @@ Freshened Freshen(Context& context, const std::string& key, const http::HeaderLi
                   uint64_t asked_at) {
   http::ResponseHead allowed = update;
   if (!context.policy.store_set_cookie) allowed.headers.Remove("Set-Cookie");
-  http::ResponseHead merged = http::MergeNotModified(stored->head, allowed);
+  const auto& object = stored->parts ? stored->parts->newest : stored;
+  http::ResponseHead merged = http::MergeNotModified(object->head, allowed);
   const http::HeaderList seen = SelectingFields(request);
-  const auto verdict = http::JudgeStorability("GET", seen, merged, context.policy);
+  const auto verdict = stored->parts ? http::JudgePart(seen, merged, context.policy)
+                                     : http::JudgeStorability("GET", seen, merged, context.policy);
   const bool shareable = verdict == http::Storability::kStore;
-  auto response = context.cache.Refresh(key, seen, stored, std::move(merged), asked_at);
+  auto response = context.cache.Refresh(key, seen, object, std::move(merged), asked_at);
+  if (stored->parts) response = WholeInParts(std::move(response), stored->parts->parts);
   if (!shareable) context.cache.Erase(key);
   return {.response = std::move(response), .shareable = shareable};
 }

@@ -1,0 +1,61 @@
+// A director among more replicas and clients than can be told one by one: the figures of all of them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/sim/clients.h"
+#include "bench/sim/terrain.h"
+#include "services/dns/measurement/flight_board.h"
+
+namespace perigee::sim {
+
+struct ScaleSetting {
+  const Terrain* terrain = nullptr;
+  LastMiles last_miles;
+  size_t replicas = 1000;
+  size_t clients = 1'000'000;
+  double icmp_silent = 0.5, all_silent = 0.5, strays = 0.1, loss = 0.01;
+  // The fleet file says where replicas are, if the terrain knows.
+  bool located = true;
+  // Queries of strangers follow each other by this, and a client's own by that.
+  std::chrono::milliseconds between_queries{2};
+  std::chrono::seconds until_asked_again{90};
+  // How often each client asks at each moment of the terrain; with each answer it connects.
+  int rounds = 3;
+  uint64_t seed = 1;
+  dns::FlightOptions flights;
+};
+
+// What answers cost more than the nearest replica would have, in milliseconds.
+struct Regrets {
+  std::vector<float> ms;
+  size_t within = 0;  // 5 ms, or a tenth of the least
+
+  void Add(Rtt had, Rtt best);
+};
+
+struct ScaleFigures {
+  // By whether the client answers any probe.
+  struct Group {
+    Regrets stranger;    // first answers
+    Regrets remembered;  // answers from what was known before the terrain changed
+    Regrets known;       // last answers of each moment
+    Regrets geography;   // the nearest along the great circle, where places are known
+    Regrets random;
+  };
+  Group answering, silent;
+  std::vector<float> answer_ms;  // of strangers
+  uint64_t clients = 0, calls = 0, packets = 0, map_rows = 0;
+  uint64_t peak_memory_bytes = 0;  // of the process
+  std::chrono::milliseconds took{};
+};
+
+ScaleFigures SimulateAtScale(const ScaleSetting& setting);
+
+// One line of JSON.
+std::string ToJson(ScaleFigures figures);
+
+}  // namespace perigee::sim

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "services/dns/measurement/flight_board.h"
+
+namespace perigee::dns {
+
+// Everybody may be probed.
+struct OpenPermit final : FlightBoard::Permit {
+  absl::Status Ask(const ClientKey&, MonoTime) override { return absl::OkStatus(); }
+  void OnConnection(const IpPrefix&) override {}
+};
+
+}  // namespace perigee::dns

@@ -1,0 +1,44 @@
+"""Networks that a resolver tells: probed when somebody from there has come, or when the resolver's word is enough."""
+
+import dns_raw as dns
+from cdn import wait_until
+from local_dns import CLIENT, DOMAIN, REPLICAS, LocalDns
+from metrics_page import becomes
+
+RESOLVER = "127.3.3.3"
+FLEET = 'dns { metrics_listen: "METRICS" decision_log: "decisions.log" %s }'
+
+
+def told(server, network):
+    """(addresses, reason) of an answer for that network."""
+    asked = len(server.decisions())
+    answer = server.ask(DOMAIN, dns.A, source=RESOLVER, edns=dns.opt(options=dns.client_subnet(network, 24)))
+    wait_until("the decision is logged", lambda: len(server.decisions()) > asked)
+    return [record.text for record in answer.of(dns.A)], server.decisions()[-1]["reason"]
+
+
+def measured(server):
+    return server.metrics()['perigee_dns_measurements_started_total{cause="query"}']
+
+
+def test_a_told_network_is_probed_once_a_connection_came_from_there(tmp_path):
+    with LocalDns(tmp_path, FLEET % "", probers=True, passive_us={"near": 30_000}) as server:
+        server.wait_known(RESOLVER)
+        before = server.metrics()
+        addresses, reason = told(server, "127.4.4.0")
+        assert (addresses, reason) == ([REPLICAS["near"]], "neighbour"), "its resolver stands in for it"
+        becomes(server, before, 1, "probes_refused_total", "hearsay")
+        becomes(server, before, 0, "measurements_started_total", "query")
+        before = measured(server)
+        connected = CLIENT.rpartition(".")[0] + ".0"  # the near replica tells of connections from there
+        wait_until("it is measured", lambda: told(server, connected) and measured(server) > before)
+
+
+def test_a_told_network_is_probed_at_once_for_a_resolver_whose_word_is_enough(tmp_path):
+    trusting = f'client_subnet {{ probe_for: "{RESOLVER}" }}'
+    with LocalDns(tmp_path, FLEET % trusting, probers=True) as server:
+        server.wait_known(RESOLVER)
+        before = server.metrics()
+        assert told(server, "127.4.4.0")[0] == [REPLICAS["near"]]
+        becomes(server, before, 1, "measurements_started_total", "query")
+        wait_until("it is known", lambda: told(server, "127.4.4.0")[1] == "measured-best")
