@@ -162,12 +162,11 @@ class PlacedClientTest : public FlightBoardTest {
     infos[1].location = {-33.87, 151.21};
     infos[2].location = {35.68, 139.69};
     placed_.emplace(infos);
-    board_.emplace(
-        FlightOptions{.locate =
-                          [](const IpAddress&) {
-                            return Location{-37.81, 144.96};
-                          }},
-        *placed_, map_, *this, clock_, [this](const IpAddress&, MonoTime) { return permit_; }, &counters_);
+    board_.emplace(FlightOptions{.locate =
+                                     [](const IpAddress&) {
+                                       return Location{-37.81, 144.96};
+                                     }},
+                   *placed_, map_, *this, clock_, permit_, &counters_);
   }
   ~PlacedClientTest() override { board_.reset(); }
   void StaySilent(uint64_t flight) {

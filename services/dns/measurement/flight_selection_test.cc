@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "services/dns/measurement/testing_board.h"
+#include "services/dns/measurement/testing_permit.h"
 
 namespace perigee::dns {
 namespace {
@@ -65,9 +66,8 @@ class LargeFleetTest : public testing::Test, public ProberCalls {
   std::multimap<MonoTime, std::pair<uint64_t, ReplicaId>> pending_;
   ReplicaSet asked_, refined_;
   std::vector<Decision> answers_;
-  FlightBoard board_{{.max_asked = kAsked}, fleet_, map_, *this, clock_, [](const IpAddress&, MonoTime) {
-                       return absl::OkStatus();
-                     }};
+  OpenPermit permit_;
+  FlightBoard board_{{.max_asked = kAsked}, fleet_, map_, *this, clock_, permit_};
 };
 
 TEST_F(LargeFleetTest, AsksHalfAtFirstAndNeverMoreThanItMay) {
