@@ -14,6 +14,7 @@
 
 #include "lib/dns_wire/testing/message.h"
 #include "services/dns/director/steering_director.h"
+#include "services/dns/measurement/testing_permit.h"
 #include "services/dns/responder/responder.h"
 #include "services/dns/responder/testing/desk.h"
 
@@ -60,10 +61,8 @@ struct Direction {
   ProberClient probers{{}};
   SteeringOptions options;
   KnownClients clients{map, fleet, options};
-  MeasurementLoop measurement{
-      loop, FlightOptions{}, fleet, map, probers, clock, [](const IpAddress&, MonoTime) {
-        return absl::OkStatus();
-      }};
+  OpenPermit permit;
+  MeasurementLoop measurement{loop, FlightOptions{}, fleet, map, probers, clock, permit};
   SteeringDirector director{clients, fleet, measurement, options};
 };
 

@@ -64,10 +64,10 @@ TEST(ServerMetrics, TellsWhyProbesWereRefusedAndInWhichRange) {
       Text(counters),
       {"probes_refused_total{reason=\"special-range\"} 1", "probes_refused_total{reason=\"opt-out\"} 2",
        "probes_refused_total{reason=\"own-address\"} 3", "probes_refused_total{reason=\"hearsay\"} 4",
-       "probes_refused_total{reason=\"prefix-budget\"} 5",
        "probes_refused_total{reason=\"unproven-budget\"} 6",
-       "probes_refused_total{reason=\"global-budget\"} 7", "probes_refused_total{reason=\"flight-limit\"} 8",
-       "probes_refused_total{reason=\"no-prober\"} 9", "probes_refused_total{reason=\"stopped\"} 10",
+       "probes_refused_total{reason=\"prefix-budget\"} 5", "probes_refused_total{reason=\"global-budget\"} 7",
+       "probes_refused_total{reason=\"flight-limit\"} 8", "probes_refused_total{reason=\"no-prober\"} 9",
+       "probes_refused_total{reason=\"stopped\"} 10",
        "probes_refused_special_total{range=\"10.0.0.0/8\",registry=\"private use, RFC 1918\"} 2",
        "probes_refused_special_total{range=\"not-global-unicast\",registry=\"global unicast, RFC 4291\"} 3",
        "probes_refused_special_total{range=\"isatap\",registry=\"ISATAP, RFC 5214\"} 4"});

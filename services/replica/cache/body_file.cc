@@ -14,8 +14,8 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 // A place has a power of two of bytes, of which a body may need little more than half, and serves bodies of
-// that size only: seven sizes up to a megabyte.
-constexpr uint64_t kRoomFactor = 16;
+// that size only. There are four such sizes from kMinBytes to kMaxBytes.
+constexpr uint64_t kRoomFactor = 8;
 
 uint64_t PlaceBytes(size_t bytes) { return std::bit_ceil(std::max<uint64_t>(bytes, kPageBytes)); }
 
@@ -113,7 +113,7 @@ BodyFile::BodyFile(uint64_t bytes) {
 }
 
 Body BodyFile::Keep(Body body) {
-  if (!pages_ || body->size() < kMinBytes) return body;
+  if (!pages_ || body->size() < kMinBytes || body->size() >= kMaxBytes) return body;
   const uint64_t place_bytes = PlaceBytes(body->size());
   const uint64_t offset = pages_->Take(place_bytes);
   if (offset == Pages::kNone) return body;
