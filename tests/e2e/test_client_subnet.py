@@ -11,10 +11,13 @@ FLEET = 'dns { metrics_listen: "METRICS" decision_log: "decisions.log" %s }'
 
 def told(server, network):
     """(addresses, reason) of an answer for that network."""
-    asked = len(server.decisions())
+    def decided():
+        return [decision for decision in server.decisions() if decision["prefix"] == f"{network}/24"]
+
+    asked = len(decided())
     answer = server.ask(DOMAIN, dns.A, source=RESOLVER, edns=dns.opt(options=dns.client_subnet(network, 24)))
-    wait_until("the decision is logged", lambda: len(server.decisions()) > asked)
-    return [record.text for record in answer.of(dns.A)], server.decisions()[-1]["reason"]
+    wait_until("the decision is logged", lambda: len(decided()) > asked)
+    return [record.text for record in answer.of(dns.A)], decided()[-1]["reason"]
 
 
 def measured(server):
