@@ -19,7 +19,7 @@ class MeasurementLoop final : private ProberCalls {
  public:
   // Queries and refreshes on their way to the loop; beyond it they are dropped. Reached only when the loop's
   // thread is starved, for the board itself parks no more than its options say.
-  static constexpr int kMaxBacklog = 65'536;
+  static constexpr int kMaxBacklog = 16'384;
 
   // `loop` is run by one thread and outlives this; so do the other references. Make it while the loop does
   // not run, or on its thread; destroy it so too, the latter after Stop and after ProberClient::Stop. What is
