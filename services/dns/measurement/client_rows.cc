@@ -50,14 +50,14 @@ ChoiceInputs ClientRows::InputsFor(const IpPrefix& client, std::span<const Sampl
 }
 
 std::optional<ReplicaId> ClientRows::HomeOf(const IpPrefix& client) const {
-  MapRow row;
-  if (!map_.Find(client, &row)) return std::nullopt;
-  return HomeNow(row.decision, row.rules, InputsFor(client, SamplesOf(row)), rules_).replica;
+  const auto row = Known(client);
+  if (!row) return std::nullopt;
+  return HomeNow(row->decision, row->rules, InputsFor(client, SamplesOf(*row)), rules_).replica;
 }
 
 std::optional<MapRow> ClientRows::JustMeasured(const IpPrefix& client) const {
-  MapHit hit;  // strangers are many, and a row is long
-  if (!map_.Find(client, &hit) || clock_.Now() - hit.measured_at >= kJustMeasured) return std::nullopt;
+  const auto hit = Remembered(client);  // strangers are many, and a row is long
+  if (!hit || clock_.Now() - hit->measured_at >= kJustMeasured) return std::nullopt;
   return Known(client);
 }
 
