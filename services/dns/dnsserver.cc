@@ -15,7 +15,7 @@
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "lib/service/privileges.h"
-#include "lib/service/urgency.h"
+#include "lib/urgency/urgency.h"
 #include "services/dns/generation/generations.h"
 #include "services/dns/listener/udp_listener.h"
 #include "services/dns/telemetry/dns_metrics.h"

@@ -27,7 +27,7 @@ struct DnsServerOptions {
   // Who the process becomes once the ports are open; empty: it stays who it is. See lib/service/privileges.h.
   std::string user, group;
   int threads_per_address = 0;  // 0: one per core
-  bool realtime = true;         // of the UDP threads, where permitted; see lib/service/urgency.h
+  bool realtime = true;         // of the UDP threads, where permitted; see lib/urgency/urgency.h
   TcpOptions tcp;               // its addresses are `ports`
   IpEndpoint control;
   bool insecure_control = false;

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "lib/service/urgency.h"
+#include "lib/urgency/urgency.h"
 #include "services/dns/listener/udp_batch.h"
 
 namespace perigee::dns {

@@ -219,7 +219,7 @@ InsertResult Cache::Impl::Insert(std::string_view key, const http::HeaderList& r
   } else {
     ++inserts_refused_;
   }
-  if (disk_status_.ok()) work_.notify_one();
+  WakeWriter();
   return result;
 }
 
@@ -267,7 +267,7 @@ std::shared_ptr<const StoredResponse> Cache::Impl::Refresh(std::string_view key,
     const bool purged = purges_.Concerns(asked_at, key, old->head.tags) ||
                         purges_.Concerns(asked_at, key, response->head.tags);
     if (entry && !purged) Replace(*entry, response);
-    if (disk_status_.ok()) work_.notify_one();
+    WakeWriter();
     return response;
   }
   {
@@ -317,7 +317,7 @@ void Cache::Impl::Replace(Entry& entry, const std::shared_ptr<const StoredRespon
 size_t Cache::Impl::Erase(std::string_view key) {
   const std::lock_guard lock(mutex_);
   const size_t erased = index_.RemoveKey(key);
-  if (erased > 0 && disk_status_.ok()) work_.notify_one();
+  if (erased > 0) WakeWriter();
   return erased;
 }
 

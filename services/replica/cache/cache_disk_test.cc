@@ -365,7 +365,7 @@ TEST_F(CacheTest, AnObjectThatCannotBeReadIsForgotten) {
   EXPECT_EQ(cache->Stats().disk_errors, 1u);
 }
 
-// Inserts without end, and writes a byte to `progress` after each.
+// Inserts without end, flushes now and then, and writes a byte to `progress` after each.
 [[noreturn]] void InsertForever(const CacheOptions& options, int progress, uint64_t seed) {
   FakeClock clock;
   const auto cache = *Cache::Open(options, clock);
@@ -374,6 +374,7 @@ TEST_F(CacheTest, AnObjectThatCannotBeReadIsForgotten) {
     const uint64_t n = rng() % 1'000;
     cache->Insert(std::to_string(n % 50), kAny, MakeResponse(n, n * 50));
     cache->Find(std::to_string(rng() % 50), kAny);
+    if (rng() % 16 == 0) cache->Flush().IgnoreError();
     if (write(progress, "x", 1) != 1) _exit(1);
   }
 }

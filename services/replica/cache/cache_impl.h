@@ -56,6 +56,9 @@ struct Upload {
 // What one transaction writes at most; erasures and hit counts, which are small, come on top.
 inline constexpr size_t kMaxBatchPuts = 256;
 inline constexpr uint64_t kMaxBatchBytes = 4'000'000;
+// Writes wait so long for others that come, which share their transaction and its pages. With the first of
+// them the writer would also take the processor from the request that brought it.
+inline constexpr std::chrono::milliseconds kWriteDelay{20};
 
 class Cache::Impl {
  public:
@@ -143,6 +146,13 @@ class Cache::Impl {
     return !put_.empty() || !erase_.empty() || !loosen_.empty() || !chunks_.empty() || !heads_.empty() ||
            !marks_.empty();
   }
+  // Whether somebody waits for what is to be written, or much is.
+  bool IsUrgent() const {
+    return stop_ || flushes_asked_ != flushes_done_ || !chunks_.empty() ||
+           pending_bytes_ > options_.max_pending_bytes / 4;
+  }
+  // When there may be something to write.
+  void WakeWriter();
   WriteBatch TakeBatch(bool with_hits);
   void TakeLoosened(WriteBatch* batch);
   void TakeChunks(WriteBatch* batch);
@@ -205,6 +215,7 @@ class Cache::Impl {
   uint64_t flushes_asked_ = 0;
   uint64_t flushes_done_ = 0;
   std::condition_variable work_;
+  bool gathers_ = false;  // the writer waits for kWriteDelay
   std::condition_variable flushed_;
   std::thread writer_;
 };

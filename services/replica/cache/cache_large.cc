@@ -27,7 +27,7 @@ bool Cache::Impl::AddChunk(Upload& upload, WriteBatch::BodyChunk chunk) {
   upload.bytes += bytes;
   pending_bytes_ += bytes;
   chunks_.push_back(std::move(chunk));
-  work_.notify_one();
+  WakeWriter();
   return true;
 }
 
@@ -47,7 +47,7 @@ void Cache::Impl::Abandon(Upload& upload) {
   upload.failed = true;
   if (KeepForReaders(upload.id, upload.bytes)) return;
   DropUpload(upload);
-  if (disk_status_.ok()) work_.notify_one();
+  WakeWriter();
 }
 
 void Cache::Impl::DropUpload(Upload& upload) {
@@ -125,7 +125,7 @@ void Cache::Impl::Unpin(ObjectId id) {
   loose_bytes_ -= bytes;
   index_.Release(bytes);
   erase_.push_back(id);
-  if (disk_status_.ok()) work_.notify_one();
+  WakeWriter();
 }
 
 bool Cache::Impl::KeepForReaders(ObjectId id, uint64_t body_bytes) {

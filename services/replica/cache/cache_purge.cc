@@ -46,7 +46,7 @@ size_t Cache::Impl::Purge(const PurgeSelection& selection, PurgeKind kind) {
   }
   ++purges_done_;
   purged_objects_ += purged;
-  if (disk_status_.ok()) work_.notify_one();
+  WakeWriter();
   return purged;
 }
 

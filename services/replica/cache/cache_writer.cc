@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "lib/log/log.h"
+#include "lib/urgency/urgency.h"
 #include "services/replica/cache/cache_impl.h"
 
 namespace perigee::replica {
@@ -110,7 +111,12 @@ absl::StatusOr<std::unique_ptr<DiskTier>> Cache::Impl::OpenAndLoad() {
   return disk;
 }
 
+void Cache::Impl::WakeWriter() {
+  if (disk_status_.ok() && (!gathers_ || IsUrgent())) work_.notify_one();
+}
+
 void Cache::Impl::WriterLoop() {
+  RunInBackground();
   using SteadyClock = std::chrono::steady_clock;
   std::unique_lock lock(mutex_);
   auto due = SteadyClock::now() + WriterInterval();
@@ -118,6 +124,9 @@ void Cache::Impl::WriterLoop() {
     work_.wait_until(lock, due, [&] {
       return stop_ || flushes_asked_ != flushes_done_ || (disk_status_.ok() && HasWrites());
     });
+    gathers_ = true;
+    work_.wait_until(lock, std::min(due, SteadyClock::now() + kWriteDelay), [&] { return IsUrgent(); });
+    gathers_ = false;
     stopping = stop_;
     const uint64_t flush = flushes_asked_;
     const bool asked = flush != flushes_done_;

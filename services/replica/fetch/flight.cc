@@ -244,6 +244,20 @@ Flight::Reader::Piece Flight::Reader::CatchUp() {
   return {.on_disk = flight_->spilled_, .begin = begin, .end = position_};
 }
 
+Chunk Flight::Reader::TakeChunk() {
+  const size_t at = next_ - flight_->first_chunk_;
+  if (at >= flight_->chunks_.size()) return nullptr;
+  ++next_;
+  position_ += flight_->chunks_[at]->size();
+  if (const auto producer = std::exchange(flight_->producer_, nullptr)) producer->Wake();
+  return flight_->chunks_[at];
+}
+
+Chunk Flight::Reader::TakeReady() {
+  const std::lock_guard lock(flight_->mutex_);
+  return next_ < flight_->first_chunk_ ? nullptr : TakeChunk();
+}
+
 Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
   Flight& flight = *flight_;
   for (;;) {
@@ -251,13 +265,7 @@ Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
     {
       const std::lock_guard lock(flight.mutex_);
       if (next_ < flight.first_chunk_) co_return CatchUp();
-      const size_t at = next_ - flight.first_chunk_;
-      if (at < flight.chunks_.size()) {
-        ++next_;
-        position_ += flight.chunks_[at]->size();
-        if (const auto producer = std::exchange(flight.producer_, nullptr)) producer->Wake();
-        co_return Piece{.chunk = flight.chunks_[at]};
-      }
+      if (Chunk chunk = TakeChunk()) co_return Piece{.chunk = std::move(chunk)};
       if (flight.state_ == FlightState::kDone) co_return Piece{};
       if (flight.state_ == FlightState::kFailed) co_return Piece{.error = flight.error_};
       wakeup = Wakeup::Create(executor);

@@ -106,10 +106,14 @@ class Flight {
       uint64_t end = 0;
     };
     Task<Piece> Next(Executor executor);
+    // The next piece when it is in memory, else null: for the rest there is Next.
+    Chunk TakeReady();
 
    private:
     friend class Flight;
-    Piece CatchUp();  // flight_->mutex_ held
+    // With flight_->mutex_ held.
+    Piece CatchUp();
+    Chunk TakeChunk();  // null when there is none
 
     std::shared_ptr<Flight> flight_;
     size_t next_ = 0;        // number of the chunk to read next

@@ -64,6 +64,26 @@ TEST_F(FlightTest, BodyWithinTheWindowIsKeptForLateReaders) {
   EXPECT_EQ(*flight->WholeBody(), std::string(100, 'x'));
 }
 
+TEST_F(FlightTest, WhatIsThereIsTakenWithoutWaiting) {
+  const auto flight = std::make_shared<Flight>(100, memory_);
+  flight->Publish({});
+  Flight::Reader reader(flight);
+  EXPECT_EQ(reader.TakeReady(), nullptr);
+  int produced = 0;
+  Spawn(Produce(*flight, 2, 10, &produced));
+  Run();
+  const Chunk first = reader.TakeReady();
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->size(), 10u);
+  size_t bytes = 0;
+  FetchError error = FetchError::kClosed;
+  Spawn(Consume(reader, 100, &bytes, &error));
+  Run();
+  EXPECT_EQ(bytes, 10u) << "the other piece";
+  EXPECT_EQ(error, FetchError::kNone);
+  EXPECT_EQ(reader.TakeReady(), nullptr) << "nothing is left";
+}
+
 TEST_F(FlightTest, BeyondTheWindowTheFastestReaderSetsThePaceAndTheSlowIsCutOff) {
   const auto flight = std::make_shared<Flight>(100, memory_);
   flight->Publish({});

@@ -217,9 +217,10 @@ Task<bool> Handler::OriginFailed(FetchError error, bool collapsed) {
   co_return co_await OwnAnswer(code, why, status);
 }
 
-Task<bool> Handler::WriteBodyPiece(Framing framing, std::string_view piece) {
-  if (framing != Framing::kChunked) co_return co_await client_.Write(Gather(piece));
-  const std::string header = ChunkHeader(piece.size());
+Task<bool> Handler::WriteBodyPiece(Framing framing, std::string_view piece, std::string_view head) {
+  // An empty chunk would be the last.
+  if (framing != Framing::kChunked || piece.empty()) co_return co_await client_.Write(Gather(head, piece));
+  const std::string header = std::string(head) + ChunkHeader(piece.size());
   co_return co_await client_.Write(Gather(header, piece, "\r\n"));
 }
 

@@ -142,7 +142,8 @@ class Handler {
   Task<bool> OriginFailed(FetchError error, bool collapsed);
   Task<bool> OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status);
   Task<bool> WriteFlightPiece(Framing framing, const Flight::Reader::Piece& piece);
-  Task<bool> WriteBodyPiece(Framing framing, std::string_view piece);
+  // `head`, and behind it the piece: either may be empty.
+  Task<bool> WriteBodyPiece(Framing framing, std::string_view piece, std::string_view head = {});
   Task<bool> EndBody(Framing framing);
   // The answer in out_ is about to be sent.
   void Log(int status, const http::CacheStatus& cache_status);

@@ -129,7 +129,10 @@ Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHea
   form.keep_alive = form.keep_alive && framing != Framing::kUntilClose;
   AppendHead(head, age, framing, status, form, &out_);
   Log(head.status, status);
-  const bool began = co_await client_.Write(Gather(out_));
+  // What is there already of the body goes with the head.
+  const Chunk first = reader.TakeReady();
+  const std::string_view there = first ? *first : std::string_view();
+  const bool began = co_await WriteBodyPiece(framing, there, out_);
   if (!began) co_return false;
   for (;;) {
     const Flight::Reader::Piece piece = co_await reader.Next(context_.executor);

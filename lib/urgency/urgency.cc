@@ -1,4 +1,4 @@
-#include "lib/service/urgency.h"
+#include "lib/urgency/urgency.h"
 
 #include <sched.h>
 #include <sys/resource.h>
