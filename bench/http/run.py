@@ -6,7 +6,7 @@ threads took, kernel included, for each request answered to wrk, which asks as f
 requests at a steady rate, from the moment each was due.
 
 1k, 16k, 1m   hits in memory
-disk          hits of 16 KB, 100 URLs in turn; httpserver reads them from SQLite, nginx from its files
+1k-disk …     the same of many URLs in turn; httpserver reads them from SQLite, nginx from its files
 304           conditional requests for what is stored, 1 KB
 miss          a new URL each time, one after the other; the latencies are what the server adds to the origin's
 collapse      1,000 clients at once on one URL that the origin takes 300 ms for
@@ -29,10 +29,10 @@ from common import (BIN, ROOT, history, in_turn, install, need_two_cores, on_loa
 KB, MB = 1 << 10, 1 << 20
 # Scenario: bytes, connections of wrk, requests a second for the latencies.
 HITS = {"1k": (KB, 64, 10_000), "16k": (16 * KB, 64, 5_000), "1m": (MB, 16, 200)}
-DISK_URLS, DISK_BYTES, DISK_CONNECTIONS, DISK_RATE = 100, 16 * KB, 64, 5_000
+DISK_URLS = {"1k-disk": 100, "16k-disk": 100, "1m-disk": 20}
 COLLAPSING_CLIENTS, ORIGIN_DELAY_MS = 1_000, 300
 IDLE_CONNECTIONS = 5_000
-PACE_SHARE = 0.5  # of the seconds of load, for the latencies
+PACE_SHARE = 1  # of the seconds of load, for the latencies
 SETTLE_TIMEOUT_S = 10
 LOAD_TIMEOUT_S = 120  # for any one load: a server that leaves it hanging fails the run
 
@@ -40,8 +40,8 @@ LOAD_TIMEOUT_S = 120  # for any one load: a server that leaves it hanging fails 
 BARS = [
     ("1k", "cpu_us", ["haproxy"], 0.85), ("1k", "cpu_us", ["nginx"], 0.65),
     ("16k", "cpu_us", ["nginx", "haproxy", "varnish", "ats"], 0.9), ("1m", "cpu_us", ["nginx"], 1.0),
-    ("disk", "cpu_us", ["nginx"], 1.1), ("miss", "p50_us", ["nginx"], 1.0),
-    *[(scenario, "p99_us", ["nginx", "haproxy", "varnish", "ats"], 1.0) for scenario in ("1k", "16k", "1m", "disk")],
+    ("16k-disk", "cpu_us", ["nginx"], 1.1), ("miss", "p50_us", ["nginx"], 1.0),
+    *[(scenario, "p99_us", ["nginx", "haproxy", "varnish", "ats"], 1.0) for scenario in [*HITS, *DISK_URLS]],
 ]
 
 
@@ -117,14 +117,15 @@ def wait_for_disk(server, path):
         time.sleep(0.05)
 
 
-def run_disk(server, seconds, _):
-    prefix = f"/{DISK_BYTES}/0/disk"
-    paths = [f"{prefix}{i}" for i in range(DISK_URLS)]
+def run_disk(server, seconds, scenario):
+    size, connections, rate = HITS[scenario.removesuffix("-disk")]
+    prefix = f"/{size}/0/disk"
+    paths = [f"{prefix}{i}" for i in range(DISK_URLS[scenario])]
     store(server, paths)
     if isinstance(server, servers.HttpServer):
         wait_for_disk(server, paths[-1])
-    figures, _ = measured(server, lambda: wrk(server.port, DISK_CONNECTIONS, seconds, prefix, DISK_URLS))
-    seen = pace(server.port, paths[0], DISK_CONNECTIONS, DISK_RATE, seconds * PACE_SHARE)
+    figures, _ = measured(server, lambda: wrk(server.port, connections, seconds, prefix, DISK_URLS[scenario]))
+    seen = pace(server.port, paths[0], connections, rate, seconds * PACE_SHARE)
     return [("", {**figures, **latencies(seen)})]
 
 
@@ -198,15 +199,15 @@ def answers(client, path):
         return False
 
 
-RUNS = {**{name: run_hits for name in HITS}, "disk": run_disk, "304": run_304, "miss": run_miss,
-        "collapse": run_collapse, "idle": run_idle}
+RUNS = {**{name: run_hits for name in HITS}, **{name: run_disk for name in DISK_URLS}, "304": run_304,
+        "miss": run_miss, "collapse": run_collapse, "idle": run_idle}
 # A cold URL is cold once, and memory that was given back is there for the next ones.
 ANEW, MAX_ROUNDS_ANEW = ("collapse", "idle"), 3
 
 
 @contextlib.contextmanager
 def started(kind, scenario):
-    if scenario == "disk" and kind is servers.HttpServer:
+    if scenario in DISK_URLS and kind is servers.HttpServer:
         kind = servers.HttpServerOnDisk
     with working_folder() as folder:
         server = kind(folder)

@@ -1,7 +1,7 @@
 // The cache of one replica: what is stored, in memory and in SQLite, never more than its budget.
 //
-//   Find: memory tier → writes that are still under way → SQLite.     Insert: memory tier, and SQLite soon
-//   after.
+//   Find: memory tier → writes that are still under way → SQLite.     Insert: memory tier, and SQLite a
+//   little later.
 //
 // One budget counts everything stored: key, variant, head and body of each object, in bytes. It holds at
 // every instant, in the index and, commit by commit, in SQLite. When it is used up, the objects with the

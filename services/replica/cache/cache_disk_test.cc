@@ -9,6 +9,7 @@
 #include <fstream>
 #include <random>
 
+#include "lib/sqlite/bus_guard.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/cache/cache_testing.h"
 
@@ -363,6 +364,22 @@ TEST_F(CacheTest, AnObjectThatCannotBeReadIsForgotten) {
   EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kUriMiss);
   EXPECT_EQ(cache->Stats().objects, 0u);
   EXPECT_EQ(cache->Stats().disk_errors, 1u);
+}
+
+TEST_F(CacheTest, AFileThatLosesItsPagesUnderItsReadersCostsTheirObjects) {
+  options_.memory_budget_bytes = 10;
+  {
+    const auto cache = OpenCache();
+    for (int i = 0; i < 20; ++i) cache->Insert(std::to_string(i), kAny, MakeResponse(1, 100'000));
+  }  // what is in the WAL comes into the file
+  const auto cache = OpenCache();
+  ASSERT_EQ(cache->Find("0", kAny).lookup, Lookup::kDisk);
+  const uint64_t before = sqlite::BusGuard::failed_pages();
+  std::filesystem::resize_file(options_.path, 5 * 16'384);
+  EXPECT_EQ(cache->Find("19", kAny).lookup, Lookup::kUriMiss);
+  EXPECT_GT(sqlite::BusGuard::failed_pages(), before) << "it was mapped";
+  EXPECT_EQ(cache->Stats().disk_errors, 1u);
+  EXPECT_EQ(cache->Insert("new", kAny, MakeResponse(1, 100)), InsertResult::kStored);
 }
 
 // Inserts without end, flushes now and then, and writes a byte to `progress` after each.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "lib/sqlite/bus_guard.h"
 #include "services/replica/cache/checksum.h"
 #include "services/replica/cache/disk_rows.h"
 #include "services/replica/cache/disk_tier.h"
@@ -17,6 +18,10 @@ using sqlite::Statement;
 
 // Reader connections kept open for the next reads.
 constexpr size_t kMaxIdleReaders = 16;
+
+// Pages are read where the kernel has them, as far as SQLite maps (2 GiB), instead of into a cache of each
+// reader's own. See BusGuard.
+constexpr char kReaderPragmas[] = "PRAGMA mmap_size=2147483648";
 
 absl::Status MoveTo(Database& database, int64_t chunk, sqlite::Blob* blob) {
   if (blob->is_open()) return blob->Reopen(chunk);
@@ -78,6 +83,7 @@ absl::StatusOr<std::unique_ptr<DiskTier::Reader>> DiskTier::IdleOrNewReader() {
   }
   auto database = Database::Open(database_.path(), Database::Mode::kReadOnly);
   if (!database.ok()) return database.status();
+  if (absl::Status status = database->Execute(kReaderPragmas); !status.ok()) return status;
   auto object = database->Prepare(
       "SELECT status, reason, headers, request_time, response_time, vary_names, variant_key, body_bytes,"
       " tags, soft_purged_at FROM object WHERE id = ?1");
@@ -106,6 +112,7 @@ void DiskTier::EndSnapshots() {
 }
 
 absl::StatusOr<StoredResponse> DiskTier::ReadHead(ObjectId id) {
+  const sqlite::BusGuard guard;
   auto reader = TakeReader();
   if (!reader.ok()) return reader.status();
   Statement& object = (*reader)->object;
@@ -118,6 +125,7 @@ absl::StatusOr<StoredResponse> DiskTier::ReadHead(ObjectId id) {
 }
 
 absl::StatusOr<Body> DiskTier::ReadBody(ObjectId id, uint64_t size) {
+  const sqlite::BusGuard guard;
   auto reader = TakeReader();
   if (!reader.ok()) return reader.status();
   sqlite::Blob& chunk = (*reader)->chunk;
@@ -140,6 +148,7 @@ absl::StatusOr<Body> DiskTier::ReadBody(ObjectId id, uint64_t size) {
 }
 
 absl::Status DiskTier::ReadChunk(ObjectId id, uint64_t number, std::string* out) {
+  const sqlite::BusGuard guard;
   auto reader = TakeReader();
   if (!reader.ok()) return reader.status();
   sqlite::Blob& chunk = (*reader)->chunk;
