@@ -92,9 +92,9 @@ void Flight::OnHopReply(const HopReply& reply) {
 
 void Flight::ArmTimer() {
   timer_.expires_at(ladder_.wake());
-  timer_.async_wait([self = std::weak_ptr(self_)](const boost::system::error_code& error) {
-    if (const auto flight = self.lock(); flight && !error) (*flight)->OnTimer();
-  });
+  timer_.async_wait(life_.Guard([this](const boost::system::error_code& error) {
+    if (!error) OnTimer();
+  }));
 }
 
 void Flight::OnTimer() { Do(ladder_.OnTimer(Now())); }
