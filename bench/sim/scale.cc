@@ -215,7 +215,7 @@ class AtScale {
       if (!answers_[i]) continue;
       (GroupOf(client).*phase).Add(probers_.Distance(client, answers_[i]->replica), nearest_[client.place]);
       if (phase == &ScaleFigures::Group::stranger) {
-        figures_.answer_ms.push_back(static_cast<float>(answers_[i]->took.count()) / 1000);
+        GroupOf(client).answer_ms.push_back(static_cast<float>(answers_[i]->took.count()) / 1000);
       }
     }
   }
@@ -293,7 +293,8 @@ std::string ToJson(ScaleFigures::Group& group) {
   add("Perigee, stranger", group.stranger);
   add("Perigee, remembered", group.remembered);
   add("Perigee, known", group.known);
-  return fmt::format("{{{}}}", fmt::join(phases, ","));
+  return fmt::format(R"({{"answer_p50":{:.1f},"answer_p90":{:.1f},"phases":{{{}}}}})",
+                     Quantile(group.answer_ms, 0.5), Quantile(group.answer_ms, 0.9), fmt::join(phases, ","));
 }
 
 }  // namespace
@@ -309,9 +310,9 @@ ScaleFigures SimulateAtScale(const ScaleSetting& setting) { return AtScale(setti
 std::string ToJson(ScaleFigures f) {
   return fmt::format(
       R"({{"clients":{},"calls":{},"packets":{},"map_rows":{},"peak_memory_bytes":{},"took_ms":{},)"
-      R"("answer_p50":{:.1f},"answer_p90":{:.1f},"answering":{},"silent":{}}})",
+      R"("answering":{},"silent":{}}})",
       f.clients, f.calls, f.packets, f.map_rows, f.peak_memory_bytes, f.took.count(),
-      Quantile(f.answer_ms, 0.5), Quantile(f.answer_ms, 0.9), ToJson(f.answering), ToJson(f.silent));
+      ToJson(f.answering), ToJson(f.silent));
 }
 
 }  // namespace perigee::sim

@@ -45,9 +45,9 @@ struct ScaleFigures {
     Regrets known;       // last answers of each moment
     Regrets geography;   // the nearest along the great circle, where places are known
     Regrets random;
+    std::vector<float> answer_ms;  // first ones
   };
   Group answering, silent;
-  std::vector<float> answer_ms;  // of strangers
   uint64_t clients = 0, calls = 0, packets = 0, map_rows = 0;
   uint64_t peak_memory_bytes = 0;  // of the process
   std::chrono::milliseconds took{};
