@@ -53,12 +53,12 @@ std::vector<Inhabitant> Settle(const ScaleSetting& setting, Random& random) {
   for (size_t i = 0; i < setting.clients; ++i) {
     const size_t home = i % homes;
     if (given[home] == kNetworksOfAPlace) break;
-    const bool strays = share(random) < setting.strays;
+    const bool strays = share(random) < setting.population.strays;
     Inhabitant one{.place = static_cast<uint32_t>(setting.replicas + (strays ? random() % homes : home)),
                    .number = static_cast<uint32_t>(home * kNetworksOfAPlace + given[home]++)};
     one.access = static_cast<uint8_t>(random() % setting.last_miles.accesses().size());
-    if (share(random) < setting.icmp_silent) {
-      one.answers = share(random) < setting.all_silent ? Answers::kNothing : Answers::kTcp;
+    if (share(random) < setting.population.icmp_silent) {
+      one.answers = share(random) < setting.population.all_silent ? Answers::kNothing : Answers::kTcp;
     }
     inhabitants.push_back(one);
   }
@@ -311,8 +311,8 @@ std::string ToJson(ScaleFigures f) {
   return fmt::format(
       R"({{"clients":{},"calls":{},"packets":{},"map_rows":{},"peak_memory_bytes":{},"took_ms":{},)"
       R"("answering":{},"silent":{}}})",
-      f.clients, f.calls, f.packets, f.map_rows, f.peak_memory_bytes, f.took.count(),
-      ToJson(f.answering), ToJson(f.silent));
+      f.clients, f.calls, f.packets, f.map_rows, f.peak_memory_bytes, f.took.count(), ToJson(f.answering),
+      ToJson(f.silent));
 }
 
 }  // namespace perigee::sim
