@@ -161,9 +161,12 @@ int Main(int argc, char** argv) {
   flags.setting.flights.max_flights = kMaxFlights;
   if (!flags.hosts.empty() || flags.places > 0) {
     auto figures = RunAtScale(flags);
-    if (figures.ok()) fmt::print("{}\n", ToJson(*std::move(figures)));
-    if (!figures.ok()) fmt::print(stderr, "sim: {}\n", std::string(figures.status().message()));
-    return figures.ok() ? 0 : 2;
+    if (!figures.ok()) {
+      fmt::print(stderr, "sim: {}\n", std::string(figures.status().message()));
+      return 2;
+    }
+    fmt::print("{}\n", ToJson(*std::move(figures)));
+    return 0;
   }
   const auto report = Run(flags);
   if (!report.ok()) {

@@ -33,7 +33,7 @@ Flight::Flight(boost::asio::io_context& io, ScamperDaemon& scamper, MeasureTarge
       ping_patience_(PingPatience(silent_at)),
       may_trace_(std::move(may_trace)),
       on_over_(std::move(on_over)),
-      ladder_(PlanOf(std::move(plan), target_), Now(), silent_at),
+      ladder_(PlanOf(plan, target_), Now(), silent_at),
       timer_(io) {}
 
 absl::Status Flight::Start() {

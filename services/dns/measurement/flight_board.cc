@@ -268,7 +268,7 @@ bool FlightBoard::MovesByALittle(bool is_stranger) const { return is_stranger &&
 // Puts what it knows into the map.
 MapRow FlightBoard::Remember(Boarded& boarded) {
   const Flight& flight = boarded.flight;
-  const MapRow row = rows_.Learn(flight.prefix(), flight.cause(), flight.samples(), boarded.previous);
+  MapRow row = rows_.Learn(flight.prefix(), flight.cause(), flight.samples(), boarded.previous);
   if (flight.measured() > 0 && !MovesByALittle(flight.is_stranger())) {
     boarded.previous = row.decision.replica;
   }
