@@ -79,7 +79,8 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
   // Gives `verdict` for everybody, but refuses hearsay of networks from which no connection came.
   struct : Permit {
     absl::Status Ask(const ClientKey& client, MonoTime) override {
-      const bool is_hearsay = client.hearsay_of && !std::count(connected.begin(), connected.end(), client.prefix);
+      const bool is_hearsay =
+          client.hearsay_of && !std::count(connected.begin(), connected.end(), client.prefix);
       return is_hearsay ? absl::PermissionDeniedError("hearsay") : verdict;
     }
     void OnConnection(const IpPrefix& client) override { connected.push_back(client); }
