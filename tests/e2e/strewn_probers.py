@@ -1,6 +1,5 @@
 #!/usr/bin/python3
-"""Probers and replicas on 127.0.1.1, 127.0.1.2 …, strewn along the equator, whose RTTs follow from where things stand. Prints the
-ports.
+"""Probers and replicas on 127.0.1.1, 127.0.1.2 …, strewn along the equator: their RTTs follow from it. Prints their ports.
 
 A client 127.N.x.x stands N * 360 / 256 degrees east of the first replica. One whose third octet is 9 answers nothing.
 
