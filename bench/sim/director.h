@@ -10,6 +10,7 @@
 #include "services/dns/director/known_clients.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
+#include "services/dns/measurement/flight_board.h"
 #include "services/dns/measurement/testing_permit.h"
 
 namespace perigee::sim {

@@ -2,19 +2,12 @@
 
 #include <cmath>
 #include <fstream>
-#include <numbers>
 #include <sstream>
 
 #include "fmt/format.h"
+#include "services/dns/steering/geography.h"
 
 namespace perigee::sim {
-namespace {
-
-constexpr double kEarthRadiusKm = 6371;
-
-double Radians(double degrees) { return degrees * std::numbers::pi / 180; }
-
-}  // namespace
 
 absl::StatusOr<Geography> Geography::Read(const std::string& path) {
   std::ifstream file(path);
@@ -59,12 +52,8 @@ std::optional<size_t> Geography::Find(std::string_view name) const {
 
 std::optional<double> Geography::Kilometres(size_t a, size_t b) const {
   const Place &from = places_[a], &to = places_[b];
-  const double lat = Radians(to.latitude - from.latitude), lon = Radians(to.longitude - from.longitude);
-  const double h = std::pow(std::sin(lat / 2), 2) + std::cos(Radians(from.latitude)) *
-                                                        std::cos(Radians(to.latitude)) *
-                                                        std::pow(std::sin(lon / 2), 2);
-  if (std::isnan(h)) return std::nullopt;
-  return 2 * kEarthRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
+  if (std::isnan(from.latitude + from.longitude + to.latitude + to.longitude)) return std::nullopt;
+  return dns::Kilometres({from.latitude, from.longitude}, {to.latitude, to.longitude});
 }
 
 }  // namespace perigee::sim

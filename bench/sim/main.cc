@@ -12,6 +12,8 @@ namespace {
 
 // As many as there are clients.
 constexpr size_t kMaxFlights = 1'000'000;
+// From one stranger's query to the next one's, at scale.
+constexpr std::chrono::milliseconds kBetweenManyQueries{2};
 
 struct Flags {
   std::string geography, last_miles, director, liar, replay;
@@ -133,6 +135,8 @@ absl::StatusOr<Report> Run(Flags& flags) {
 
 absl::StatusOr<ScaleFigures> RunAtScale(Flags& flags) {
   ScaleSetting& scale = flags.scale;
+  static_cast<CommonSetting&>(scale) = flags.setting;
+  scale.between_queries = kBetweenManyQueries;
   auto last_miles = LastMiles::Read(flags.last_miles, flags.accesses);
   if (!last_miles.ok()) return last_miles.status();
   scale.last_miles = *std::move(last_miles);
@@ -145,11 +149,6 @@ absl::StatusOr<ScaleFigures> RunAtScale(Flags& flags) {
   scale.terrain = terrain->get();
   scale.located = !flags.unlocated;
   scale.seed = flags.seed;
-  scale.rounds = flags.setting.rounds;
-  scale.icmp_silent = flags.setting.population.icmp_silent;
-  scale.all_silent = flags.setting.population.all_silent;
-  scale.strays = flags.setting.population.strays;
-  scale.flights = flags.setting.flights;
   return SimulateAtScale(scale);
 }
 
@@ -162,9 +161,12 @@ int Main(int argc, char** argv) {
   flags.setting.flights.max_flights = kMaxFlights;
   if (!flags.hosts.empty() || flags.places > 0) {
     auto figures = RunAtScale(flags);
-    if (figures.ok()) fmt::print("{}\n", ToJson(*std::move(figures)));
-    if (!figures.ok()) fmt::print(stderr, "sim: {}\n", std::string(figures.status().message()));
-    return figures.ok() ? 0 : 2;
+    if (!figures.ok()) {
+      fmt::print(stderr, "sim: {}\n", std::string(figures.status().message()));
+      return 2;
+    }
+    fmt::print("{}\n", ToJson(*std::move(figures)));
+    return 0;
   }
   const auto report = Run(flags);
   if (!report.ok()) {

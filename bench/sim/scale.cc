@@ -53,12 +53,12 @@ std::vector<Inhabitant> Settle(const ScaleSetting& setting, Random& random) {
   for (size_t i = 0; i < setting.clients; ++i) {
     const size_t home = i % homes;
     if (given[home] == kNetworksOfAPlace) break;
-    const bool strays = share(random) < setting.strays;
+    const bool strays = share(random) < setting.population.strays;
     Inhabitant one{.place = static_cast<uint32_t>(setting.replicas + (strays ? random() % homes : home)),
                    .number = static_cast<uint32_t>(home * kNetworksOfAPlace + given[home]++)};
     one.access = static_cast<uint8_t>(random() % setting.last_miles.accesses().size());
-    if (share(random) < setting.icmp_silent) {
-      one.answers = share(random) < setting.all_silent ? Answers::kNothing : Answers::kTcp;
+    if (share(random) < setting.population.icmp_silent) {
+      one.answers = share(random) < setting.population.all_silent ? Answers::kNothing : Answers::kTcp;
     }
     inhabitants.push_back(one);
   }
@@ -215,7 +215,7 @@ class AtScale {
       if (!answers_[i]) continue;
       (GroupOf(client).*phase).Add(probers_.Distance(client, answers_[i]->replica), nearest_[client.place]);
       if (phase == &ScaleFigures::Group::stranger) {
-        figures_.answer_ms.push_back(static_cast<float>(answers_[i]->took.count()) / 1000);
+        GroupOf(client).answer_ms.push_back(static_cast<float>(answers_[i]->took.count()) / 1000);
       }
     }
   }
@@ -293,7 +293,8 @@ std::string ToJson(ScaleFigures::Group& group) {
   add("Perigee, stranger", group.stranger);
   add("Perigee, remembered", group.remembered);
   add("Perigee, known", group.known);
-  return fmt::format("{{{}}}", fmt::join(phases, ","));
+  return fmt::format(R"({{"answer_p50":{:.1f},"answer_p90":{:.1f},"phases":{{{}}}}})",
+                     Quantile(group.answer_ms, 0.5), Quantile(group.answer_ms, 0.9), fmt::join(phases, ","));
 }
 
 }  // namespace
@@ -309,9 +310,9 @@ ScaleFigures SimulateAtScale(const ScaleSetting& setting) { return AtScale(setti
 std::string ToJson(ScaleFigures f) {
   return fmt::format(
       R"({{"clients":{},"calls":{},"packets":{},"map_rows":{},"peak_memory_bytes":{},"took_ms":{},)"
-      R"("answer_p50":{:.1f},"answer_p90":{:.1f},"answering":{},"silent":{}}})",
-      f.clients, f.calls, f.packets, f.map_rows, f.peak_memory_bytes, f.took.count(),
-      Quantile(f.answer_ms, 0.5), Quantile(f.answer_ms, 0.9), ToJson(f.answering), ToJson(f.silent));
+      R"("answering":{},"silent":{}}})",
+      f.clients, f.calls, f.packets, f.map_rows, f.peak_memory_bytes, f.took.count(), ToJson(f.answering),
+      ToJson(f.silent));
 }
 
 }  // namespace perigee::sim

@@ -6,27 +6,19 @@
 #include <string>
 #include <vector>
 
-#include "bench/sim/clients.h"
+#include "bench/sim/setting.h"
 #include "bench/sim/terrain.h"
-#include "services/dns/measurement/flight_board.h"
 
 namespace perigee::sim {
 
-struct ScaleSetting {
+// Of the population its shares count, and no hop answers before the silent.
+struct ScaleSetting : CommonSetting {
   const Terrain* terrain = nullptr;
-  LastMiles last_miles;
   size_t replicas = 1000;
   size_t clients = 1'000'000;
-  double icmp_silent = 0.5, all_silent = 0.5, strays = 0.1, loss = 0.01;
   // The fleet file says where replicas are, if the terrain knows.
   bool located = true;
-  // Queries of strangers follow each other by this, and a client's own by that.
-  std::chrono::milliseconds between_queries{2};
-  std::chrono::seconds until_asked_again{90};
-  // How often each client asks at each moment of the terrain; with each answer it connects.
-  int rounds = 3;
   uint64_t seed = 1;
-  dns::FlightOptions flights;
 };
 
 // What answers cost more than the nearest replica would have, in milliseconds.
@@ -45,9 +37,9 @@ struct ScaleFigures {
     Regrets known;       // last answers of each moment
     Regrets geography;   // the nearest along the great circle, where places are known
     Regrets random;
+    std::vector<float> answer_ms;  // first ones
   };
   Group answering, silent;
-  std::vector<float> answer_ms;  // of strangers
   uint64_t clients = 0, calls = 0, packets = 0, map_rows = 0;
   uint64_t peak_memory_bytes = 0;  // of the process
   std::chrono::milliseconds took{};

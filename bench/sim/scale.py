@@ -36,12 +36,12 @@ def simulate(sim, last_miles, arguments, asked):
 
 def show(figures, asked):
     print(f"{figures['clients']} clients, asked by at most {asked}: {figures['calls'] / figures['clients']:.1f} measurements and "
-          f"{figures['packets'] / figures['clients']:.1f} packets a client in all; a stranger's answer p50 {figures['answer_p50']:.0f} "
-          f"p90 {figures['answer_p90']:.0f} ms; {figures['map_rows']} rows, {figures['peak_memory_bytes'] / 1e6:.0f} MB, "
+          f"{figures['packets'] / figures['clients']:.1f} packets a client in all; {figures['map_rows']} rows, {figures['peak_memory_bytes'] / 1e6:.0f} MB, "
           f"{figures['took_ms'] / 1000:.0f} s")
     print(f"  {'':20}{'':22}{'within':>8}{'regret p50':>12}{'p90':>8}{'p99':>8}{'mean':>8}")
     for group, name in ("answering", "answer some rung"), ("silent", "silent to all"):
-        for phase, f in figures[group].items():
+        print(f"  {name}: a stranger's answer p50 {figures[group]['answer_p50']:.0f} p90 {figures[group]['answer_p90']:.0f} ms")
+        for phase, f in figures[group]["phases"].items():
             print(f"  {name:20}{phase:22}{f['within']:>6.1f} %{f['p50']:>12.1f}{f['p90']:>8.1f}{f['p99']:>8.1f}{f['mean']:>8.2f}")
     sys.stdout.flush()
 

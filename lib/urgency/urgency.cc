@@ -31,15 +31,15 @@ struct SchedAttr {
 
 bool Schedule(const SchedAttr& attributes) { return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0; }
 
-std::chrono::nanoseconds CpuTime() {
+int Niceness() { return getpriority(PRIO_PROCESS, 0); }
+
+}  // namespace
+
+std::chrono::nanoseconds ThreadCpuTime() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
-
-int Niceness() { return getpriority(PRIO_PROCESS, 0); }
-
-}  // namespace
 
 void RunPromptly() { Schedule({.nice = Niceness(), .runtime_ns = kPromptSliceNs}); }
 
@@ -77,7 +77,7 @@ ModestRealtime::ModestRealtime(bool wanted) : first_(wanted && RunRealtime().ok(
 
 void ModestRealtime::ReviewNow(MonoTime now) {
   next_review_ = now + Modesty::kWindow;
-  const bool first = modesty_.MayComeFirst(now, CpuTime());
+  const bool first = modesty_.MayComeFirst(now, ThreadCpuTime());
   if (first == first_) return;
   if (first) {
     first_ = RunRealtime().ok();

@@ -26,6 +26,9 @@ void RunInBackground();
 // what to do, for who has neither CAP_SYS_NICE nor a limit that allows it.
 absl::Status RunRealtime();
 
+// What the calling thread has used of a core in all its life.
+std::chrono::nanoseconds ThreadCpuTime();
+
 // Lets this process RunRealtime also after it has become another user (RLIMIT_RTPRIO). Needs
 // CAP_SYS_RESOURCE; without, nothing changes.
 void KeepRealtime();

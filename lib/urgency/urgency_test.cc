@@ -100,12 +100,7 @@ using RealtimeTest = testing::AsRootTest;
 
 // Until `cpu_time` of this thread is used up, whatever the clock says meanwhile.
 void Work(milliseconds cpu_time) {
-  const auto used = [] {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-  };
-  for (const auto end = used() + cpu_time; used() < end;) continue;
+  for (const auto end = ThreadCpuTime() + cpu_time; ThreadCpuTime() < end;) continue;
 }
 
 TEST_F(RealtimeTest, IsLostToTheOneWhoTakesTheCore) {

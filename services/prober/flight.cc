@@ -33,7 +33,7 @@ Flight::Flight(boost::asio::io_context& io, ScamperDaemon& scamper, MeasureTarge
       ping_patience_(PingPatience(silent_at)),
       may_trace_(std::move(may_trace)),
       on_over_(std::move(on_over)),
-      ladder_(PlanOf(std::move(plan), target_), Now(), silent_at),
+      ladder_(PlanOf(plan, target_), Now(), silent_at),
       timer_(io) {}
 
 absl::Status Flight::Start() {
@@ -92,9 +92,9 @@ void Flight::OnHopReply(const HopReply& reply) {
 
 void Flight::ArmTimer() {
   timer_.expires_at(ladder_.wake());
-  timer_.async_wait([self = std::weak_ptr(self_)](const boost::system::error_code& error) {
-    if (const auto flight = self.lock(); flight && !error) (*flight)->OnTimer();
-  });
+  timer_.async_wait(life_.Guard([this](const boost::system::error_code& error) {
+    if (!error) OnTimer();
+  }));
 }
 
 void Flight::OnTimer() { Do(ladder_.OnTimer(Now())); }

@@ -6,11 +6,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lib/asio/loop_life.h"
 #include "services/prober/hop_rung.h"
 #include "services/prober/ladder.h"
 #include "services/prober/scamper_daemon.h"
@@ -79,8 +79,7 @@ class Flight {
   const MayTrace may_trace_;
   OnOver on_over_;
   Ladder ladder_;
-  // For the timer's handler, which may be queued already when the flight is destroyed.
-  const std::shared_ptr<Flight*> self_ = std::make_shared<Flight*>(this);
+  const LoopLife life_;
   boost::asio::steady_timer timer_;
   std::optional<uint32_t> ping_;
   std::optional<TcpRung> tcp_;

@@ -83,13 +83,11 @@ bool HopRung::SendOne(uint8_t ttl) {
 }
 
 void HopRung::Await() {
-  socket_.async_wait(udp::socket::wait_error,
-                     [self = std::weak_ptr(self_)](const boost::system::error_code& error) {
-                       const auto rung = self.lock();
-                       if (!rung || error) return;
-                       (*rung)->ReadErrors();
-                       if ((*rung)->answers_ < kMaxHopAnswers) (*rung)->Await();
-                     });
+  socket_.async_wait(udp::socket::wait_error, life_.Guard([this](const boost::system::error_code& error) {
+    if (error) return;
+    ReadErrors();
+    if (answers_ < kMaxHopAnswers) Await();
+  }));
 }
 
 void HopRung::ReadErrors() {

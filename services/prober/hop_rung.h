@@ -13,10 +13,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 
+#include "lib/asio/loop_life.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "services/prober/last_hop.h"
@@ -54,8 +54,7 @@ class HopRung {
   const IpAddress client_;
   const OnReply on_reply_;
   boost::asio::ip::udp::socket socket_;
-  // For the handler: what has happened already may still be queued when the rung is destroyed.
-  const std::shared_ptr<HopRung*> self_ = std::make_shared<HopRung*>(this);
+  const LoopLife life_;
   std::array<std::optional<MonoTime>, kMaxHop + 1> sent_at_;
   int answers_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <memory>
@@ -43,6 +44,22 @@ TEST(HopRungTest, RepliesAreNotToldOnceItIsDestroyed) {
   rung.reset();
   io.run_for(milliseconds(50));
   EXPECT_EQ(replies, 0);
+}
+
+TEST(HopRungTest, MoreAnswersThanThereMayBeAreNotRead) {
+  boost::asio::io_context io;
+  const std::vector<uint8_t> hops = {2};
+  int replies = 0;
+  HopRung rung(io, *IpAddress::Parse("127.0.0.1"), [&](const HopReply&) { ++replies; });
+  const MonoTime end = std::chrono::steady_clock::now() + milliseconds(2000);
+  for (int sent = 0; sent < kMaxHopAnswers + 3; ++sent) {
+    ASSERT_EQ(rung.Send(hops), 1u);
+    const int awaited = std::min(sent + 1, kMaxHopAnswers);
+    while (replies < awaited && std::chrono::steady_clock::now() < end) io.run_one_for(milliseconds(100));
+    ASSERT_EQ(replies, awaited);
+  }
+  EXPECT_EQ(io.poll(), 0u) << "nobody waits for more";
+  EXPECT_EQ(replies, kMaxHopAnswers);
 }
 
 TEST(HopRungTest, WhatDoesNotLeaveIsNotCounted) {

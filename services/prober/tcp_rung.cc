@@ -49,9 +49,9 @@ TcpRung::TcpRung(asio::io_context& io, const IpAddress& address, std::span<const
     knocks_.push_back(std::make_shared<Knock>(io));
     Start(knocks_.back(), address, port);
   }
-  patience_.async_wait([self = std::weak_ptr(self_)](const boost::system::error_code& error) {
-    if (const auto rung = self.lock(); rung && !error) (*rung)->End();
-  });
+  patience_.async_wait(life_.Guard([this](const boost::system::error_code& error) {
+    if (!error) End();
+  }));
 }
 
 TcpRung::~TcpRung() {
@@ -66,11 +66,10 @@ void TcpRung::Start(const std::shared_ptr<Knock>& knock, const IpAddress& addres
   boost::system::error_code error;
   knock->socket.open(endpoint.protocol(), error);
   if (!error) knock->socket.set_option(tcp::socket::linger(true, 0), error);
-  auto handler = [self = std::weak_ptr(self_), knock](const boost::system::error_code& result) {
-    if (const auto rung = self.lock()) (*rung)->OnConnect(*knock, result);
-  };
+  auto handler =
+      life_.Guard([this, knock](const boost::system::error_code& result) { OnConnect(*knock, result); });
   if (error) {
-    asio::post(knock->socket.get_executor(), [handler, error] { handler(error); });
+    asio::post(knock->socket.get_executor(), [handler, error]() mutable { handler(error); });
     return;
   }
   knock->started = std::chrono::steady_clock::now();

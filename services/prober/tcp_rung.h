@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "lib/asio/loop_life.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 
@@ -48,8 +49,7 @@ class TcpRung {
   void End();
 
   Events events_;
-  // For handlers: what has happened already may still be queued when the rung is destroyed.
-  const std::shared_ptr<TcpRung*> self_ = std::make_shared<TcpRung*>(this);
+  const LoopLife life_;
   boost::asio::steady_timer patience_;
   std::vector<std::shared_ptr<Knock>> knocks_;  // shared with their handlers
   size_t outstanding_ = 0;

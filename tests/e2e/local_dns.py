@@ -37,10 +37,7 @@ class LocalDns:
         self.port, self.metrics_port = free_port(), free_port()
         self.flags, self.domain = flags, domain
         self.probers, self.passive_us = [], dict(passive_us)
-        ports = {name: self._start_prober(name) if probers else UNREACHABLE_PORT for name in REPLICAS}
-        lines = [f'domain: "{domain}"']
-        lines += [f'replica {{ name: "{name}" ipv4: "{REPLICAS[name]}" prober_port: {port} control_port: {port} }}'
-                  for name, port in ports.items()]
+        lines = [f'domain: "{domain}"', *self._replica_lines(probers)]
         lines.append('probe_policy { allow_special: "127.0.0.0/8" allow_special: "198.18.0.0/15" allow_special: "fd00::/8"'
                      " max_probes_per_second: 100000 max_probes_per_prefix_per_second: 1000 }")
         lines.append(f"steering {{ {steering} }}")
@@ -48,6 +45,11 @@ class LocalDns:
         self.write("cdn.textproto", self.fleet_text)
         for name, text in dict(files).items():
             self.write(name, text)
+
+    def _replica_lines(self, probers):
+        ports = {name: self._start_prober(name) if probers else UNREACHABLE_PORT for name in REPLICAS}
+        return [f'replica {{ name: "{name}" ipv4: "{REPLICAS[name]}" prober_port: {port} control_port: {port} }}'
+                for name, port in ports.items()]
 
     def _start_prober(self, name):
         times = [RTTS_US[name], *([self.passive_us[name]] if name in self.passive_us else [])]

@@ -9,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "services/dns/director/known_clients.h"
+#include "services/dns/measurement/flight_board.h"
 #include "services/dns/measurement/testing_permit.h"
 
 namespace perigee::dns {

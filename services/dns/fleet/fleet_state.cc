@@ -65,17 +65,21 @@ void FleetState::Locate() {
   by_place_ = std::move(by_place);
 }
 
-ReplicaSet FleetState::Load(Flag flag) const {
+template <typename WordOf>
+ReplicaSet FleetState::Collect(WordOf word_of) const {
   ReplicaSet set;
-  for (size_t i = 0; i * 64 < size(); ++i) set.SetWord(i, (flags_[i].*flag).load(std::memory_order_relaxed));
+  for (size_t i = 0; i * 64 < size(); ++i) set.SetWord(i, word_of(flags_[i]));
   return set;
 }
 
+ReplicaSet FleetState::Load(Flag flag) const {
+  return Collect([flag](const Flags& flags) { return (flags.*flag).load(std::memory_order_relaxed); });
+}
+
 ReplicaSet FleetState::up(Part part) const {
-  ReplicaSet set;
-  for (size_t i = 0; i * 64 < size(); ++i)
-    set.SetWord(i, flags_[i].up[static_cast<size_t>(part)].load(std::memory_order_relaxed));
-  return set;
+  return Collect([part](const Flags& flags) {
+    return flags.up[static_cast<size_t>(part)].load(std::memory_order_relaxed);
+  });
 }
 
 void FleetState::SetBit(std::atomic<uint64_t>& word, ReplicaId id, bool to) {
@@ -90,11 +94,7 @@ std::optional<ReplicaId> FleetState::Find(std::string_view name) const {
   return std::nullopt;
 }
 
-ReplicaSet FleetState::healthy() const {
-  ReplicaSet set;
-  for (size_t i = 0; i * 64 < size(); ++i) set.SetWord(i, HealthyOf(flags_[i]));
-  return set;
-}
+ReplicaSet FleetState::healthy() const { return Collect(HealthyOf); }
 
 OperatorState FleetState::operator_state(ReplicaId id) const {
   if (HasBit(FlagsOf(id).drained, id)) return OperatorState::kDrain;

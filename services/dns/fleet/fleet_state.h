@@ -128,6 +128,9 @@ class FleetState {
     std::atomic<uint64_t> drained{0}, forced{0}, overloaded{0}, distrusted{0};
   };
   using Flag = std::atomic<uint64_t> Flags::*;
+  // `word_of` 64 replicas' flags at a time.
+  template <typename WordOf>
+  ReplicaSet Collect(WordOf word_of) const;
   ReplicaSet Load(Flag flag) const;
   const Flags& FlagsOf(ReplicaId id) const { return flags_[ReplicaSet::WordOf(id)]; }
   static uint64_t HealthyOf(const Flags& flags) {

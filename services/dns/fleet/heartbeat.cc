@@ -9,7 +9,7 @@ namespace perigee::dns {
 Heartbeat::Heartbeat(boost::asio::io_context& loop, FleetState& fleet,
                      std::span<const std::shared_ptr<grpc::Channel>> probers,
                      std::span<const std::shared_ptr<grpc::Channel>> servers, const PulseOptions& pulse)
-    : loop_(loop), fleet_(fleet), timer_(loop), self_(std::make_shared<Heartbeat*>(this)) {
+    : loop_(loop), fleet_(fleet), timer_(loop) {
   for (size_t i = 0; i < fleet.size(); ++i) {
     const ReplicaId id = ToReplicaId(i);
     for (const Part part : {Part::kProber, Part::kServer}) {
@@ -18,9 +18,7 @@ Heartbeat::Heartbeat(boost::asio::io_context& loop, FleetState& fleet,
           std::make_unique<Peer>(part, id, start, part == Part::kProber ? probers[i] : servers[i]));
     }
   }
-  boost::asio::post(loop_, [self = std::weak_ptr(self_)] {
-    if (const auto alive = self.lock()) (*alive)->Beat();
-  });
+  boost::asio::post(loop_, life_.Guard([this] { Beat(); }));
 }
 
 void Heartbeat::Stop() {
@@ -32,17 +30,13 @@ void Heartbeat::Beat() {
   if (stopped_) return;
   for (const auto& owned : peers_) {
     Peer* peer = owned.get();
-    peer->probe.Check(kHeartbeatTimeout,
-                      [&loop = loop_, self = std::weak_ptr(self_), peer](const HealthReport& report) {
-                        boost::asio::post(loop, [self, peer, report] {
-                          if (const auto alive = self.lock()) (*alive)->OnReport(*peer, report);
-                        });
-                      });
+    auto on_report = life_.Guard([this, peer](const HealthReport& report) { OnReport(*peer, report); });
+    peer->probe.Check(kHeartbeatTimeout, [&loop = loop_, on_report](const HealthReport& report) {
+      boost::asio::post(loop, [on_report, report]() mutable { on_report(report); });
+    });
   }
   timer_.expires_after(kHeartbeatInterval);
-  timer_.async_wait([self = std::weak_ptr(self_)](boost::system::error_code) {
-    if (const auto alive = self.lock()) (*alive)->Beat();
-  });
+  timer_.async_wait(life_.Guard([this](boost::system::error_code) { Beat(); }));
 }
 
 void Heartbeat::OnReport(Peer& peer, const HealthReport& report) {

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "lib/asio/loop_life.h"
 #include "lib/rpc/health_probe.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/fleet/pulse.h"
@@ -50,8 +51,7 @@ class Heartbeat {
   FleetState& fleet_;
   boost::asio::steady_timer timer_;
   std::atomic<bool> stopped_{false};
-  // Tells handlers that are still queued in the loop that this is gone: both live on the loop's thread.
-  std::shared_ptr<Heartbeat*> self_;
+  const LoopLife life_;
   std::vector<std::unique_ptr<Peer>> peers_;
 };
 

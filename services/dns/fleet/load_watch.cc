@@ -99,13 +99,11 @@ class LoadWatch::Watcher final : public grpc::ClientReadReactor<v1::WatchReport>
 
 LoadWatch::LoadWatch(boost::asio::io_context& loop, FleetState& fleet,
                      std::span<const std::shared_ptr<grpc::Channel>> servers, const LoadWatchOptions& options)
-    : loop_(loop), fleet_(fleet), options_(options), timer_(loop), self_(std::make_shared<LoadWatch*>(this)) {
+    : loop_(loop), fleet_(fleet), options_(options), timer_(loop) {
   for (size_t i = 0; i < fleet.size(); ++i) {
     peers_.push_back(std::make_unique<Peer>(ToReplicaId(i), options_, servers[i]));
   }
-  boost::asio::post(loop_, [self = std::weak_ptr(self_)] {
-    if (const auto alive = self.lock()) (*alive)->Look();
-  });
+  boost::asio::post(loop_, life_.Guard([this] { Look(); }));
 }
 
 LoadWatch::~LoadWatch() { Stop(); }
@@ -119,9 +117,7 @@ void LoadWatch::Stop() {
 }
 
 void LoadWatch::Post(void (LoadWatch::*handle)(Peer&), Peer& peer) {
-  boost::asio::post(loop_, [self = std::weak_ptr(self_), handle, &peer] {
-    if (const auto alive = self.lock()) ((*alive)->*handle)(peer);
-  });
+  boost::asio::post(loop_, life_.Guard([this, handle, &peer] { (this->*handle)(peer); }));
 }
 
 void LoadWatch::Look() {
@@ -134,9 +130,7 @@ void LoadWatch::Look() {
     if (now - peer->started > options_.stale) Cancel(*peer);
   }
   timer_.expires_after(options_.interval);
-  timer_.async_wait([self = std::weak_ptr(self_)](boost::system::error_code) {
-    if (const auto alive = self.lock()) (*alive)->Look();
-  });
+  timer_.async_wait(life_.Guard([this](boost::system::error_code) { Look(); }));
 }
 
 void LoadWatch::Watch(Peer& peer) {

@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "lib/asio/loop_life.h"
 #include "lib/base/clock.h"
 #include "perigee/v1/replica.pb.h"
 #include "services/dns/fleet/fleet_state.h"
@@ -81,7 +82,7 @@ class LoadWatch {
   boost::asio::steady_timer timer_;
   std::mutex starting_;  // held while a watch begins: gRPC may lose a cancellation that comes amid it
   std::atomic<bool> stopped_{false};  // set under starting_
-  std::shared_ptr<LoadWatch*> self_;  // gone with this: what is still queued in the loop sees that
+  const LoopLife life_;
   std::vector<std::unique_ptr<Peer>> peers_;
 };
 

@@ -19,12 +19,13 @@ IpAddress AddressOf(const ReplicaInfo& info) { return info.ipv4 ? *info.ipv4 : *
 }  // namespace
 
 DistanceSurvey::DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers,
-                               const Clock& clock, MeasurementLog* log)
+                               const Clock& clock, MeasurementLog* log, const SurveyPauses& pauses)
     : loop_(loop),
       fleet_(fleet),
       probers_(probers),
       clock_(clock),
       log_(log),
+      pauses_(pauses),
       timer_(loop),
       targets_(TargetsIn(fleet)) {
   boost::asio::post(loop_, life_.Guard([this] { StartRound(); }));
@@ -65,7 +66,7 @@ void DistanceSurvey::EndRow(size_t from) {
     log_->Write(std::move(rows_[from]));
   }
   if (--rows_under_way_ > 0) return;
-  timer_.expires_after(complete() ? std::chrono::steady_clock::duration(kSurveyInterval) : kSurveyRetry);
+  timer_.expires_after(complete() ? pauses_.complete : pauses_.incomplete);
   timer_.async_wait(life_.Guard([this](boost::system::error_code error) {
     if (!error) StartRound();
   }));

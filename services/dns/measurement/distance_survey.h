@@ -9,16 +9,18 @@
 #include <chrono>
 #include <vector>
 
+#include "lib/asio/loop_life.h"
 #include "services/dns/fleet/fleet_state.h"
-#include "services/dns/measurement/loop_life.h"
 #include "services/dns/measurement/prober_client.h"
 #include "services/dns/telemetry/measurement_log.h"
 
 namespace perigee::dns {
 
 // From one round to the next; the short one while some distance is still unknown.
-inline constexpr auto kSurveyInterval = std::chrono::minutes(10);
-inline constexpr auto kSurveyRetry = std::chrono::seconds(5);
+struct SurveyPauses {
+  std::chrono::milliseconds complete = std::chrono::minutes(10);
+  std::chrono::milliseconds incomplete = std::chrono::seconds(5);
+};
 
 class DistanceSurvey {
  public:
@@ -26,7 +28,7 @@ class DistanceSurvey {
   // latter after Stop and after ProberClient::Stop. References must outlive it.
   // `log` may be null: nobody writes it down.
   DistanceSurvey(boost::asio::io_context& loop, FleetState& fleet, ProberClient& probers, const Clock& clock,
-                 MeasurementLog* log = nullptr);
+                 MeasurementLog* log = nullptr, const SurveyPauses& pauses = {});
 
   // From any thread: no round nor measurement starts from here on.
   void Stop() { stopped_.store(true, std::memory_order_relaxed); }
@@ -44,6 +46,7 @@ class DistanceSurvey {
   ProberClient& probers_;
   const Clock& clock_;
   MeasurementLog* const log_;
+  const SurveyPauses pauses_;
   boost::asio::steady_timer timer_;
   size_t rows_under_way_ = 0;
   const std::vector<size_t> targets_;

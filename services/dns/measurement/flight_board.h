@@ -1,14 +1,10 @@
 // The measurements under way: a pure state machine, fed with queries, answers and time.
 //
-// A flight is one fan-out of Measure for one client prefix. It decides as soon as no outstanding replica can
-// be nearer (early_decision.h), or when the hold has run out, with the best that there is by then. All
-// queries of the prefix wait for the same flight and are answered together; those that come later are
-// answered at once. The flight itself goes on until every replica has answered or the Measure deadline has
-// passed, and what it learned is put into the map.
-//
-// Of a fleet larger than max_asked some are asked (selector.h): half of them at once, and more with every
-// answer that shows where the client is. When these have settled the matter those who wait are answered; the
-// rest of max_asked is used up behind the answer.
+// A flight (flight.h) is one fan-out of Measure for one client prefix. It decides as soon as no outstanding
+// replica can be nearer, or when the hold has run out, with the best that there is by then. All queries of
+// the prefix wait for the same flight and are answered together; those that come later are answered at once.
+// The flight itself goes on until every replica has answered or the Measure deadline has passed, and what it
+// learned is put into the map. Whom it asks says fan_out.h.
 //
 // A flight asks for one probe of each replica, for that is fastest. When it has ended, a second one follows
 // that nobody waits for: those who may be the nearest (refinement.h) probe several times, and the least of
@@ -27,7 +23,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "services/dns/fleet/fleet_state.h"
@@ -35,9 +30,11 @@
 #include "services/dns/measurement/client_rows.h"
 #include "services/dns/measurement/credibility.h"
 #include "services/dns/measurement/distance_view.h"
+#include "services/dns/measurement/fan_out.h"
+#include "services/dns/measurement/flight.h"
+#include "services/dns/measurement/permit.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
-#include "services/dns/steering/early_decision.h"
 #include "services/dns/steering/inference.h"
 #include "services/dns/steering/selector.h"
 #include "services/dns/telemetry/measurement_log.h"
@@ -82,14 +79,6 @@ class FlightBoard {
  public:
   // What becomes of a parked query: an outcome, or nothing when it is dropped. Runs exactly once.
   using Done = absl::AnyInvocable<void(const FlightOutcome*)>;
-  class Permit {
-   public:
-    virtual ~Permit() = default;
-    // May this client be probed now? Takes from the probe budget when it may. Counts its own refusals.
-    virtual absl::Status Ask(const ClientKey& client, MonoTime now) = 0;
-    // A client from there has had a connection to a replica.
-    virtual void OnConnection(const IpPrefix& client) = 0;
-  };
 
   // All references must outlive the board, and `counters` and `log` too when they are given.
   FlightBoard(const FlightOptions& options, FleetState& fleet, RttMap& map, ProberCalls& probers,
@@ -123,33 +112,27 @@ class FlightBoard {
   size_t flights() const { return flights_.size(); }
 
  private:
-  struct Flight;
+  // A flight, and those who wait for it.
+  struct Boarded;
 
   void AnswerUnmeasured(const ClientKey& client, Done done);
-  void ParkForTeller(const ClientKey& client, Done done);
-  Flight* Start(const ClientKey& client, FlightCause cause, const ReplicaSet& askable);
+  void ParkForResolver(const ClientKey& client, Done done);
+  Boarded* Start(const ClientKey& client, FlightCause cause, const ReplicaSet& askable);
   std::optional<ProbeRefusal> RefuseFor(const ReplicaSet& askable) const;
-  void Consider(Flight& flight);
-  void AskFirst(Flight& flight, const ReplicaSet& askable);
-  bool IsPlaced(const Flight& flight) const;
-  void Ask(Flight& flight, const ReplicaSet& replicas);
-  bool AskMore(Flight& flight);
-  bool CanAllBeAsked(const ReplicaSet& askable) const {
-    return static_cast<size_t>(askable.size()) <= options_.max_asked;
-  }
-  Rtt Elapsed(const Flight& flight) const;
-  std::optional<Rtt> DecisionTime(const Flight& flight);
-  std::optional<ReplicaId> NearestByFloors(const Flight& flight, const ReplicaSet& usable);
+  void Ask(const Flight& flight, const ReplicaSet& replicas);
+  void AskMore(Flight& flight);
+  void Consider(Boarded& boarded);
+  void SetDue(Boarded& boarded, MonoTime due);
   void Drop(Done& done, ParkRefusal reason);
-  std::vector<Done> TakeParked(Flight& flight, FlightAnswer when);
-  void Answer(Flight& flight, const FlightOutcome& outcome, FlightAnswer when);
-  void AnswerBestSoFar(Flight& flight, FlightAnswer when);
+  std::vector<Done> TakeParked(Boarded& boarded, FlightAnswer when);
+  void Answer(Boarded& boarded, const FlightOutcome& outcome, FlightAnswer when);
+  void AnswerSettled(Boarded& boarded);
+  void AnswerBestSoFar(Boarded& boarded, FlightAnswer when);
   ReplicaSet UsableNow() const { return Usable(fleet_.size(), fleet_.healthy(), fleet_.avoided()); }
   bool MovesByALittle(bool is_stranger) const;
-  MapRow Remember(Flight& flight);
-  void SetDue(Flight& flight, MonoTime due);
-  void End(Flight& flight, FlightEnd end);
-  void CountLost(const Flight& flight);
+  MapRow Remember(Boarded& boarded);
+  void End(Boarded& boarded, FlightEnd end);
+  void CountLost(const Boarded& boarded);
   void CountElsewhere(const IpPrefix& client, ReplicaId replica, Rtt rtt);
   void WriteDown(const Flight& flight);
   void Refine(const ClientKey& client, const MapRow& row, bool was_stranger);
@@ -161,6 +144,7 @@ class FlightBoard {
   Permit& permit_;
   DistanceView distances_;
   ClientRows rows_;
+  FanOut fan_out_;
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
   Credibility credibility_;
@@ -169,7 +153,7 @@ class FlightBoard {
   bool stopped_ = false;
   uint64_t next_id_ = 1;
   size_t refinements_ = 0;  // of flights_
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Flight>> flights_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Boarded>> flights_;
   absl::flat_hash_map<IpPrefix, uint64_t> by_prefix_;
   std::set<std::pair<MonoTime, uint64_t>> due_;
 };

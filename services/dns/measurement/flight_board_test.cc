@@ -377,10 +377,10 @@ TEST_F(FlightBoardTest, AProberThatIsNearToEverybodyIsNotBelievedForLong) {
 // A network that a resolver at 203.0.113.5 told.
 class HearsayTest : public FlightBoardTest {
  protected:
-  void ParkTold() {
-    ClientKey told = KeyOf(kClient);
-    told.hearsay_of = resolver_;
-    Park(told);
+  void ParkHearsay() {
+    ClientKey hearsay = KeyOf(kClient);
+    hearsay.hearsay_of = resolver_;
+    Park(hearsay);
   }
   void Connect(int replica) {
     const PassiveRtt rtt{ClientPrefix(kClient), milliseconds(20)};
@@ -390,7 +390,7 @@ class HearsayTest : public FlightBoardTest {
 };
 
 TEST_F(HearsayTest, IsNotProbedButItsResolverIs) {
-  ParkTold();
+  ParkHearsay();
   EXPECT_EQ(last_client_, resolver_);
   Pass(100);
   for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
@@ -406,7 +406,7 @@ TEST_F(HearsayTest, AResolverThatIsKnownAnswersAtOnce) {
   for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
   Pass(5000);
   const size_t calls = calls_.size();
-  ParkTold();
+  ParkHearsay();
   ASSERT_EQ(answers_.size(), 2u);
   EXPECT_EQ(answers_[1].replica, ToReplicaId(2));
   EXPECT_EQ(answers_[1].reason, Reason::kNeighbour);
@@ -418,7 +418,7 @@ TEST_F(HearsayTest, WhatIsKnownOfTheNeighboursCountsMoreThanTheResolver) {
   Pass(100);
   for (int i = 0; i < 3; ++i) Answer(i, 30 + i);
   const size_t calls = calls_.size();
-  ParkTold();
+  ParkHearsay();
   ASSERT_EQ(answers_.size(), 2u);
   EXPECT_EQ(answers_[1].replica, ToReplicaId(0));
   EXPECT_EQ(answers_[1].reason, Reason::kNeighbour);
@@ -427,7 +427,7 @@ TEST_F(HearsayTest, WhatIsKnownOfTheNeighboursCountsMoreThanTheResolver) {
 
 TEST_F(HearsayTest, IsProbedOnceAConnectionCameFromThere) {
   Connect(1);
-  ParkTold();
+  ParkHearsay();
   EXPECT_EQ(last_client_, kClient);
   Pass(100);
   for (int i = 0; i < 3; ++i) Answer(i, 30 - i);
@@ -437,7 +437,7 @@ TEST_F(HearsayTest, IsProbedOnceAConnectionCameFromThere) {
 
 TEST_F(HearsayTest, IsDroppedWithItsResolversQueriesWhenTheyAreTooMany) {
   Make({.max_parked_per_flight = 2});
-  for (int i = 0; i < 3; ++i) ParkTold();
+  for (int i = 0; i < 3; ++i) ParkHearsay();
   EXPECT_EQ(dropped_, 1);
 }
 

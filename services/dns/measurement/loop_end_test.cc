@@ -21,21 +21,6 @@ using std::chrono::seconds;
 
 const ClientKey kClient = KeyOf(*IpAddress::Parse("198.18.7.7"));
 
-TEST(LoopLife, AHandlerThatIsQueuedAlreadyDoesNotRunOnceItsObjectIsGone) {
-  boost::asio::io_context io;
-  int ran = 0;
-  {
-    const LoopLife life;
-    boost::asio::post(io, life.Guard([&ran] { ++ran; }));
-    io.poll();
-    EXPECT_EQ(ran, 1);
-    io.restart();
-    boost::asio::post(io, life.Guard([&ran] { ++ran; }));
-  }
-  EXPECT_EQ(io.poll(), 1u);
-  EXPECT_EQ(ran, 1);
-}
-
 // Holds every call until the caller gives up.
 class SlowProber final : public v1::Prober::CallbackService {
  public:

@@ -7,8 +7,7 @@ namespace perigee::dns {
 
 MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options,
                                  FleetState& fleet, RttMap& map, ProberClient& probers, const Clock& clock,
-                                 FlightBoard::Permit& permit, MeasurementCounters* counters,
-                                 MeasurementLog* log)
+                                 Permit& permit, MeasurementCounters* counters, MeasurementLog* log)
     : loop_(loop),
       probers_(probers),
       board_(options, fleet, map, *this, clock, permit, counters, log),

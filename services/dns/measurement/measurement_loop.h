@@ -9,8 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "lib/asio/loop_life.h"
 #include "services/dns/measurement/flight_board.h"
-#include "services/dns/measurement/loop_life.h"
 #include "services/dns/measurement/prober_client.h"
 
 namespace perigee::dns {
@@ -25,7 +25,7 @@ class MeasurementLoop final : private ProberCalls {
   // not run, or on its thread; destroy it so too, the latter after Stop and after ProberClient::Stop. What is
   // still on its way to the loop then is nothing.
   MeasurementLoop(boost::asio::io_context& loop, const FlightOptions& options, FleetState& fleet, RttMap& map,
-                  ProberClient& probers, const Clock& clock, FlightBoard::Permit& permit,
+                  ProberClient& probers, const Clock& clock, Permit& permit,
                   MeasurementCounters* counters = nullptr, MeasurementLog* log = nullptr);
 
   // As FlightBoard::Park and Refresh, from any thread. `done` runs on the loop's thread.

@@ -11,7 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/probe_policy/address_policy.h"
 #include "lib/probe_policy/probe_budget.h"
-#include "services/dns/measurement/flight_board.h"
+#include "services/dns/measurement/permit.h"
 #include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
@@ -20,7 +20,7 @@ namespace perigee::dns {
 inline constexpr size_t kMaxConnectedPrefixes = 65'536;
 
 // For the director's loop.
-class ProbePermit final : public FlightBoard::Permit {
+class ProbePermit final : public Permit {
  public:
   // `counters` must outlive this; null: nobody counts.
   ProbePermit(AddressPolicy policy, const ProbeBudgetOptions& budget, MeasurementCounters* counters)

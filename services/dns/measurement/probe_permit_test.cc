@@ -13,10 +13,10 @@ class ProbePermitTest : public testing::Test {
   absl::Status AskUnproven(std::string_view client) {
     return permit_.Ask(KeyOf(*IpAddress::Parse(client)), clock_.Now());
   }
-  absl::Status AskTold(std::string_view client) {
-    ClientKey told = KeyOf(*IpAddress::Parse(client), Presence::kProven);
-    told.hearsay_of = *IpAddress::Parse("8.8.8.8");
-    return permit_.Ask(told, clock_.Now());
+  absl::Status AskHearsay(std::string_view client) {
+    ClientKey hearsay = KeyOf(*IpAddress::Parse(client), Presence::kProven);
+    hearsay.hearsay_of = *IpAddress::Parse("8.8.8.8");
+    return permit_.Ask(hearsay, clock_.Now());
   }
   void Connect(std::string_view client) { permit_.OnConnection(ClientPrefix(*IpAddress::Parse(client))); }
   uint64_t Refused(ProbeRefusal reason) const { return counters_.probes_refused[reason].value(); }
@@ -72,11 +72,11 @@ TEST_F(ProbePermitTest, AConnectionProvesThatSomebodyIsThere) {
 }
 
 TEST_F(ProbePermitTest, HearsayIsProbedOnceAConnectionCameFromThere) {
-  EXPECT_EQ(AskTold("1.2.3.4").code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(AskHearsay("1.2.3.4").code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(Refused(ProbeRefusal::kHearsay), 1u);
   Connect("1.2.3.99");
-  EXPECT_TRUE(AskTold("1.2.3.4").ok());
-  EXPECT_FALSE(AskTold("1.2.4.4").ok());
+  EXPECT_TRUE(AskHearsay("1.2.3.4").ok());
+  EXPECT_FALSE(AskHearsay("1.2.4.4").ok());
 }
 
 TEST_F(ProbePermitTest, RemembersSoManyConnectedNetworksAndForgetsTheFirst) {
@@ -88,9 +88,9 @@ TEST_F(ProbePermitTest, RemembersSoManyConnectedNetworksAndForgetsTheFirst) {
     }
   };
   connect_others(0, kMaxConnectedPrefixes - 1);
-  EXPECT_TRUE(AskTold("1.2.3.4").ok());
+  EXPECT_TRUE(AskHearsay("1.2.3.4").ok());
   connect_others(kMaxConnectedPrefixes - 1, kMaxConnectedPrefixes);
-  EXPECT_FALSE(AskTold("1.2.3.4").ok());
+  EXPECT_FALSE(AskHearsay("1.2.3.4").ok());
 }
 
 }  // namespace

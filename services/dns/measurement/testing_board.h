@@ -77,10 +77,11 @@ class FlightBoardTest : public testing::Test, public ProberCalls {
   FleetState fleet_{{{.name = "a"}, {.name = "b"}, {.name = "c"}}};
   RttMap map_{3, 1000, MonoTime{}};
   // Gives `verdict` for everybody, but refuses hearsay of networks from which no connection came.
-  struct : FlightBoard::Permit {
+  struct : Permit {
     absl::Status Ask(const ClientKey& client, MonoTime) override {
-      const bool told = client.hearsay_of && !std::count(connected.begin(), connected.end(), client.prefix);
-      return told ? absl::PermissionDeniedError("hearsay") : verdict;
+      const bool is_hearsay =
+          client.hearsay_of && !std::count(connected.begin(), connected.end(), client.prefix);
+      return is_hearsay ? absl::PermissionDeniedError("hearsay") : verdict;
     }
     void OnConnection(const IpPrefix& client) override { connected.push_back(client); }
 

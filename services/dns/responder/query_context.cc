@@ -18,16 +18,16 @@ void UseSubnet(const Authority& authority, const ClientSubnet& subnet, QueryCont
   // A source prefix of zero asks for its network not to be used: the resolver's stands in.
   context->subnet = SubnetUse::kWithheld;
   if (subnet.source_prefix == 0) return;
-  ClientKey told = KeyOf(IpPrefix(subnet.address, subnet.source_prefix));
-  if (const auto scope = authority.special_networks.ScopeFor(told.address, subnet.source_prefix)) {
+  ClientKey network = KeyOf(IpPrefix(subnet.address, subnet.source_prefix));
+  if (const auto scope = authority.special_networks.ScopeFor(network.address, subnet.source_prefix)) {
     context->subnet = SubnetUse::kSpecial;
     context->special_scope = static_cast<uint8_t>(*scope);
     return;
   }
-  told.presence = context->client.presence;
-  if (!IsAmong(authority.subnet_probe_for, context->asker)) told.hearsay_of = context->asker;
+  network.presence = context->client.presence;
+  if (!IsAmong(authority.subnet_probe_for, context->asker)) network.hearsay_of = context->asker;
   context->subnet = SubnetUse::kUsed;
-  context->client = told;
+  context->client = network;
 }
 
 void UseCookie(const CookieMaker& cookies, const Cookie& cookie, WallTime now, QueryContext* context) {

@@ -22,10 +22,10 @@ std::optional<ReplicaId> Hashed(const ReplicaSet& among, const IpPrefix& prefix,
 template <typename Counts>
 std::optional<ReplicaId> Least(std::span<const Sample> samples, const ReplicaSet& usable, Counts counts) {
   std::optional<ReplicaId> best;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    const ReplicaId id = ToReplicaId(i);
-    if (!counts(samples[i]) || !usable.Contains(id)) continue;
-    if (!best || samples[i].rtt < samples[Index(*best)].rtt) best = id;
+  for (const ReplicaId id : usable) {
+    if (Index(id) >= samples.size()) break;
+    if (!counts(samples[Index(id)])) continue;
+    if (!best || samples[Index(id)].rtt < samples[Index(*best)].rtt) best = id;
   }
   return best;
 }

@@ -13,9 +13,9 @@ struct ClientKey {
   IpAddress address;
   // Under which the choice is remembered; at most 64 bits long.
   IpPrefix prefix;
-  // Whether it, or who told of it, is known to be there: it asked over TCP, or with a valid DNS cookie.
+  // Whether who asked is known to be there: it came over TCP, or with a valid DNS cookie.
   Presence presence = Presence::kUnproven;
-  // The resolver that told of it, unless its word is enough for probing.
+  // The resolver that it is hearsay of: the one that told it, unless its word is enough for probing.
   std::optional<IpAddress> hearsay_of = {};
 };
 

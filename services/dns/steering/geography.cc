@@ -13,13 +13,16 @@ double Radians(double degrees) { return degrees * std::numbers::pi / 180; }
 
 }  // namespace
 
-Rtt LeastRtt(const Location& a, const Location& b) {
+double Kilometres(const Location& a, const Location& b) {
   const double lat = Radians(b.latitude - a.latitude), lon = Radians(b.longitude - a.longitude);
   const double h = std::pow(std::sin(lat / 2), 2) + std::cos(Radians(a.latitude)) *
                                                         std::cos(Radians(b.latitude)) *
                                                         std::pow(std::sin(lon / 2), 2);
-  const double km = 2 * kEarthRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
-  return Rtt(std::lround(2 * km / kKmPerMs * 1000));
+  return 2 * kEarthRadiusKm * std::asin(std::sqrt(std::min(1.0, h)));
+}
+
+Rtt LeastRtt(const Location& a, const Location& b) {
+  return Rtt(std::lround(2 * Kilometres(a, b) / kKmPerMs * 1000));
 }
 
 }  // namespace perigee::dns

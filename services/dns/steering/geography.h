@@ -18,7 +18,10 @@ struct Location {
 // Where an address is; nothing when that is not known.
 using Locate = std::function<std::optional<Location>(const IpAddress&)>;
 
-// There and back along the great circle at the speed of light in fibre, 200 km/ms: no path is shorter.
+// Along the great circle.
+double Kilometres(const Location& a, const Location& b);
+
+// There and back along it at the speed of light in fibre, 200 km/ms: no path is shorter.
 Rtt LeastRtt(const Location& a, const Location& b);
 
 // What paths most often take more than that, for their detours, and for what stands at their ends.

@@ -16,17 +16,19 @@ Rtt Tolerance(Rtt rtt) {
   return std::max(kContradiction, std::chrono::duration_cast<Rtt>(rtt * kContradictionShare));
 }
 
-// The least RTT to `replica` that the client's own samples allow, of the method of the one that says so; no
-// sample when its distances are not known.
-Sample Bound(std::span<const Sample> own, ReplicaId replica, const ReplicaDistances& distances) {
-  Sample bound;
-  for (size_t i = 0; i < own.size(); ++i) {
-    const Rtt distance = distances.Between(ToReplicaId(i), replica);
-    if (!own[i].measured() || distance == Rtt::zero()) continue;
-    const Rtt least = std::chrono::abs(distance - own[i].rtt);
-    if (!bound.measured() || least > bound.rtt) bound = {least, own[i].method};
+// The least RTT to each replica that the client's own samples allow, of the method of the one that says so;
+// no sample where its distances are not known. The distances from one replica lie side by side.
+void Bound(std::span<const Sample> own, const ReplicaDistances& distances, std::span<Sample> out) {
+  std::fill(out.begin(), out.end(), Sample{});
+  for (size_t from = 0; from < own.size(); ++from) {
+    if (!own[from].measured()) continue;
+    for (size_t i = 0; i < out.size(); ++i) {
+      const Rtt distance = distances.Between(ToReplicaId(from), ToReplicaId(i));
+      if (distance == Rtt::zero()) continue;
+      const Rtt least = std::chrono::abs(distance - own[from].rtt);
+      if (!out[i].measured() || least > out[i].rtt) out[i] = {least, own[from].method};
+    }
   }
-  return bound;
 }
 
 }  // namespace
@@ -64,9 +66,13 @@ bool AreAlike(std::span<const Sample> own, std::span<const Sample> stand_in) {
 
 void Estimate(std::span<const Sample> own, std::span<const Sample> stand_in,
               const ReplicaDistances& distances, std::span<Sample> out) {
-  const bool alike = AreAlike(own, stand_in);
+  if (AreAlike(own, stand_in)) {
+    std::copy(stand_in.begin(), stand_in.end(), out.begin());
+  } else {
+    Bound(own, distances, out);
+  }
   for (size_t i = 0; i < own.size(); ++i) {
-    out[i] = own[i].measured() ? own[i] : alike ? stand_in[i] : Bound(own, ToReplicaId(i), distances);
+    if (own[i].measured()) out[i] = own[i];
     if (out[i].is_floor()) out[i].method = Method::kPassive;
   }
 }

@@ -7,10 +7,10 @@
 #include <memory>
 #include <utility>
 
-namespace perigee::dns {
+namespace perigee {
 
-// A member of the object, declared last. Both its destructor and the wrapped handlers run on the loop's
-// thread, or while the loop does not run; Guard may be called from any thread while the object lives.
+// A member of the object. Both its destructor and the wrapped handlers run on the loop's thread, or while the
+// loop does not run; Guard may be called from any thread while the object lives.
 class LoopLife {
  public:
   LoopLife() = default;
@@ -29,4 +29,4 @@ class LoopLife {
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-}  // namespace perigee::dns
+}  // namespace perigee
