@@ -18,7 +18,8 @@
 
 namespace perigee::dns {
 
-// A row without any measured replica is soon worth another try.
+// A row whose home was inferred is soon worth another try: by floors too, for a client that slept may be
+// awake.
 inline constexpr auto kSilentSoftAge = std::chrono::seconds(60);
 // A stale row is asked to be measured again once in this time: longer than a measurement takes.
 inline constexpr auto kRefreshInterval = std::chrono::seconds(5);

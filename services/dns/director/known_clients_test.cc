@@ -60,11 +60,16 @@ TEST_F(KnownClientsTest, ALostProberKeepsItsReplicasClients) {
   EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
 }
 
-TEST_F(KnownClientsTest, ASilentClientIsTriedAgainAfterAMinute) {
-  Put(Reason::kHashed);
-  clock_.Advance(seconds(61));
-  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
-  EXPECT_TRUE(known_.stale);
+TEST_F(KnownClientsTest, AClientThatNobodyMeasuredIsTriedAgainAfterAMinute) {
+  for (const Reason reason : {Reason::kHashed, Reason::kNeighbour, Reason::kGeography, Reason::kLeastFloor}) {
+    Put(reason);
+    clock_.Advance(seconds(60));
+    ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+    EXPECT_FALSE(known_.stale) << Word(reason);
+    clock_.Advance(seconds(1));
+    ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+    EXPECT_TRUE(known_.stale) << Word(reason);
+  }
 }
 
 TEST_F(KnownClientsTest, ClientsFollowADrainAndAnOverloadAtOnceAndComeBackAfterIt) {
