@@ -69,10 +69,16 @@ bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* know
   return true;
 }
 
+KnownClient KnownClients::Stranger(const ClientKey& client) const {
+  const MapRow row{.samples = Samples(fleet_.size())};
+  const Decision decision = Choose(InputsFor(client, row), options_.rules);
+  return {.decision = decision, .scope_length = ScopeFor(client, decision)};
+}
+
 ReplicaSet KnownClients::Explorables(const ClientKey& client, const Decision& given,
                                      std::span<const Sample> own) const {
   if (options_.exploration_share == 0 || given.reason == Reason::kOverride ||
-      given.reason == Reason::kAllDown)
+      given.reason == Reason::kAllDown || given.reason == Reason::kClientele)
     return {};
   MapRow around{.samples = Samples(own.size())};
   map_.Find(NeighbourhoodOf(client.prefix.address()), &around);

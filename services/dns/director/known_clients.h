@@ -47,6 +47,9 @@ class KnownClients {
   // The same, and all samples; they are cleared when there are none. Never explores.
   bool Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const;
 
+  // One of whom nothing is known.
+  KnownClient Stranger(const ClientKey& client) const;
+
   // Those to which the client, given `given` otherwise, may be sent to explore. Empty without exploration.
   ReplicaSet Explorables(const ClientKey& client, const Decision& given, std::span<const Sample> own) const;
 

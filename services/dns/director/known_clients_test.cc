@@ -152,5 +152,22 @@ TEST_F(KnownClientsTest, ExplainedClientsAndOverridesAreNotExplored) {
       clients_.Explorables(kClient, {ToReplicaId(1), Reason::kOverride}, {row.samples.data(), 3}).empty());
 }
 
+TEST_F(KnownClientsTest, AResolverWithTheReplicaOfItsClientsIsNoSilentOneAndDoesNotExplore) {
+  Put(Reason::kClientele);
+  options_.exploration_share = 1;
+  clock_.Advance(seconds(61));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+  EXPECT_EQ(known_.decision.reason, Reason::kClientele);
+  EXPECT_FALSE(known_.stale);
+}
+
+TEST_F(KnownClientsTest, AStrangerCanBeGivenWhatIsUpWithoutAMeasurement) {
+  fleet_.SetUp(Part::kServer, ToReplicaId(1), false);
+  fleet_.SetUp(Part::kServer, ToReplicaId(2), false);
+  const KnownClient stranger = clients_.Stranger(kClient);
+  EXPECT_EQ(stranger.decision.replica, ToReplicaId(0));
+  EXPECT_EQ(stranger.decision.reason, Reason::kHashed);
+}
+
 }  // namespace
 }  // namespace perigee::dns

@@ -48,6 +48,23 @@ void MeasurementLoop::LearnPassive(ReplicaId replica, std::vector<PassiveRtt> rt
   }));
 }
 
+void MeasurementLoop::NoteBeacon(const BeaconToken& token, const IpPrefix& resolver) {
+  if (!Admit()) return;
+  boost::asio::post(loop_, life_.Guard([this, token, resolver] {
+    backlog_.fetch_sub(1, std::memory_order_relaxed);
+    board_.OnBeaconQuery(token, resolver);
+  }));
+}
+
+void MeasurementLoop::LearnBeacons(std::vector<SeenBeacon> beacons) {
+  if (!Admit()) return;
+  boost::asio::post(loop_, life_.Guard([this, beacons = std::move(beacons)] {
+    backlog_.fetch_sub(1, std::memory_order_relaxed);
+    board_.OnBeacons(beacons);
+    ArmTimer();
+  }));
+}
+
 void MeasurementLoop::Stop() {
   boost::asio::post(loop_, life_.Guard([this] {
     board_.Stop();

@@ -36,6 +36,10 @@ class MeasurementLoop final : private ProberCalls {
   // others meanwhile are dropped, for the next one comes soon.
   void LearnPassive(ReplicaId replica, std::vector<PassiveRtt> rtts);
 
+  // As FlightBoard::OnBeaconQuery and OnBeacons, from any thread; dropped when too much is on its way.
+  void NoteBeacon(const BeaconToken& token, const IpPrefix& resolver);
+  void LearnBeacons(std::vector<SeenBeacon> beacons);
+
   // As FlightBoard::Stop, from any thread: asks the loop to, and does not wait for it.
   void Stop();
 
