@@ -384,7 +384,7 @@ bool FlightBoard::MovesByALittle(bool is_stranger) const { return is_stranger &&
 
 // Puts what it knows into the map.
 MapRow FlightBoard::Remember(Flight& flight) {
-  const MapRow row = rows_.Learn(flight.client.prefix, flight.cause, flight.measured(), flight.previous);
+  MapRow row = rows_.Learn(flight.client.prefix, flight.cause, flight.measured(), flight.previous);
   const bool measured = Nearest(flight.measured(), ReplicaSet::All(flight.replicas())).has_value();
   if (measured && !MovesByALittle(flight.is_stranger)) flight.previous = row.decision.replica;
   return row;
