@@ -87,7 +87,7 @@ class LoadWatch::Watcher final : public grpc::ClientReadReactor<v1::WatchReport>
       owner_.options_.on_client_rtts(peer_.replica, ReadClientRtts(report_));
     }
     if (report_.beacon_size() > 0 && owner_.options_.on_beacons != nullptr) {
-      owner_.options_.on_beacons(ReadBeacons(report_));
+      owner_.options_.on_beacons(peer_.replica, ReadBeacons(report_));
     }
     StartRead(&report_);
   }

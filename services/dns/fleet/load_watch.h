@@ -37,7 +37,7 @@ struct LoadWatchOptions {
   // kMaxClientRtts, of whole client prefixes; what makes no sense is left out.
   std::function<void(ReplicaId, std::vector<PassiveRtt>)> on_client_rtts;
   // Who came for beacons since the last report, likewise: at most kMaxBeacons. Only with `on_client_rtts`.
-  std::function<void(std::vector<SeenBeacon>)> on_beacons;
+  std::function<void(ReplicaId, std::vector<SeenBeacon>)> on_beacons;
 };
 
 // Pure: when to begin again.

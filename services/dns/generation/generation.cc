@@ -176,8 +176,8 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
                                              measurement_.LearnPassive(id, std::move(rtts));
                                            },
                                        .on_beacons =
-                                           [this](std::vector<SeenBeacon> beacons) {
-                                             measurement_.LearnBeacons(std::move(beacons));
+                                           [this](ReplicaId id, std::vector<SeenBeacon> beacons) {
+                                             measurement_.LearnBeacons(id, std::move(beacons));
                                            }});
 }
 
