@@ -43,11 +43,7 @@ std::chrono::nanoseconds ThreadCpuTime() {
 
 void RunPromptly() { Schedule({.nice = Niceness(), .runtime_ns = kPromptSliceNs}); }
 
-void RunInBackground() {
-  const int niceness = Niceness() + kBackgroundNiceness;
-  // RestrictRealtime= (systemd.exec(5)) refuses the first for what it could do.
-  if (!Schedule({.nice = niceness})) setpriority(PRIO_PROCESS, 0, niceness);
-}
+void RunInBackground() { Schedule({.nice = Niceness() + kBackgroundNiceness}); }
 
 absl::Status RunRealtime() {
   if (Schedule({.policy = SCHED_FIFO, .priority = kRealtimePriority})) return absl::OkStatus();

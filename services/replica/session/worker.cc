@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "lib/log/log.h"
+#include "lib/urgency/urgency.h"
 #include "services/replica/session/answer.h"
 #include "services/replica/session/listener.h"
 
@@ -55,7 +56,10 @@ void Worker::Start() {
   loop_sign_.Start();
   sweeper_.Start();
   for (Acceptor& acceptor : acceptors_) asio::co_spawn(io_, Accept(acceptor), asio::detached);
-  thread_ = std::thread([this] { io_.run(); });
+  thread_ = std::thread([this] {
+    RunPromptly();
+    io_.run();
+  });
 }
 
 Task<> Worker::Accept(Acceptor& acceptor) {
