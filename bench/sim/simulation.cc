@@ -29,7 +29,7 @@ class Simulation {
                           random)),
         probers_(setting.geography, setting.last_miles, setting.director, setting.replicas, clients_,
                  setting.loss, clock_, random),
-        director_(setting.flights, fleet_, probers_, clock_, 2 * clients_.size() + 1024,
+        director_(setting.flights, fleet_, probers_, clock_, 8 * clients_.size(),
                   setting.exploration_share) {
     if (setting.liar) probers_.Lie(dns::ToReplicaId(*setting.liar));
     const auto& replicas = setting.replicas;
