@@ -159,9 +159,7 @@ TEST_F(HostileOriginTest, AResetIsAnErrorWhereverItComes) {
     SCOPED_TRACE(before);
     StartWith([before](const std::string&, TestSocket& socket) {
       socket.Send(before);
-      const linger reset{.l_onoff = 1, .l_linger = 0};
-      ::setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-      socket.Close();
+      socket.Reset();
       return false;
     });
     const TestResponse response = Fetch("/a");
