@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/base/beacon_token.h"
 #include "lib/config/fleet_rules.h"
 #include "lib/dns_wire/name.h"
 
@@ -14,9 +15,9 @@ constexpr uint32_t kMaxResponsesPerSecond = 10'000'000;
 constexpr uint32_t kMaxSlip = 100;
 
 // The words of director.proto's Reason, as they are printed.
-constexpr std::array<std::string_view, 12> kReasons = {
-    "measured-best", "hold-expired", "neighbour", "hashed",      "all-down",  "hysteresis",
-    "band",          "shed",         "override",  "exploration", "geography", "least-floor"};
+constexpr std::array<std::string_view, 13> kReasons = {
+    "measured-best", "hold-expired", "neighbour",   "hashed",    "all-down",    "hysteresis", "band",
+    "shed",          "override",     "exploration", "geography", "least-floor", "clientele"};
 
 void CheckName(const char* field, const std::string& text, const Located& at, int index = -1) {
   if (const auto name = dns::Name::Parse(text); !name.ok()) {
@@ -102,6 +103,13 @@ void CheckOverrides(const v1::SteeringConfig& steering, const std::set<std::stri
       at.Error("replica", fmt::format("no replica is called \"{}\"", entry.replica()));
     }
   }
+}
+
+void CheckBeacon(const v1::SteeringConfig& steering, const Located& at) {
+  if (steering.beacon().empty()) return;
+  const std::string longest(BeaconToken::kMaxSize, 't');
+  const auto name = dns::Name::Parse(longest + "." + steering.beacon());
+  if (!name.ok()) at.Error("beacon", std::string(name.status().message()));
 }
 
 void CheckReasonTtls(const v1::SteeringConfig& steering, const Located& steering_at) {

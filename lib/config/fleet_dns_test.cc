@@ -1,6 +1,6 @@
 #include <string>
 
-#include "gtest/gtest.h"
+#include "gmock/gmock.h"
 #include "lib/base/address.h"
 #include "lib/config/fleet.h"
 
@@ -130,7 +130,7 @@ TEST(FleetDns, AnOverrideNamesAPrefixOnceAndAReplicaOfTheFile) {
 TEST(FleetDns, AReasonHasOneTtlAndZeroMustBeWritten) {
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"best\" ttl_seconds: 1 } }"),
             "f:1:25: reason: \"best\" is none of measured-best, hold-expired, neighbour, hashed, all-down, "
-            "hysteresis, band, shed, override, exploration, geography, least-floor");
+            "hysteresis, band, shed, override, exploration, geography, least-floor, clientele");
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"band\" } }"),
             "f:1:12: ttl_seconds: required; 0 means not to be cached");
   EXPECT_EQ(ErrorOf("steering { reason_ttl { reason: \"band\" ttl_seconds: 604801 } }"),
@@ -138,6 +138,14 @@ TEST(FleetDns, AReasonHasOneTtlAndZeroMustBeWritten) {
   EXPECT_EQ(ErrorOf("steering {\nreason_ttl { reason: \"band\" ttl_seconds: 0 }\n"
                     "reason_ttl { reason: \"band\" ttl_seconds: 0 } }"),
             "f:3:14: reason: band has two TTLs");
+}
+
+TEST(FleetDns, ABeaconLeavesRoomForTheLongestToken) {
+  EXPECT_TRUE(ParseFleet("steering { beacon: \"beacon.cdn.example.org\" }", "f").ok());
+  const std::string label(63, 'a');
+  EXPECT_THAT(ErrorOf("steering { beacon: \"" + label + "." + label + "." + label + "\" }"),
+              ::testing::StartsWith("f:1:12: beacon: "));
+  EXPECT_THAT(ErrorOf("steering { beacon: \"a..b\" }"), ::testing::StartsWith("f:1:12: beacon: "));
 }
 
 }  // namespace

@@ -116,6 +116,7 @@ void CheckFleet(const v1::FleetConfig& fleet, const Located& root) {
   const Located steering = root.Child("steering", fleet.steering());
   CheckSteering(fleet.steering(), steering);
   CheckOverrides(fleet.steering(), names, steering);
+  CheckBeacon(fleet.steering(), steering);
   CheckReasonTtls(fleet.steering(), steering);
   CheckZones(fleet, root);
   CheckDns(fleet.dns(), root.Child("dns", fleet.dns()));

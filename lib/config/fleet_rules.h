@@ -25,6 +25,7 @@ void CheckProber(const v1::ProberConfig& prober, const Located& at);
 // `replicas`: the names that an override may have.
 void CheckOverrides(const v1::SteeringConfig& steering, const std::set<std::string>& replicas,
                     const Located& at);
+void CheckBeacon(const v1::SteeringConfig& steering, const Located& at);
 void CheckReasonTtls(const v1::SteeringConfig& steering, const Located& at);
 
 template <typename Prefixes>

@@ -43,7 +43,11 @@ std::chrono::nanoseconds ThreadCpuTime() {
 
 void RunPromptly() { Schedule({.nice = Niceness(), .runtime_ns = kPromptSliceNs}); }
 
-void RunInBackground() { Schedule({.nice = Niceness() + kBackgroundNiceness}); }
+void RunInBackground() {
+  const int niceness = Niceness() + kBackgroundNiceness;
+  // RestrictRealtime= (systemd.exec(5)) refuses the first for what it could do.
+  if (!Schedule({.nice = niceness})) setpriority(PRIO_PROCESS, 0, niceness);
+}
 
 absl::Status RunRealtime() {
   if (Schedule({.policy = SCHED_FIFO, .priority = kRealtimePriority})) return absl::OkStatus();

@@ -302,8 +302,10 @@ TEST_F(ProberTest, StoppingEndsScamperAndTidiesUp) {
   const auto folder = FolderOf(*scamper);
   ASSERT_TRUE(std::filesystem::exists(folder));
   auto pending = Start(World(kDark, 7));
+  ASSERT_TRUE(Measure(World(kPinging, 7)).first.ok()) << "so that the one before it has come too";
   EXPECT_EQ(prober_->Stop(SIGTERM), 0);
-  EXPECT_EQ(pending->status.get_future().get().error_code(), grpc::StatusCode::UNAVAILABLE);
+  const grpc::Status status = pending->status.get_future().get();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
   EXPECT_FALSE(IsAlive(*scamper));
   EXPECT_FALSE(std::filesystem::exists(folder));
   prober_.reset();

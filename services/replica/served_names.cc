@@ -60,7 +60,8 @@ std::string_view AuthorityOf(const RequestHead& request) {
   return target.substr(0, target.find_first_of("/?#"));
 }
 
-absl::StatusOr<ServedNames> ServedNames::Parse(const std::vector<std::string>& names) {
+absl::StatusOr<ServedNames> ServedNames::Parse(const std::vector<std::string>& names,
+                                               const std::string& beacon) {
   if (names.size() > kMaxServedNames) {
     return absl::InvalidArgumentError(fmt::format("{} are more than {}", names.size(), kMaxServedNames));
   }
@@ -82,7 +83,23 @@ absl::StatusOr<ServedNames> ServedNames::Parse(const std::vector<std::string>& n
     }
   }
   std::sort(served.exact_.begin(), served.exact_.end());
+  if (beacon.empty()) return served;
+  std::string name = http::ToLower(beacon);
+  if (name.ends_with('.')) name.pop_back();
+  if (!IsHostName(name)) {
+    return absl::InvalidArgumentError(fmt::format("steering.beacon: \"{}\" is no host name", beacon));
+  }
+  served.beacon_ = "." + name;
   return served;
+}
+
+std::optional<BeaconToken> ServedNames::BeaconOf(const RequestHead& request) const {
+  if (beacon_.empty()) return std::nullopt;
+  std::string_view host = HostOf(AuthorityOf(request));
+  if (host.size() <= beacon_.size()) return std::nullopt;
+  const size_t label = host.size() - beacon_.size();
+  if (!http::EqualsIgnoreCase(host.substr(label), beacon_)) return std::nullopt;
+  return BeaconToken::Parse(host.substr(0, label));
 }
 
 std::string ServedNames::Any() const {

@@ -79,5 +79,20 @@ TEST(ServedNames, ThereIsALimit) {
   EXPECT_FALSE(ServedNames::Parse(std::vector<std::string>(kMaxServedNames + 1, "a")).ok());
 }
 
+TEST(ServedNames, ABeaconIsALabelBelowTheirName) {
+  const ServedNames names = *ServedNames::Parse({"cdn.example.org"}, "Beacon.example.org.");
+  const auto token = names.BeaconOf(Request("/", "0123456789-ABCDEF.beacon.EXAMPLE.org:8080"));
+  ASSERT_TRUE(token);
+  EXPECT_EQ(token->text(), "0123456789-abcdef");
+  EXPECT_FALSE(names.Serve(Request("/", "0123456789-abcdef.beacon.example.org"))) << "it is no served name";
+  for (const char* host : {"", "beacon.example.org", ".beacon.example.org", "short.beacon.example.org",
+                           "x.0123456789-abcdef.beacon.example.org", "0123456789-abcdefbeacon.example.org",
+                           "0123456789-abcdef.beacon.example.org.evil.example", "cdn.example.org"}) {
+    EXPECT_FALSE(names.BeaconOf(Request("/", host))) << host;
+  }
+  EXPECT_FALSE(Names({}).BeaconOf(Request("/", "0123456789-abcdef.beacon.example.org")));
+  EXPECT_FALSE(ServedNames::Parse({}, "not a name").ok());
+}
+
 }  // namespace
 }  // namespace perigee::replica

@@ -109,6 +109,8 @@ void Server::AddUp(Counters* sum) const {
 
 const ClientRtts& Server::client_rtts() const { return shared_->client_rtts; }
 
+const Beacons& Server::beacons() const { return shared_->beacons; }
+
 const LifeSigns& Server::life() const { return shared_->life; }
 
 const CircuitBreaker& Server::circuit() const { return shared_->origin.breaker; }

@@ -19,6 +19,7 @@
 namespace perigee::replica {
 
 class AccessLog;
+class Beacons;
 class ClientRtts;
 class TlsClient;
 class Worker;
@@ -82,6 +83,7 @@ class Server {
   void AddUp(Counters* sum) const;
   // Of the connections that have ended. As long as the server.
   const ClientRtts& client_rtts() const;
+  const Beacons& beacons() const;
   // Of its Workers. As long as the server.
   const LifeSigns& life() const;
   // Whether the origin is asked at present. As long as the server.

@@ -6,6 +6,7 @@
 
 #include "services/replica/counters.h"
 #include "services/replica/telemetry/access_log.h"
+#include "services/replica/telemetry/beacons.h"
 #include "services/replica/telemetry/client_rtts.h"
 #include "services/replica/testing/server_fixture.h"
 
@@ -94,6 +95,25 @@ TEST_F(ServerTelemetryTest, AForeignHostIsMisdirected) {
   EXPECT_EQ(origin_->requests(), 1);
   Lines();
   EXPECT_EQ(sum_.refused[Refusal::kForeignHost].value(), 1u);
+}
+
+TEST_F(ServerTelemetryTest, ABeaconIsToldAndDoesNotGoToTheOrigin) {
+  more_.served_names = ServedNames::Parse({"cdn.example.org"}, "beacon.example.org").value();
+  Start(Answer(Ok("x")));
+  const auto ask = [this](std::string_view method) {
+    return Ask(port(), fmt::format("{} / HTTP/1.1\r\nHost: 0123456789-abcdef.beacon.example.org\r\n"
+                                   "Connection: close\r\n\r\n",
+                                   method));
+  };
+  const TestResponse answer = ask("GET");
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_THAT(answer.head, HasSubstr("\r\nCache-Control: no-store\r\n"));
+  EXPECT_EQ(ask("DELETE").status, 421);
+  EXPECT_EQ(origin_->requests(), 0);
+  const auto told = server_->beacons().Since(0).beacons;
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].client.ToString(), "127.0.0.1");
+  EXPECT_EQ(told[0].token.text(), "0123456789-abcdef");
 }
 
 TEST_F(ServerTelemetryTest, WhatTheOriginDoesIsCounted) {

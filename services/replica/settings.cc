@@ -49,7 +49,8 @@ const std::string& FlagOr(const std::string& flag, const std::string& file) {
 }
 
 // What is served, and what is told of it.
-absl::Status AddHttpSettings(const Flags& flags, const v1::HttpConfig& http, Settings* settings) {
+absl::Status AddHttpSettings(const Flags& flags, const v1::FleetConfig& fleet, Settings* settings) {
+  const v1::HttpConfig& http = fleet.http();
   if (const std::string& listen = FlagOr(flags.metrics_listen, http.metrics_listen()); !listen.empty()) {
     const auto endpoint = IpEndpoint::Parse(listen);
     if (!endpoint.ok()) {
@@ -67,7 +68,7 @@ absl::Status AddHttpSettings(const Flags& flags, const v1::HttpConfig& http, Set
   settings->access_log_format = *format;
   std::vector<std::string> names = flags.served_names;
   if (names.empty()) names.assign(http.served_name().begin(), http.served_name().end());
-  auto served = ServedNames::Parse(names);
+  auto served = ServedNames::Parse(names, fleet.steering().beacon());
   if (!served.ok()) {
     return absl::InvalidArgumentError(
         fmt::format("served names: {}", std::string(served.status().message())));
@@ -127,7 +128,7 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
   settings.server.limits.max_object_bytes =
       flags.max_object_bytes != 0 ? flags.max_object_bytes : settings.cache.budget_bytes;
   settings.control = *control;
-  if (absl::Status status = AddHttpSettings(flags, fleet.http(), &settings); !status.ok()) return status;
+  if (absl::Status status = AddHttpSettings(flags, fleet, &settings); !status.ok()) return status;
   settings.security = SecurityFrom(fleet.control(), flags.insecure_control);
   settings.fleet_log_level = fleet.log().level();
   return settings;

@@ -218,6 +218,15 @@ TEST(Settings, TheHttpSectionCountsWhereNoFlagDoes) {
   EXPECT_TRUE(flags->server.served_names.Has("x.c.example"));
 }
 
+TEST(Settings, BeaconsAreBelowTheNameInTheFleetFile) {
+  const auto settings =
+      Parse({"-p", "80"}, std::string(kFleet) + "steering { beacon: \"beacon.cdn.example.org\" }");
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  RequestHead request{.method = "GET", .target = "/"};
+  request.headers.Add("Host", "0123456789-abcdef.beacon.cdn.example.org");
+  EXPECT_TRUE(settings->server.served_names.BeaconOf(request));
+}
+
 TEST(Settings, PassedSocketsAreWhatIsListenedOn) {
   Flags flags{.port = 80};
   Settings settings = *Parse({"-p", "80", "-o", "a"});

@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "release" / "bin"
 EARTH = ROOT / "tests" / "world" / "earth.world"
 DOMAIN = "cdn.perigee.test"
+BEACON = f"beacon.{DOMAIN}"
 PROBER_PORT, REPLICA_PORT, DIRECTOR_PORT = 4301, 4302, 4303
 MEASUREMENT_LOG = "measurements.log"
 START_TIMEOUT_S = 30
@@ -181,8 +182,7 @@ class Cdn:
         lines.append('probe_policy { allow_special: "198.18.0.0/15" allow_special: "fd00::/8" }')
         lines.append('control { ca_file: "ca.pem" certificate_file: "cert.pem" key_file: "key.pem" }')
         lines.append(f'dns {{ measurement_log: "{MEASUREMENT_LOG}" }}')
-        if self._steering:
-            lines.append(f"steering {{ {self._steering} }}")
+        lines.append(f'steering {{ beacon: "{BEACON}" {self._steering} }}')
         return "\n".join(lines) + "\n"
 
     # Processes, by "program@host".

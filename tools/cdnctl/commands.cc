@@ -70,6 +70,8 @@ std::string_view Word(v1::Reason reason) {
       return "geography: by its place alone, from the database";
     case v1::REASON_LEAST_FLOOR:
       return "least-floor: nobody answers there, and the last hops on the way that do are nearest to it";
+    case v1::REASON_CLIENTELE:
+      return "clientele: the best for most of those who ask through this resolver";
     default:
       return "unknown";
   }

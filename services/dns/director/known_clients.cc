@@ -6,6 +6,15 @@
 #include "services/dns/steering/inference.h"
 
 namespace perigee::dns {
+namespace {
+
+// Whether nobody measured a client that has its home for that reason, nor a connection of its own.
+bool IsInferred(Reason home) {
+  return home == Reason::kHashed || home == Reason::kNeighbour || home == Reason::kGeography ||
+         home == Reason::kLeastFloor;
+}
+
+}  // namespace
 
 KnownClients::KnownClients(RttMap& map, const FleetState& fleet, const SteeringOptions& options)
     : map_(map), fleet_(fleet), options_(options), rules_fingerprint_(options.rules.Fingerprint()) {}
@@ -30,9 +39,8 @@ bool KnownClients::IsUsable(ReplicaId home) const {
 bool KnownClients::Date(const Decision& remembered, std::chrono::nanoseconds age, KnownClient* known) const {
   known->in_map = true;
   known->age = std::chrono::duration_cast<std::chrono::seconds>(age);
-  const bool inferred = remembered.reason == Reason::kHashed || remembered.reason == Reason::kNeighbour ||
-                        remembered.reason == Reason::kGeography;
-  const auto soft = inferred ? std::min(options_.ages.soft, kSilentSoftAge) : options_.ages.soft;
+  const auto soft =
+      IsInferred(remembered.reason) ? std::min(options_.ages.soft, kSilentSoftAge) : options_.ages.soft;
   known->stale = known->age > soft;
   return known->age <= options_.ages.hard;
 }
@@ -61,10 +69,16 @@ bool KnownClients::Find(const ClientKey& client, MonoTime now, KnownClient* know
   return true;
 }
 
+KnownClient KnownClients::Stranger(const ClientKey& client) const {
+  const MapRow row{.samples = Samples(fleet_.size())};
+  const Decision decision = Choose(InputsFor(client, row), options_.rules);
+  return {.decision = decision, .scope_length = ScopeFor(client, decision)};
+}
+
 ReplicaSet KnownClients::Explorables(const ClientKey& client, const Decision& given,
                                      std::span<const Sample> own) const {
   if (options_.exploration_share == 0 || given.reason == Reason::kOverride ||
-      given.reason == Reason::kAllDown)
+      given.reason == Reason::kAllDown || given.reason == Reason::kClientele)
     return {};
   MapRow around{.samples = Samples(own.size())};
   map_.Find(NeighbourhoodOf(client.prefix.address()), &around);

@@ -18,7 +18,8 @@
 
 namespace perigee::dns {
 
-// A row without any measured replica is soon worth another try.
+// A row whose home was inferred is soon worth another try: by floors too, for a client that slept may be
+// awake.
 inline constexpr auto kSilentSoftAge = std::chrono::seconds(60);
 // A stale row is asked to be measured again once in this time: longer than a measurement takes.
 inline constexpr auto kRefreshInterval = std::chrono::seconds(5);
@@ -45,6 +46,9 @@ class KnownClients {
   bool Find(const ClientKey& client, MonoTime now, KnownClient* known) const;
   // The same, and all samples; they are cleared when there are none. Never explores.
   bool Find(const ClientKey& client, MonoTime now, KnownClient* known, MapRow* row) const;
+
+  // One of whom nothing is known.
+  KnownClient Stranger(const ClientKey& client) const;
 
   // Those to which the client, given `given` otherwise, may be sent to explore. Empty without exploration.
   ReplicaSet Explorables(const ClientKey& client, const Decision& given, std::span<const Sample> own) const;

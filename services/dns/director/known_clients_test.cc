@@ -60,11 +60,16 @@ TEST_F(KnownClientsTest, ALostProberKeepsItsReplicasClients) {
   EXPECT_EQ(known_.decision.replica, ToReplicaId(1));
 }
 
-TEST_F(KnownClientsTest, ASilentClientIsTriedAgainAfterAMinute) {
-  Put(Reason::kHashed);
-  clock_.Advance(seconds(61));
-  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
-  EXPECT_TRUE(known_.stale);
+TEST_F(KnownClientsTest, AClientThatNobodyMeasuredIsTriedAgainAfterAMinute) {
+  for (const Reason reason : {Reason::kHashed, Reason::kNeighbour, Reason::kGeography, Reason::kLeastFloor}) {
+    Put(reason);
+    clock_.Advance(seconds(60));
+    ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+    EXPECT_FALSE(known_.stale) << Word(reason);
+    clock_.Advance(seconds(1));
+    ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+    EXPECT_TRUE(known_.stale) << Word(reason);
+  }
 }
 
 TEST_F(KnownClientsTest, ClientsFollowADrainAndAnOverloadAtOnceAndComeBackAfterIt) {
@@ -145,6 +150,23 @@ TEST_F(KnownClientsTest, ExplainedClientsAndOverridesAreNotExplored) {
   EXPECT_EQ(clients_.Explorables(kClient, known_.decision, {row.samples.data(), 3}).size(), 2);
   EXPECT_TRUE(
       clients_.Explorables(kClient, {ToReplicaId(1), Reason::kOverride}, {row.samples.data(), 3}).empty());
+}
+
+TEST_F(KnownClientsTest, AResolverWithTheReplicaOfItsClientsIsNoSilentOneAndDoesNotExplore) {
+  Put(Reason::kClientele);
+  options_.exploration_share = 1;
+  clock_.Advance(seconds(61));
+  ASSERT_TRUE(clients_.Find(kClient, clock_.Now(), &known_));
+  EXPECT_EQ(known_.decision.reason, Reason::kClientele);
+  EXPECT_FALSE(known_.stale);
+}
+
+TEST_F(KnownClientsTest, AStrangerCanBeGivenWhatIsUpWithoutAMeasurement) {
+  fleet_.SetUp(Part::kServer, ToReplicaId(1), false);
+  fleet_.SetUp(Part::kServer, ToReplicaId(2), false);
+  const KnownClient stranger = clients_.Stranger(kClient);
+  EXPECT_EQ(stranger.decision.replica, ToReplicaId(0));
+  EXPECT_EQ(stranger.decision.reason, Reason::kHashed);
 }
 
 }  // namespace

@@ -15,6 +15,12 @@ bool SteeringDirector::Find(const ClientKey& client, MonoTime now, SteeredAnswer
   return true;
 }
 
+void SteeringDirector::FindUnmeasured(const ClientKey& client, MonoTime now, SteeredAnswer* answer) {
+  KnownClient known;
+  if (!clients_.Find(client, now, &known)) known = clients_.Stranger(client);
+  Fill(known, answer);
+}
+
 void SteeringDirector::Expect(const ClientKey& client, Approach approach) {
   approach == Approach::kFirst ? clients_.ExpectKey(client) : clients_.ExpectRow(client);
 }

@@ -21,6 +21,10 @@ class SteeringDirector final : public Steering {
   bool Find(const ClientKey& client, MonoTime now, SteeredAnswer* answer) override;
   void Expect(const ClientKey& client, Approach approach) override;
   void Park(const ClientKey& client, Done done) override;
+  void FindUnmeasured(const ClientKey& client, MonoTime now, SteeredAnswer* answer) override;
+  void NoteBeacon(const BeaconToken& token, const IpPrefix& resolver) override {
+    measurement_.NoteBeacon(token, resolver);
+  }
 
  private:
   bool FindSeveral(const ClientKey& client, MonoTime now, SteeredAnswer* answer) const;

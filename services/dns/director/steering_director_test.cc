@@ -109,6 +109,21 @@ TEST_F(SteeringDirectorTest, AnUnknownClientIsParkedAndAnsweredByTheFallback) {
   EXPECT_EQ(answer.scope_length, 24);
 }
 
+TEST_F(SteeringDirectorTest, NobodyIsMeasuredForABeacon) {
+  SteeredAnswer answer;
+  director_->FindUnmeasured(kClient, clock_.Now(), &answer);
+  EXPECT_EQ(answer.v4.items().size(), 1u);
+  EXPECT_EQ(answer.reason, Reason::kHashed);
+  Know();
+  clock_.Advance(seconds(3601));
+  director_->FindUnmeasured(kClient, clock_.Now(), &answer);
+  EXPECT_EQ(answer.replica, "b");
+  EXPECT_EQ(io_.poll(), 0u) << "neither the stranger nor who has aged";
+  io_.restart();
+  Answer();
+  EXPECT_EQ(io_.poll(), 1u) << "the site's own name does it";
+}
+
 TEST_F(SteeringDirectorTest, AnOverrideNeedsNoMeasurement) {
   SetOverride("198.18.0.0/16", 2);
   const SteeredAnswer answer = Answer();

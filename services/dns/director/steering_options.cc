@@ -71,7 +71,8 @@ ChoiceRules ReadRules(const v1::FleetConfig& fleet) {
 ReasonTtls TtlsOf(std::chrono::seconds measured, std::chrono::seconds fallback) {
   ReasonTtls ttls;
   ttls.fill(fallback);
-  for (const Reason reason : {Reason::kMeasuredBest, Reason::kHysteresis, Reason::kBand, Reason::kOverride}) {
+  for (const Reason reason :
+       {Reason::kMeasuredBest, Reason::kHysteresis, Reason::kBand, Reason::kOverride, Reason::kClientele}) {
     ttls[static_cast<size_t>(reason)] = measured;
   }
   return ttls;

@@ -28,7 +28,7 @@ enum class AllDownPolicy : uint8_t { kBestKnown, kServfail };
 
 using ReasonTtls = std::array<std::chrono::seconds, kReasons>;  // by Reason
 
-// `measured` for those of measured-best, hysteresis, band and override, `fallback` for all others.
+// `measured` for those of measured-best, hysteresis, band, override and clientele, `fallback` for all others.
 ReasonTtls TtlsOf(std::chrono::seconds measured, std::chrono::seconds fallback);
 
 struct SteeringOptions {

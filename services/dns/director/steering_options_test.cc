@@ -17,7 +17,8 @@ v1::FleetConfig Fleet() {
 TEST(SteeringOptions, WhatTheFileLeavesOutHasItsDefault) {
   const auto options = SteeringOptionsFrom(Fleet());
   ASSERT_TRUE(options.ok()) << options.status();
-  for (const Reason reason : {Reason::kMeasuredBest, Reason::kHysteresis, Reason::kBand, Reason::kOverride}) {
+  for (const Reason reason :
+       {Reason::kMeasuredBest, Reason::kHysteresis, Reason::kBand, Reason::kOverride, Reason::kClientele}) {
     EXPECT_EQ(options->ttl(reason), seconds(60)) << Word(reason);
   }
   for (const Reason reason : {Reason::kHoldExpired, Reason::kNeighbour, Reason::kHashed, Reason::kAllDown,

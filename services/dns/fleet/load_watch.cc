@@ -25,6 +25,17 @@ std::vector<PassiveRtt> ReadClientRtts(const v1::WatchReport& report) {
   return rtts;
 }
 
+std::vector<SeenBeacon> ReadBeacons(const v1::WatchReport& report) {
+  std::vector<SeenBeacon> beacons;
+  for (const v1::Beacon& said : report.beacon()) {
+    if (beacons.size() == kMaxBeacons) break;
+    const auto client = IpAddress::Parse(said.client());
+    auto token = BeaconToken::Parse(said.token());
+    if (client.ok() && token) beacons.push_back({*client, *std::move(token)});
+  }
+  return beacons;
+}
+
 // The first members belong to the loop's thread, the atomics to all.
 struct LoadWatch::Peer {
   Peer(ReplicaId r, const LoadWatchOptions& options, const std::shared_ptr<grpc::Channel>& channel)
@@ -74,6 +85,9 @@ class LoadWatch::Watcher final : public grpc::ClientReadReactor<v1::WatchReport>
     if (!peer_.report_queued.exchange(true)) owner_.Post(&LoadWatch::OnReport, peer_);
     if (report_.client_rtt_size() > 0 && owner_.options_.on_client_rtts != nullptr) {
       owner_.options_.on_client_rtts(peer_.replica, ReadClientRtts(report_));
+    }
+    if (report_.beacon_size() > 0 && owner_.options_.on_beacons != nullptr) {
+      owner_.options_.on_beacons(peer_.replica, ReadBeacons(report_));
     }
     StartRead(&report_);
   }

@@ -19,11 +19,13 @@
 #include "lib/base/clock.h"
 #include "perigee/v1/replica.pb.h"
 #include "services/dns/fleet/fleet_state.h"
+#include "services/dns/steering/clientele.h"
 #include "services/dns/steering/inference.h"
 
 namespace perigee::dns {
 
 inline constexpr int kMaxClientRtts = 4'096;
+inline constexpr int kMaxBeacons = 256;
 inline constexpr Rtt kMaxClientRtt = std::chrono::seconds(10);
 
 struct LoadWatchOptions {
@@ -35,6 +37,8 @@ struct LoadWatchOptions {
   // What connections said since the last report, on a gRPC thread; none: replicas are not asked. At most
   // kMaxClientRtts, of whole client prefixes; what makes no sense is left out.
   std::function<void(ReplicaId, std::vector<PassiveRtt>)> on_client_rtts;
+  // Who came for beacons since the last report, likewise: at most kMaxBeacons. Only with `on_client_rtts`.
+  std::function<void(ReplicaId, std::vector<SeenBeacon>)> on_beacons;
 };
 
 // Pure: when to begin again.
@@ -51,6 +55,7 @@ class ReconnectDelay {
 
 // What a report says of clients, as far as it makes sense.
 std::vector<PassiveRtt> ReadClientRtts(const v1::WatchReport& report);
+std::vector<SeenBeacon> ReadBeacons(const v1::WatchReport& report);
 
 class LoadWatch {
  public:

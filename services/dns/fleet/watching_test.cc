@@ -113,6 +113,24 @@ TEST(ReadClientRtts, KeepsWholePrefixesAndPossibleTimes) {
   EXPECT_EQ(rtts[1].prefix.ToString(), "2001:db8:0:100::/56");
 }
 
+TEST(ReadBeacons, KeepsAddressesAndTokensAndNoMoreThanTheLimit) {
+  v1::WatchReport report;
+  const auto say = [&report](const char* client, const char* token) {
+    v1::Beacon& beacon = *report.add_beacon();
+    beacon.set_client(client);
+    beacon.set_token(token);
+  };
+  say("192.0.2.7", "0123456789-abcdef");
+  say("192.0.2.0/24", "0123456789-abcdef");
+  say("192.0.2.7", "0123456789_abcdef");
+  const auto beacons = ReadBeacons(report);
+  ASSERT_EQ(beacons.size(), 1u);
+  EXPECT_EQ(beacons[0].client.ToString(), "192.0.2.7");
+  EXPECT_EQ(beacons[0].token.text(), "0123456789-abcdef");
+  for (int i = 0; i < kMaxBeacons; ++i) say("192.0.2.7", "0123456789-abcdef");
+  EXPECT_EQ(ReadBeacons(report).size(), size_t{kMaxBeacons});
+}
+
 TEST(ReadClientRtts, TakesNoMoreThanTheLimit) {
   v1::WatchReport report;
   for (int i = 0; i <= kMaxClientRtts; ++i) {

@@ -171,9 +171,14 @@ Generation::Generation(Configuration configuration, const Surroundings& surround
   heartbeat_.emplace(surroundings.loop, fleet_, probers_at_, servers_at_,
                      PulseOptionsFrom(config().steering()));
   load_watch_.emplace(surroundings.loop, fleet_, servers_at_,
-                      LoadWatchOptions{.on_client_rtts = [this](ReplicaId id, std::vector<PassiveRtt> rtts) {
-                        measurement_.LearnPassive(id, std::move(rtts));
-                      }});
+                      LoadWatchOptions{.on_client_rtts =
+                                           [this](ReplicaId id, std::vector<PassiveRtt> rtts) {
+                                             measurement_.LearnPassive(id, std::move(rtts));
+                                           },
+                                       .on_beacons =
+                                           [this](ReplicaId id, std::vector<SeenBeacon> beacons) {
+                                             measurement_.LearnBeacons(id, std::move(beacons));
+                                           }});
 }
 
 Authority Generation::MakeAuthority(const Surroundings& surroundings) {
@@ -185,6 +190,7 @@ Authority Generation::MakeAuthority(const Surroundings& surroundings) {
                       .limiter = LimiterFrom(dns.rate_limit(), surroundings.process_secrets.front()),
                       .special_networks = SpecialNetworks(NamedNetworks(config())),
                       .tcp_idle_timeout = surroundings.tcp_idle_timeout};
+  if (!config().steering().beacon().empty()) authority.beacon = *Name::Parse(config().steering().beacon());
   if (!dns.client_subnet().disabled()) authority.subnet_trust = PrefixesFrom(dns.client_subnet().trust());
   authority.subnet_probe_for = PrefixesFrom(dns.client_subnet().probe_for());
   return authority;

@@ -30,6 +30,8 @@ class CountingSteering final : public Steering {
     return true;
   }
   void Park(const ClientKey&, Done done) override { done(nullptr); }
+  void FindUnmeasured(const ClientKey&, MonoTime, SteeredAnswer*) override {}
+  void NoteBeacon(const BeaconToken&, const IpPrefix&) override {}
 
   size_t queries = 0;
 };

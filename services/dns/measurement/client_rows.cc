@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "services/dns/steering/clientele.h"
 #include "services/dns/steering/floors.h"
 
 namespace perigee::dns {
@@ -19,6 +21,11 @@ Sample Join(FlightCause cause, const Sample& known, const Sample& learned) {
   if (!learned.measured() && known.method == Method::kPassive) return known;
   const bool was_less = known.measured() && (!learned.measured() || known.rtt <= learned.rtt);
   return cause == FlightCause::kRefinement && was_less ? known : learned;
+}
+
+size_t Measured(std::span<const Sample> samples) {
+  return static_cast<size_t>(
+      std::count_if(samples.begin(), samples.end(), [](const Sample& sample) { return sample.measured(); }));
 }
 
 bool AnyProbed(std::span<const Sample> samples) {
@@ -114,17 +121,63 @@ ClientRows::StandIn ClientRows::StandInFor(const IpPrefix& client, std::span<con
   return {ByPlace(client), Reason::kGeography};
 }
 
+// What a client that answers no probes may have.
+Samples ClientRows::Expected(const MapRow& row, const StandIn& stand_in) const {
+  Samples estimate(fleet_.size());
+  Estimate(SamplesOf(row), stand_in.samples, distances_.shorter(), estimate);
+  return estimate;
+}
+
 // The home of a client that answers no probes.
 Decision ClientRows::InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const {
   const StandIn stand_in = StandInFor(client, SamplesOf(row), around);
-  Samples estimate(fleet_.size());
-  Estimate(SamplesOf(row), stand_in.samples, distances_.shorter(), estimate);
+  const Samples estimate = Expected(row, stand_in);
   ChoiceInputs inputs = InputsFor(client, estimate);
   if (row.samples[Index(row.decision.replica)].measured() || row.decision.reason == Reason::kLeastFloor) {
     inputs.previous = row.decision.replica;
   }
   const Decision home = ChooseHome(inputs, rules_);
   return row.samples[Index(home.replica)].measured() ? home : AsInferred(home, stand_in.reason);
+}
+
+Samples ClientRows::Expected(const IpPrefix& client, const MapRow& row) const {
+  const std::span<const Sample> own = SamplesOf(row);
+  if (AnyProbed(own)) return {own.begin(), own.end()};
+  return Expected(row, StandInFor(client, own, Around(client)));
+}
+
+// Gives a resolver what is best for its clients, when enough of them are known. It stays with what is as good
+// for them.
+bool ClientRows::ChooseByClients(const IpPrefix& resolver, MapRow* row) const {
+  std::vector<Samples> clients;
+  for (const IpPrefix& client : clienteles_.Of(resolver, clock_.Now())) {
+    const auto known = client == resolver ? *row : Known(client);
+    Samples expected = known ? Expected(client, *known) : Samples();
+    if (Measured(expected) > 0) clients.push_back(std::move(expected));
+  }
+  if (clients.size() < kEnoughClients) return false;
+  Samples median(fleet_.size());
+  MedianOf(clients, median);
+  if (Measured(median) < 2) return false;  // that they have one says nothing of others
+  ChoiceInputs inputs = InputsFor(resolver, median);
+  const auto before = Remembered(resolver);
+  if (before && before->decision.reason == Reason::kClientele) inputs.previous = before->decision.replica;
+  row->decision = AsInferred(ChooseHome(inputs, rules_), Reason::kClientele);
+  row->rules = rules_fingerprint_;
+  return true;
+}
+
+// More is known of one of its clients.
+void ClientRows::TellResolverOf(const IpPrefix& client) {
+  const auto resolver = clienteles_.ResolverOf(client);
+  auto row = resolver && *resolver != client ? Known(*resolver) : std::nullopt;
+  if (row && ChooseByClients(*resolver, &*row)) map_.Put(*resolver, *row);
+}
+
+bool ClientRows::LearnResolver(const IpPrefix& client, const IpPrefix& resolver) {
+  if (clienteles_.Join(resolver, client, clock_.Now())) TellResolverOf(client);
+  const auto known = Remembered(client);
+  return !known || clock_.Now() - known->measured_at > kBeaconSoftAge;
 }
 
 MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<const Sample> learned,
@@ -142,7 +195,9 @@ MapRow ClientRows::Learn(const IpPrefix& client, FlightCause cause, std::span<co
     row.decision = ChooseHome(inputs, rules_);
     row.rules = rules_fingerprint_;
   }
+  ChooseByClients(client, &row);
   map_.Put(client, row);
+  TellResolverOf(client);
   return row;
 }
 
@@ -162,6 +217,7 @@ PassiveUse ClientRows::LearnPassive(const IpPrefix& client, ReplicaId replica, R
   MapRow row;
   if (!map_.Find(client, &row)) return PassiveUse::kUnknownClient;
   if (!JoinPassive(rtt, &row.samples[Index(replica)])) return PassiveUse::kNothingNew;
+  const ReplicaId before = row.decision.replica;
   if (AnyProbed(SamplesOf(row))) {
     ChoiceInputs inputs = InputsFor(client, SamplesOf(row));
     inputs.previous = HomeNow(row.decision, row.rules, inputs, rules_).replica;
@@ -177,7 +233,9 @@ PassiveUse ClientRows::LearnPassive(const IpPrefix& client, ReplicaId replica, R
     }
   }
   row.rules = rules_fingerprint_;
+  ChooseByClients(client, &row);
   map_.Put(client, row);
+  if (row.decision.replica != before) TellResolverOf(client);
   return PassiveUse::kJoined;
 }
 

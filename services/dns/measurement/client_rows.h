@@ -1,7 +1,8 @@
 // What is known of clients, and what they are given for it: the map's rows, and the only one who writes them.
 //
 // A row joins what measurements and connections said of one prefix. Beside it stands the row of its
-// surroundings (inference.h), for clients of which nothing else is known.
+// surroundings (inference.h), for clients of which nothing else is known. A resolver whose clients are known
+// by beacons is given what is best for most of them (clientele.h).
 //
 // Threads: one, that of the flight board.
 #pragma once
@@ -14,12 +15,16 @@
 #include "lib/base/clock.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
+#include "services/dns/measurement/clienteles.h"
 #include "services/dns/measurement/distance_view.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/inference.h"
 #include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {
+
+// A client that a beacon told of is measured again when its row is older: nobody asks for itself there.
+inline constexpr auto kBeaconSoftAge = std::chrono::hours(1);
 
 // A choice by samples that stand in for a client's own, as one for the client.
 Decision AsInferred(Decision decision, Reason reason);
@@ -61,6 +66,8 @@ class ClientRows {
   void TeachSurroundings(const IpPrefix& client, std::span<const Sample> learned);
   // What a replica's connections with a client said.
   PassiveUse LearnPassive(const IpPrefix& client, ReplicaId replica, Rtt rtt);
+  // That the client asks through that resolver. Returns whether the client is to be measured.
+  bool LearnResolver(const IpPrefix& client, const IpPrefix& resolver);
 
   ChoiceInputs InputsFor(const IpPrefix& client, std::span<const Sample> samples) const;
   std::span<const Sample> SamplesOf(const MapRow& row) const { return {row.samples.data(), fleet_.size()}; }
@@ -73,7 +80,11 @@ class ClientRows {
     Reason reason{};  // of a choice by them
   };
   StandIn StandInFor(const IpPrefix& client, std::span<const Sample> own, const MapRow& around) const;
+  Samples Expected(const MapRow& row, const StandIn& stand_in) const;
+  Samples Expected(const IpPrefix& client, const MapRow& row) const;
   Decision InferHome(const IpPrefix& client, const MapRow& row, const MapRow& around) const;
+  bool ChooseByClients(const IpPrefix& resolver, MapRow* row) const;
+  void TellResolverOf(const IpPrefix& client);
 
   const ChoiceRules& rules_;
   const uint16_t rules_fingerprint_;
@@ -82,6 +93,7 @@ class ClientRows {
   DistanceView& distances_;
   const Locate& locate_;
   const Clock& clock_;
+  Clienteles clienteles_;
 };
 
 }  // namespace perigee::dns

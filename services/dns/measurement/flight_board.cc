@@ -234,6 +234,17 @@ void FlightBoard::OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts)
   }
 }
 
+void FlightBoard::OnBeacons(std::span<const SeenBeacon> beacons) {
+  for (const auto& [address, token] : beacons) {
+    const auto resolver = tokens_.Take(token, clock_.Now());
+    counters_.beacons[resolver ? BeaconUse::kJoined : BeaconUse::kUnasked].Add();
+    if (!resolver) continue;
+    const ClientKey client = KeyOf(address, Presence::kProven);
+    permit_.OnConnection(client.prefix);
+    if (rows_.LearnResolver(client.prefix, *resolver)) Refresh(client);
+  }
+}
+
 // What the client's replica costs it, by a connection with another.
 void FlightBoard::CountElsewhere(const IpPrefix& client, ReplicaId replica, Rtt rtt) {
   const auto home = rows_.Remembered(client);
@@ -326,10 +337,12 @@ void FlightBoard::WriteDown(const Flight& flight) {
   log_->Write(std::move(record));
 }
 
-// What the client's replica has cost it, by what is known now.
+// What the client's replica has cost it, by what is known now. How far a resolver is says nothing where it
+// has that of its clients.
 void FlightBoard::CountLost(const Boarded& boarded) {
-  if (!boarded.given) return;
   const Flight& flight = boarded.flight;
+  const auto home = rows_.Remembered(flight.prefix());
+  if (!boarded.given || (home && home->decision.reason == Reason::kClientele)) return;
   const auto best = flight.NearestOf(UsableNow());
   const Sample& had = flight.samples()[Index(*boarded.given)];
   const Judged judged = flight.is_stranger() ? Judged::kFirst : Judged::kRemembered;

@@ -27,6 +27,7 @@
 #include "lib/base/clock.h"
 #include "services/dns/fleet/fleet_state.h"
 #include "services/dns/map/rtt_map.h"
+#include "services/dns/measurement/beacon_tokens.h"
 #include "services/dns/measurement/client_rows.h"
 #include "services/dns/measurement/credibility.h"
 #include "services/dns/measurement/distance_view.h"
@@ -35,6 +36,7 @@
 #include "services/dns/measurement/permit.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
+#include "services/dns/steering/clientele.h"
 #include "services/dns/steering/inference.h"
 #include "services/dns/steering/selector.h"
 #include "services/dns/telemetry/measurement_log.h"
@@ -100,6 +102,14 @@ class FlightBoard {
   // asks for others is not where they are. It can move a client that answers no probes.
   void OnPassive(ReplicaId replica, std::span<const PassiveRtt> rtts);
 
+  // A resolver asked for a beacon. Nothing is measured for that.
+  void OnBeaconQuery(const BeaconToken& token, const IpPrefix& resolver) {
+    tokens_.Note(token, resolver, clock_.Now());
+  }
+  // Clients came for beacons: each belongs to the resolver that asked. They are there, so that those of whom
+  // nothing is known, or not lately, are measured.
+  void OnBeacons(std::span<const SeenBeacon> beacons);
+
   // When OnTime wants to be called next, if ever.
   std::optional<MonoTime> next_due() const;
   // Decides, answers and ends whatever is due by the clock.
@@ -148,6 +158,7 @@ class FlightBoard {
   MeasurementCounters unread_;
   MeasurementCounters& counters_;
   Credibility credibility_;
+  BeaconTokens tokens_;
   MeasurementLog* const log_;  // null: nobody writes it down
 
   bool stopped_ = false;

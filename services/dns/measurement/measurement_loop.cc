@@ -14,15 +14,20 @@ MeasurementLoop::MeasurementLoop(boost::asio::io_context& loop, const FlightOpti
       backlog_full_(counters == nullptr ? nullptr : &counters->backlog_full),
       timer_(loop) {}
 
-bool MeasurementLoop::Admit() {
-  if (backlog_.fetch_add(1, std::memory_order_relaxed) < kMaxBacklog) return true;
+bool MeasurementLoop::Admit(int most) {
+  if (backlog_.fetch_add(1, std::memory_order_relaxed) < most) return true;
   backlog_.fetch_sub(1, std::memory_order_relaxed);
-  if (backlog_full_ != nullptr) backlog_full_->Add();
   return false;
 }
 
+bool MeasurementLoop::AdmitQuery() {
+  const bool admitted = Admit(kMaxBacklog);
+  if (!admitted && backlog_full_ != nullptr) backlog_full_->Add();
+  return admitted;
+}
+
 void MeasurementLoop::Park(const ClientKey& client, FlightBoard::Done done) {
-  if (!Admit()) return done(nullptr);
+  if (!AdmitQuery()) return done(nullptr);
   boost::asio::post(loop_, life_.Guard([this, client, done = std::move(done)]() mutable {
     backlog_.fetch_sub(1, std::memory_order_relaxed);
     board_.Park(client, std::move(done));
@@ -31,7 +36,7 @@ void MeasurementLoop::Park(const ClientKey& client, FlightBoard::Done done) {
 }
 
 void MeasurementLoop::Refresh(const ClientKey& client) {
-  if (!Admit()) return;
+  if (!AdmitQuery()) return;
   boost::asio::post(loop_, life_.Guard([this, client] {
     backlog_.fetch_sub(1, std::memory_order_relaxed);
     board_.Refresh(client);
@@ -44,6 +49,23 @@ void MeasurementLoop::LearnPassive(ReplicaId replica, std::vector<PassiveRtt> rt
   boost::asio::post(loop_, life_.Guard([this, replica, rtts = std::move(rtts)] {
     passive_queued_[Index(replica)].store(false, std::memory_order_relaxed);
     board_.OnPassive(replica, rtts);
+  }));
+}
+
+void MeasurementLoop::NoteBeacon(const BeaconToken& token, const IpPrefix& resolver) {
+  if (!Admit(kMaxBacklogForBeacons)) return;
+  boost::asio::post(loop_, life_.Guard([this, token, resolver] {
+    backlog_.fetch_sub(1, std::memory_order_relaxed);
+    board_.OnBeaconQuery(token, resolver);
+  }));
+}
+
+void MeasurementLoop::LearnBeacons(ReplicaId replica, std::vector<SeenBeacon> beacons) {
+  if (beacons_queued_[Index(replica)].exchange(true, std::memory_order_relaxed)) return;
+  boost::asio::post(loop_, life_.Guard([this, replica, beacons = std::move(beacons)] {
+    beacons_queued_[Index(replica)].store(false, std::memory_order_relaxed);
+    board_.OnBeacons(beacons);
+    ArmTimer();
   }));
 }
 

@@ -20,6 +20,8 @@ class MeasurementLoop final : private ProberCalls {
   // Queries and refreshes on their way to the loop; beyond it they are dropped. Reached only when the loop's
   // thread is starved, for the board itself parks no more than its options say.
   static constexpr int kMaxBacklog = 16'384;
+  // Queries for beacons go no further than this: nobody waits for them.
+  static constexpr int kMaxBacklogForBeacons = kMaxBacklog / 2;
 
   // `loop` is run by one thread and outlives this; so do the other references. Make it while the loop does
   // not run, or on its thread; destroy it so too, the latter after Stop and after ProberClient::Stop. What is
@@ -32,9 +34,13 @@ class MeasurementLoop final : private ProberCalls {
   void Park(const ClientKey& client, FlightBoard::Done done);
   void Refresh(const ClientKey& client);
 
-  // As FlightBoard::OnPassive, from any thread. Of each replica one report at most is on its way to the loop;
-  // others meanwhile are dropped, for the next one comes soon.
+  // As FlightBoard::OnPassive and OnBeacons, from any thread. Of each replica one report at most is on its
+  // way to the loop; others meanwhile are dropped, for the next one comes soon.
   void LearnPassive(ReplicaId replica, std::vector<PassiveRtt> rtts);
+  void LearnBeacons(ReplicaId replica, std::vector<SeenBeacon> beacons);
+
+  // As FlightBoard::OnBeaconQuery, from any thread; dropped when too much is on its way.
+  void NoteBeacon(const BeaconToken& token, const IpPrefix& resolver);
 
   // As FlightBoard::Stop, from any thread: asks the loop to, and does not wait for it.
   void Stop();
@@ -42,8 +48,9 @@ class MeasurementLoop final : private ProberCalls {
  private:
   void Measure(uint64_t flight, ReplicaId replica, const IpAddress& client, uint32_t probes,
                std::chrono::milliseconds deadline) override;
-  // Counts one more on its way to the loop; false when there are too many.
-  bool Admit();
+  // Counts one more on its way to the loop; false when there are `most` already.
+  bool Admit(int most);
+  bool AdmitQuery();
   void ArmTimer();
 
   boost::asio::io_context& loop_;
@@ -53,7 +60,7 @@ class MeasurementLoop final : private ProberCalls {
   boost::asio::steady_timer timer_;
   std::optional<MonoTime> armed_for_;
   std::atomic<int> backlog_{0};
-  std::array<std::atomic<bool>, kMaxReplicas> passive_queued_{};
+  std::array<std::atomic<bool>, kMaxReplicas> passive_queued_{}, beacons_queued_{};
   const LoopLife life_;
 };
 

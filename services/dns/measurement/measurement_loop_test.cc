@@ -46,6 +46,17 @@ TEST_F(MeasurementLoopTest, RefreshesCountAsBacklogToo) {
   EXPECT_EQ(dropped_, 1);
 }
 
+TEST_F(MeasurementLoopTest, AFloodOfBeaconsLeavesRoomForQueries) {
+  const auto token = *BeaconToken::Parse("0123456789-abcdef");
+  for (int i = 0; i < 2 * MeasurementLoop::kMaxBacklog; ++i) loop_.NoteBeacon(token, kClient.prefix);
+  EXPECT_EQ(counters_.backlog_full.value(), 0u) << "of queries";
+  const int room = MeasurementLoop::kMaxBacklog - MeasurementLoop::kMaxBacklogForBeacons;
+  for (int i = 0; i < room; ++i) Park();
+  EXPECT_EQ(dropped_, 0);
+  Park();
+  EXPECT_EQ(dropped_, 1);
+}
+
 TEST_F(MeasurementLoopTest, ALoopThatHasCaughtUpTakesQueriesAgain) {
   for (int i = 0; i < MeasurementLoop::kMaxBacklog; ++i) Park();
   for (int i = 0; i < 10; ++i) loop_.Refresh(kClient);  // dropped, and not counted

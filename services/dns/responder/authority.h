@@ -20,6 +20,8 @@ namespace perigee::dns {
 struct Authority {
   ZoneSet zones;
   Steering* steering = nullptr;  // outlives this
+  // The name below which beacons are; nothing: there are none.
+  std::optional<Name> beacon;
   // What NSID (RFC 5001) says; empty: nothing.
   std::vector<uint8_t> identity;
   // Nothing: cookies are ignored.

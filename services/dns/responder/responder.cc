@@ -56,6 +56,10 @@ void CountQuery(const QueryContext& context, QueryCounters& counters) {
   if (context.edns.cookie) (context.valid_cookie ? counters.cookies_valid : counters.cookies_invalid).Add();
 }
 
+std::string_view FirstLabel(NameView name) {
+  return {reinterpret_cast<const char*>(name.bytes().data()) + 1, name.bytes().front()};
+}
+
 // Writes the steered answer, and writes it down. Returns its size.
 size_t Steer(QueryContext& context, const AnswerPlan& plan, const SteeredAnswer& answer, Recorder& recorder,
              std::span<uint8_t> out) {
@@ -112,12 +116,27 @@ Outcome Responder::Refuse(const QueryContext& context, ParseVerdict verdict, std
   return Send(out.first(WriteError(context.query, rcode, context.edns, out)), rcode);
 }
 
+// True, with its answer found, when the question is for a beacon: a name that nobody asks for twice. Who asks
+// is remembered unless it tells its client's network itself.
+bool Responder::FindBeacon(const Authority& authority, const QueryContext& context, MonoTime now) {
+  const NameView qname = context.query.qname;
+  if (!authority.beacon || qname.is_root() || qname.Parent() != *authority.beacon) return false;
+  const auto token = BeaconToken::Parse(FirstLabel(qname));
+  if (!token) return false;
+  authority.steering->FindUnmeasured(context.client, now, &steered_);
+  steered_.ttl = std::chrono::seconds(0);
+  if (context.subnet != SubnetUse::kUsed) authority.steering->NoteBeacon(*token, context.client.prefix);
+  return true;
+}
+
 Outcome Responder::Write(const Authority& authority, QueryContext& context, const AnswerPlan& plan,
                          MonoTime now, std::span<uint8_t> out) {
   if (plan.kind() != PlanKind::kSteered) {
     return Send(out.first(WritePlan(context.query, plan, context.edns, out)), plan.rcode());
   }
-  if (!authority.steering->Find(context.client, now, &steered_)) return {Action::kPark};
+  if (!FindBeacon(authority, context, now) && !authority.steering->Find(context.client, now, &steered_)) {
+    return {Action::kPark};
+  }
   return Send(out.first(Steer(context, plan, steered_, recorder_, out)), RcodeOf(steered_));
 }
 

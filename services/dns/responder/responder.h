@@ -91,6 +91,7 @@ class Responder {
   Outcome Refuse(const QueryContext& context, ParseVerdict verdict, std::span<uint8_t> out);
   Outcome Write(const Authority& authority, QueryContext& context, const AnswerPlan& plan, MonoTime now,
                 std::span<uint8_t> out);
+  bool FindBeacon(const Authority& authority, const QueryContext& context, MonoTime now);
   Outcome Send(std::span<const uint8_t> answer, Rcode rcode);
 
   Published<Authority>::Reader authority_;

@@ -11,6 +11,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "lib/base/address.h"
+#include "lib/base/beacon_token.h"
 #include "lib/base/clock.h"
 #include "services/dns/steering/choose.h"
 #include "services/dns/steering/client_key.h"
@@ -66,6 +67,11 @@ class Steering {
   // possibly before Park returns, at the latest when the hold expires. Its answer lives for that call only;
   // null means that the query is to be dropped, for a limit is reached and the resolver will ask again.
   virtual void Park(const ClientKey& client, Done done) = 0;
+
+  // What is known of a client, or what anybody is given; nothing is measured for it.
+  virtual void FindUnmeasured(const ClientKey& client, MonoTime now, SteeredAnswer* answer) = 0;
+  // That a resolver asks for a beacon.
+  virtual void NoteBeacon(const BeaconToken& token, const IpPrefix& resolver) = 0;
 };
 
 }  // namespace perigee::dns

@@ -120,6 +120,8 @@ std::string_view Word(Reason reason) {
       return "geography";
     case Reason::kLeastFloor:
       return "least-floor";
+    case Reason::kClientele:
+      return "clientele";
   }
   return "invalid";
 }

@@ -40,13 +40,14 @@ enum class Reason : uint8_t {
   kExploration = 10,
   kGeography = 11,
   kLeastFloor = 12,
+  kClientele = 13,
 };
-inline constexpr size_t kReasons = 13;  // one above the highest
+inline constexpr size_t kReasons = 14;  // one above the highest
 // Every reason that there is.
-inline constexpr Reason kAllReasons[] = {Reason::kMeasuredBest, Reason::kHoldExpired, Reason::kNeighbour,
-                                         Reason::kHashed,       Reason::kAllDown,     Reason::kHysteresis,
-                                         Reason::kBand,         Reason::kShed,        Reason::kOverride,
-                                         Reason::kExploration,  Reason::kGeography,   Reason::kLeastFloor};
+inline constexpr Reason kAllReasons[] = {
+    Reason::kMeasuredBest, Reason::kHoldExpired, Reason::kNeighbour, Reason::kHashed,   Reason::kAllDown,
+    Reason::kHysteresis,   Reason::kBand,        Reason::kShed,      Reason::kOverride, Reason::kExploration,
+    Reason::kGeography,    Reason::kLeastFloor,  Reason::kClientele};
 std::string_view Word(Method method);
 std::string_view Word(Reason reason);
 

@@ -63,6 +63,13 @@ enum class PassiveUse : uint8_t {
   kCount,
 };
 
+// What became of a beacon, as a replica told it.
+enum class BeaconUse : uint8_t {
+  kJoined,   // whose client that is is known
+  kUnasked,  // nobody asked for its name here, or that was too long ago, or it has been used
+  kCount,
+};
+
 // Which choice a measurement judges.
 enum class Judged : uint8_t {
   kFirst,       // what a stranger was answered before all was known
@@ -87,6 +94,7 @@ struct MeasurementCounters {
   CountersBy<ProbeRefusal> probes_refused;
   std::array<Counter, kMaxSpecialRanges> special_ranges;  // refused, by AddressRefusal::special
   CountersBy<PassiveUse> passive;
+  CountersBy<BeaconUse> beacons;
   // By how much another replica was nearer than the one chosen; and how often that one gave no answer now, so
   // that nobody knows.
   std::array<LatencyCounters, static_cast<size_t>(Judged::kCount)> lost;

@@ -68,6 +68,8 @@ Families MeasurementFamilies(const MeasurementCounters& c, const DnsGauges& gaug
       SpecialRangesRefused(c),
       CounterByWord("perigee_dns_passive_rtts_total", "use",
                     "RTTs of clients' connections that replicas told, by what became of them.", c.passive),
+      CounterByWord("perigee_dns_beacons_total", "use", "Beacons that replicas told, by what became of them.",
+                    c.beacons),
       Lost(c),
       CounterByWord("perigee_dns_lost_unknown_total", "answer",
                     "Measurements that did not reach the client from the replica that it had.",

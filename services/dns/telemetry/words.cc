@@ -150,6 +150,18 @@ std::string_view Word(PassiveUse use) {
   return "invalid";
 }
 
+std::string_view Word(BeaconUse use) {
+  switch (use) {
+    case BeaconUse::kJoined:
+      return "joined";
+    case BeaconUse::kUnasked:
+      return "unasked";
+    case BeaconUse::kCount:
+      break;
+  }
+  return "invalid";
+}
+
 std::string_view Word(Judged judged) {
   switch (judged) {
     case Judged::kFirst:

@@ -21,6 +21,7 @@ std::string_view Word(DropReason reason);
 std::string_view Word(SubnetUse use);
 std::string_view Word(FlightCause cause);
 std::string_view Word(PassiveUse use);
+std::string_view Word(BeaconUse use);
 std::string_view Word(Judged judged);
 std::string_view Word(FlightAnswer answer);
 std::string_view Word(FlightEnd end);

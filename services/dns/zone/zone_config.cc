@@ -57,17 +57,37 @@ absl::StatusOr<std::vector<Wanted>> ReadAll(const v1::FleetConfig& fleet, const 
   return all;
 }
 
-// `domain` is steered in the deepest zone that holds it.
-absl::Status Place(const v1::FleetConfig& fleet, std::vector<Wanted>* all) {
-  const auto domain = Name::Parse(fleet.domain());
-  if (!domain.ok()) return In("domain", domain.status());
+// The deepest zone that holds it; null when none does.
+Wanted* HolderOf(NameView name, std::vector<Wanted>* all) {
   Wanted* holder = nullptr;
   for (Wanted& wanted : *all) {
-    if (!domain->view().IsWithin(wanted.apex)) continue;
+    if (!name.IsWithin(wanted.apex)) continue;
     if (holder == nullptr || wanted.apex.view().size() > holder->apex.view().size()) holder = &wanted;
   }
+  return holder;
+}
+
+// `domain` is steered in the zone that holds it, or in one of its own.
+absl::Status PlaceDomain(const v1::FleetConfig& fleet, std::vector<Wanted>* all) {
+  const auto domain = Name::Parse(fleet.domain());
+  if (!domain.ok()) return In("domain", domain.status());
+  Wanted* holder = HolderOf(*domain, all);
   if (holder == nullptr) holder = &all->emplace_back(Wanted{*domain, "", {}, "domain"});
   holder->steered.push_back(*domain);
+  return absl::OkStatus();
+}
+
+absl::Status PlaceBeacons(const v1::FleetConfig& fleet, std::vector<Wanted>* all) {
+  const std::string& beacon = fleet.steering().beacon();
+  if (beacon.empty()) return absl::OkStatus();
+  const auto names = Name::Parse("*." + beacon);
+  if (!names.ok()) return In("steering.beacon", names.status());
+  Wanted* holder = HolderOf(*names, all);
+  if (holder == nullptr) {
+    return absl::InvalidArgumentError(
+        fmt::format("steering.beacon: {} is in no zone that is served", beacon));
+  }
+  holder->steered.push_back(*names);
   return absl::OkStatus();
 }
 
@@ -88,7 +108,8 @@ absl::StatusOr<Zone> Load(const Wanted& wanted, const ZoneLoadOptions& options) 
 absl::StatusOr<ZoneSet> LoadZones(const v1::FleetConfig& fleet, const ZoneLoadOptions& options) {
   auto wanted = ReadAll(fleet, options.folder);
   if (!wanted.ok()) return wanted.status();
-  if (const absl::Status status = Place(fleet, &*wanted); !status.ok()) return status;
+  if (const absl::Status status = PlaceDomain(fleet, &*wanted); !status.ok()) return status;
+  if (const absl::Status status = PlaceBeacons(fleet, &*wanted); !status.ok()) return status;
   std::vector<Zone> zones;
   for (const Wanted& one : *wanted) {
     auto zone = Load(one, options);

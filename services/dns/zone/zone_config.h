@@ -20,8 +20,9 @@ struct ZoneLoadOptions {
 };
 
 // Every zone of the fleet file, with `domain` steered in the deepest one that holds it, or else in a zone
-// made for it; and what `dns` says of version and identity. InvalidArgument or NotFound, with the field of
-// the fleet file first: "zone[1].steered[0]: ...", "zone[0]: zones/example.org:7: ...".
+// made for it, and so the names of beacons; and what `dns` says of version and identity. InvalidArgument or
+// NotFound, with the field of the fleet file first: "zone[1].steered[0]: ...", "zone[0]: zones/example.org:7:
+// ...".
 absl::StatusOr<ZoneSet> LoadZones(const v1::FleetConfig& fleet, const ZoneLoadOptions& options);
 
 }  // namespace perigee::dns

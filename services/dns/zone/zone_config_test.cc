@@ -107,5 +107,14 @@ TEST_F(LoadZonesTest, NamesBadNamesAndTwins) {
               StartsWith("zone[1].name: a.b. is the name of zone[0]"));
 }
 
+TEST_F(LoadZonesTest, SteersTheNamesOfBeacons) {
+  const ZoneSet zones = Load("steering { beacon: \"b.cdn.example.org\" }").value();
+  EXPECT_EQ(Ask(zones, "x.b.cdn.example.org", RrType::kA), "NOERROR aa steered: x.b.cdn.example.org.");
+  EXPECT_THAT(Ask(zones, "b.cdn.example.org", RrType::kA), StartsWith("NOERROR"))
+      << "who asks for it first (RFC 9156) must not hear that there is nothing below (RFC 8020)";
+  EXPECT_EQ(ErrorOf("steering { beacon: \"b.example.org\" }"),
+            "steering.beacon: b.example.org is in no zone that is served");
+}
+
 }  // namespace
 }  // namespace perigee::dns

@@ -30,9 +30,12 @@ uint32_t RequestRate(uint64_t before, uint64_t now, std::chrono::nanoseconds ela
 // way, so that nothing of it is called after OnDone.
 class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchReport> {
  public:
-  // `rtts`: null when the reports tell of none.
-  Watcher(LoadWatchers& owner, std::chrono::milliseconds interval, const ClientRtts* rtts)
-      : owner_(owner), interval_(interval), rtts_(rtts), next_rtt_(rtts == nullptr ? 0 : rtts->now()) {}
+  Watcher(LoadWatchers& owner, std::chrono::milliseconds interval, bool tells_clients)
+      : owner_(owner),
+        interval_(interval),
+        tells_clients_(tells_clients),
+        next_rtt_(owner.rtts_.now()),
+        next_beacon_(owner.beacons_.now()) {}
 
   void Report() {
     const ServerStats stats = owner_.stats_();
@@ -42,7 +45,7 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
     first_ = false;
     requests_ = stats.requests;
     at_ = now;
-    if (rtts_ != nullptr) ReportRtts();
+    if (tells_clients_) ReportClients();
     StartWrite(&report_);
   }
 
@@ -71,15 +74,23 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
   }
 
  private:
-  void ReportRtts() {
+  void ReportClients() {
     report_.clear_client_rtt();
-    const ClientRtts::Report rtts = rtts_->Since(next_rtt_);
+    report_.clear_beacon();
+    const ClientRtts::Report rtts = owner_.rtts_.Since(next_rtt_);
     next_rtt_ = rtts.next;
     for (const PrefixRtt& row : rtts.prefixes) {
       v1::ClientRtt& out = *report_.add_client_rtt();
       out.set_prefix(row.prefix.ToString());
       out.set_rtt_us(static_cast<uint32_t>(std::min<int64_t>(row.least.count(), UINT32_MAX)));
       out.set_connections(row.connections);
+    }
+    const Beacons::Report seen = owner_.beacons_.Since(next_beacon_);
+    next_beacon_ = seen.next;
+    for (const Beacon& beacon : seen.beacons) {
+      v1::Beacon& out = *report_.add_beacon();
+      out.set_client(beacon.client.ToString());
+      out.set_token(beacon.token.text());
     }
   }
 
@@ -99,8 +110,8 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
 
   LoadWatchers& owner_;
   const std::chrono::milliseconds interval_;
-  const ClientRtts* const rtts_;
-  uint64_t next_rtt_;
+  const bool tells_clients_;
+  uint64_t next_rtt_, next_beacon_;
   v1::WatchReport report_;
   bool first_ = true;
   uint64_t requests_ = 0;
@@ -111,8 +122,9 @@ class LoadWatchers::Watcher final : public grpc::ServerWriteReactor<v1::WatchRep
   std::unique_ptr<grpc::Alarm> alarm_;  // guarded by mutex_
 };
 
-LoadWatchers::LoadWatchers(std::function<ServerStats()> stats, const Clock& clock, const ClientRtts* rtts)
-    : stats_(std::move(stats)), clock_(clock), rtts_(rtts) {}
+LoadWatchers::LoadWatchers(std::function<ServerStats()> stats, const Clock& clock, const ClientRtts& rtts,
+                           const Beacons& beacons)
+    : stats_(std::move(stats)), clock_(clock), rtts_(rtts), beacons_(beacons) {}
 
 grpc::ServerWriteReactor<v1::WatchReport>* LoadWatchers::Add(const v1::WatchRequest& request) {
   const std::chrono::milliseconds interval =
@@ -130,7 +142,7 @@ grpc::ServerWriteReactor<v1::WatchReport>* LoadWatchers::Add(const v1::WatchRequ
       return new Refusal({grpc::StatusCode::RESOURCE_EXHAUSTED,
                           fmt::format("{} watchers already: end one first", kMaxWatchers)});
     }
-    watcher = new Watcher(*this, interval, request.client_rtts() ? rtts_ : nullptr);
+    watcher = new Watcher(*this, interval, request.client_rtts());
     watchers_.insert(watcher);
   }
   watcher->Report();

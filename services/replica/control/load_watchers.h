@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "perigee/v1/replica.grpc.pb.h"
 #include "services/replica/server.h"
+#include "services/replica/telemetry/beacons.h"
 #include "services/replica/telemetry/client_rtts.h"
 
 namespace perigee::replica {
@@ -26,8 +27,9 @@ uint32_t RequestRate(uint64_t before, uint64_t now, std::chrono::nanoseconds ela
 // Thread-safe.
 class LoadWatchers {
  public:
-  // `stats` is asked once per report; it, `clock` and `rtts` must outlive this. Without `rtts` none are told.
-  LoadWatchers(std::function<ServerStats()> stats, const Clock& clock, const ClientRtts* rtts = nullptr);
+  // `stats` is asked once per report; it and the others must outlive this.
+  LoadWatchers(std::function<ServerStats()> stats, const Clock& clock, const ClientRtts& rtts,
+               const Beacons& beacons);
   // Ends what is open. Not on a gRPC thread.
   ~LoadWatchers() { End(); }
 
@@ -42,7 +44,8 @@ class LoadWatchers {
 
   std::function<ServerStats()> stats_;
   const Clock& clock_;
-  const ClientRtts* const rtts_;
+  const ClientRtts& rtts_;
+  const Beacons& beacons_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::unordered_set<Watcher*> watchers_;

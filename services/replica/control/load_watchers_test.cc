@@ -23,7 +23,9 @@ class WatchService final : public v1::Replica::CallbackService {
   std::atomic<uint64_t> requests{0};
   SystemClock clock;
   ClientRtts rtts;
-  LoadWatchers watchers{[this] { return ServerStats{.connections = 7, .requests = requests}; }, clock, &rtts};
+  Beacons beacons;
+  LoadWatchers watchers{[this] { return ServerStats{.connections = 7, .requests = requests}; }, clock, rtts,
+                        beacons};
 };
 
 // One call, and its end.
@@ -67,6 +69,28 @@ TEST(RequestRate, IsPerSecondAndNeverNonsense) {
   EXPECT_EQ(RequestRate(100, 150, seconds(0)), 0u);
   EXPECT_EQ(RequestRate(150, 100, seconds(1)), 0u);
   EXPECT_EQ(RequestRate(0, UINT64_MAX, seconds(1)), UINT32_MAX);
+}
+
+TEST_F(LoadWatchersTest, WhoAsksIsToldEachBeaconOnce) {
+  const auto token = *BeaconToken::Parse("0123456789-abcdef");
+  service_.beacons.Add({*IpAddress::Parse("192.0.2.7"), token});  // before
+  Watch asks(*stub_, 100, true), does_not(*stub_, 100);
+  v1::WatchReport report;
+  ASSERT_TRUE(asks.reader->Read(&report));
+  EXPECT_EQ(report.beacon_size(), 0);
+  service_.beacons.Add({*IpAddress::Parse("198.51.100.7"), token});
+  while (report.beacon_size() == 0) ASSERT_TRUE(asks.reader->Read(&report));
+  ASSERT_EQ(report.beacon_size(), 1);
+  EXPECT_EQ(report.beacon(0).client(), "198.51.100.7");
+  EXPECT_EQ(report.beacon(0).token(), token.text());
+  ASSERT_TRUE(asks.reader->Read(&report));
+  EXPECT_EQ(report.beacon_size(), 0);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(does_not.reader->Read(&report));
+    EXPECT_EQ(report.beacon_size(), 0);
+  }
+  asks.context.TryCancel();
+  does_not.context.TryCancel();
 }
 
 TEST_F(LoadWatchersTest, WhoAsksIsToldTheRttsOfConnectionsThatEndMeanwhile) {

@@ -24,7 +24,7 @@ class ReplicaService final : public v1::Replica::CallbackService {
         cache_(cache),
         clock_(clock),
         started_(clock.Now()),
-        watchers_([&server] { return server.Stats(); }, clock, &server.client_rtts()),
+        watchers_([&server] { return server.Stats(); }, clock, server.client_rtts(), server.beacons()),
         warm_calls_(server, clock),
         purges_([&server](const PurgeSelection& what, PurgeKind kind) { return server.Purge(what, kind); }) {}
 

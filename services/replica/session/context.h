@@ -11,6 +11,7 @@
 #include "services/replica/io/deadline.h"
 #include "services/replica/limits.h"
 #include "services/replica/served_names.h"
+#include "services/replica/telemetry/beacons.h"
 #include "services/replica/telemetry/client_rtts.h"
 #include "services/replica/telemetry/recorder.h"
 
@@ -33,6 +34,7 @@ struct Context {
   const OriginAddress& origin;
   const Limits& limits;
   ClientRtts& client_rtts;
+  Beacons& beacons;
   const Clock& clock;
 };
 

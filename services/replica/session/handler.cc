@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "lib/http_semantics/http_date.h"
 #include "lib/http_semantics/validation.h"
 #include "lib/log/log.h"
 
@@ -21,12 +22,35 @@ std::string RandomBoundary() {
 
 }  // namespace
 
+// A beacon is served though its name is none of those served, but only to who reads.
+void Handler::MakePlan() {
+  const ServedNames& served = *context_.served_names.Current();
+  at_.plan = PlanRequest(request());
+  at_.beacon = served.BeaconOf(request());
+  const bool is_served = at_.beacon ? at_.plan.kind == PlanKind::kCache : served.Serve(request());
+  if (!is_served) at_.plan = {.status = 421, .why = "not served here"};
+}
+
+// Nothing of it goes to the origin.
+Task<bool> Handler::AnswerBeacon() {
+  context_.beacons.Add({client_.client(), *std::move(at_.beacon)});
+  http::ResponseHead head{.status = 204, .reason = std::string(ReasonPhrase(204))};
+  head.headers.Add("Date", http::FormatHttpDate(context_.clock.WallNow()));
+  head.headers.Add("Cache-Control", "no-store");
+  const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = "beacon"};
+  const AnswerForm form = Form();
+  out_.clear();
+  AppendHead(head, std::nullopt, Framing::kNone, status, form, &out_);
+  Log(204, status);
+  const bool written = co_await client_.Write(Gather(out_));
+  if (!written) co_return false;
+  co_return form.keep_alive;
+}
+
 Task<bool> Handler::Handle() {
   context_.counters.requests.Add();
   recorder_.Begin(client_.sent());
-  at_.plan = PlanRequest(request());
-  if (!context_.served_names.Current()->Serve(request()))
-    at_.plan = {.status = 421, .why = "not served here"};
+  MakePlan();
   at_.is_head = request().method == "HEAD";
   at_.lost = false;
   const Plan& plan = at_.plan;
@@ -34,6 +58,7 @@ Task<bool> Handler::Handle() {
     const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = kRejectedDetail};
     co_return co_await OwnAnswer(plan.status, plan.why, status);
   }
+  if (at_.beacon) co_return co_await AnswerBeacon();
   if (plan.kind == PlanKind::kPassThrough) co_return co_await PassThrough();
   if (plan.kind == PlanKind::kTunnel) co_return co_await Tunnel();
   if (!LookUp()) co_return co_await Miss();

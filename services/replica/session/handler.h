@@ -3,6 +3,7 @@
 //   Handle ─ kReject ──────▶ an error of our own
 //          ─ kPassThrough ─▶ PassThrough: body up, answer down, both at once
 //          ─ kTunnel ──────▶ Tunnel: WebSocket, bytes both ways after the origin's 101
+//          ─ a beacon ─────▶ 204, of our own
 //          ─ kCache ───────▶ hit: one send, no suspension
 //                            miss: Follow the fetch under way, or Lead one (leading.h): Stored (304), Shared
 //                            (storable, also a part: a detached Fill feeds a Flight, this client being one of
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/base/beacon_token.h"
 #include "lib/http_semantics/cache_control.h"
 #include "lib/http_semantics/freshness.h"
 #include "lib/http_semantics/range.h"
@@ -46,6 +48,7 @@ class Handler {
   // What is known of the request at hand.
   struct Request {
     Plan plan;
+    std::optional<BeaconToken> beacon;
     std::string key;
     http::CacheControl control;
     FindResult found;
@@ -58,6 +61,9 @@ class Handler {
   const RequestHead& request() const { return client_.request(); }
   AnswerForm Form() const;
   http::CacheStatus MissStatus() const;
+
+  void MakePlan();
+  Task<bool> AnswerBeacon();
 
   // Cached answers (handler.cc).
   bool LookUp();

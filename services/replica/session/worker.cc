@@ -39,6 +39,7 @@ Worker::Worker(Shared& shared, const std::vector<int>& listening, std::string na
                .origin = shared.origin.address,
                .limits = shared.worker_limits,
                .client_rtts = shared.client_rtts,
+               .beacons = shared.beacons,
                .clock = shared.clock} {
   for (const int fd : listening) {
     sockaddr_storage address{};

@@ -28,6 +28,7 @@ struct Shared {
   AccessLog* access_log;  // null: none is kept
   AddressLimit addresses;
   ClientRtts client_rtts = {};
+  Beacons beacons = {};
   LifeSigns life = {};
 };
 

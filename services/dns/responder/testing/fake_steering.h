@@ -45,6 +45,15 @@ class FakeSteering final : public Steering {
     more_parked_.notify_all();
   }
 
+  // A stranger's answer has no address.
+  void FindUnmeasured(const ClientKey& client, MonoTime now, SteeredAnswer* answer) override {
+    if (!Find(client, now, answer)) *answer = {};
+  }
+  void NoteBeacon(const BeaconToken& token, const IpPrefix& resolver) override {
+    beacons.emplace_back(token.text(), resolver);
+  }
+  std::vector<std::pair<std::string, IpPrefix>> beacons;
+
   ClientKey last_parked() {
     const std::lock_guard lock(mutex_);
     return last_parked_;
