@@ -1,7 +1,5 @@
 // The HTTP side on loopback before origins that lie, stall, break off or speak nonsense: the client gets a
 // correct error or a stored copy, nothing wrong is stored, and no other request suffers.
-#include <sys/socket.h>
-
 #include "services/replica/testing/server_fixture.h"
 
 namespace perigee::replica {
