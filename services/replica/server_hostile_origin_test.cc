@@ -1,7 +1,5 @@
 // The HTTP side on loopback before origins that lie, stall, break off or speak nonsense: the client gets a
 // correct error or a stored copy, nothing wrong is stored, and no other request suffers.
-#include <sys/socket.h>
-
 #include "services/replica/testing/server_fixture.h"
 
 namespace perigee::replica {
@@ -159,9 +157,7 @@ TEST_F(HostileOriginTest, AResetIsAnErrorWhereverItComes) {
     SCOPED_TRACE(before);
     StartWith([before](const std::string&, TestSocket& socket) {
       socket.Send(before);
-      const linger reset{.l_onoff = 1, .l_linger = 0};
-      ::setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-      socket.Close();
+      socket.Reset();
       return false;
     });
     const TestResponse response = Fetch("/a");

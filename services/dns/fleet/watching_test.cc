@@ -20,7 +20,10 @@ using std::chrono::seconds;
 class ScriptedReplica final : public v1::Replica::CallbackService {
  public:
   struct Stream final : grpc::ServerWriteReactor<v1::WatchReport> {
-    explicit Stream(ScriptedReplica& replica) : owner(replica) { Write(); }
+    explicit Stream(ScriptedReplica& replica) : owner(replica) {
+      report.add_client_rtt()->set_prefix(replica.padding);
+      Write();
+    }
     void Write() {
       report.set_requests_per_second(owner.load);
       StartWrite(&report);
@@ -50,6 +53,7 @@ class ScriptedReplica final : public v1::Replica::CallbackService {
   std::atomic<uint32_t> load{150};
   std::atomic<bool> once{false};
   std::atomic<int> watches{0};
+  std::string padding;  // of every report
 };
 
 const LoadWatchOptions kFast{.interval = milliseconds(100),
@@ -158,6 +162,7 @@ TEST_F(WatchingTest, AnOldReportSaysNothingAndTheReplicaIsAskedAnew) {
 }
 
 TEST_F(WatchingTest, AReplicaThatComesBackIsWatchedAgain) {
+  replica_.padding.assign(100'000, ' ');  // few fit into gRPC's windows, to be heard when the server is gone
   StartReplica();
   const auto channels = Channels();
   const int port = server_->port();

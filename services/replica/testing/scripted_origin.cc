@@ -96,6 +96,11 @@ bool TestSocket::AtEnd() {
 
 void TestSocket::Shutdown() { ::shutdown(fd_, SHUT_RDWR); }
 
+void TestSocket::Reset() {
+  const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+  ::connect(fd_, &nobody, sizeof(nobody));
+}
+
 void TestSocket::Close() {
   if (fd_ != kNone) ::close(std::exchange(fd_, kNone));
 }

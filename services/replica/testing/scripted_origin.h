@@ -39,6 +39,8 @@ class TestSocket {
   bool AtEnd();
   void Close();
   void Shutdown();
+  // Ends the connection by RST. A script may do so, but not Close: an origin that stops uses the descriptor.
+  void Reset();
   int fd() const { return fd_; }
 
  private:
