@@ -81,8 +81,7 @@ class Memory:
         self._watch = threading.Thread(target=self._look)
 
     def _now(self):
-        parts = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", open(self._status).read(), re.M)
-        return sum(map(int, parts)) * 1024
+        return int(re.search(r"^RssAnon:\s+(\d+) kB", open(self._status).read(), re.M)[1]) * 1024
 
     def _look(self):
         while not self._over.wait(0.01):

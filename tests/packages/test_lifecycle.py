@@ -140,11 +140,6 @@ def test_a_service_holds_no_more_than_it_needs(machine, service):
     assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16) == allowed
 
 
-def test_the_cache_is_written_in_the_background(machine):
-    niceness = machine.sh(f"cut -d' ' -f19 /proc/{main_pid(machine, 'perigee-httpserver')}/task/*/stat").stdout.split()
-    assert sorted(set(niceness)) == ["0", "10"]
-
-
 def test_a_reload_is_told_to_systemd(machine):
     before = {service: main_pid(machine, service) for service in SERVICES}
     machine.sh(f"systemctl reload {' '.join(SERVICES)}")

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "lib/log/log.h"
-#include "lib/urgency/urgency.h"
 #include "services/replica/cache/cache_impl.h"
 
 namespace perigee::replica {
@@ -116,7 +115,6 @@ void Cache::Impl::WakeWriter() {
 }
 
 void Cache::Impl::WriterLoop() {
-  RunInBackground();
   using SteadyClock = std::chrono::steady_clock;
   std::unique_lock lock(mutex_);
   auto due = SteadyClock::now() + WriterInterval();
