@@ -15,8 +15,8 @@ std::atomic<uint64_t> failed{0};
 uintptr_t page_bytes = 0;
 struct sigaction unguarded {};
 
-bool PutZeros(const void* address) {
-  void* const page = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(address) & ~(page_bytes - 1));
+bool PutZeros(void* address) {
+  char* const page = static_cast<char*>(address) - reinterpret_cast<uintptr_t>(address) % page_bytes;
   return mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 

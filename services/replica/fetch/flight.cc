@@ -265,7 +265,7 @@ Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
     {
       const std::lock_guard lock(flight.mutex_);
       if (next_ < flight.first_chunk_) co_return CatchUp();
-      if (Chunk chunk = TakeChunk()) co_return Piece{.chunk = std::move(chunk)};
+      if (const Chunk chunk = TakeChunk()) co_return Piece{.chunk = chunk};
       if (flight.state_ == FlightState::kDone) co_return Piece{};
       if (flight.state_ == FlightState::kFailed) co_return Piece{.error = flight.error_};
       wakeup = Wakeup::Create(executor);
