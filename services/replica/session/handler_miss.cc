@@ -130,9 +130,10 @@ Task<bool> Handler::StreamFlight(Flight::Reader& reader, const http::ResponseHea
   AppendHead(head, age, framing, status, form, &out_);
   Log(head.status, status);
   // What is there already of the body goes with the head.
-  const Chunk first = reader.TakeReady();
+  Chunk first = reader.TakeReady();
   const std::string_view there = first ? *first : std::string_view();
   const bool began = co_await WriteBodyPiece(framing, there, out_);
+  first.reset();  // a slow reader of much holds one piece at a time
   if (!began) co_return false;
   for (;;) {
     const Flight::Reader::Piece piece = co_await reader.Next(context_.executor);
