@@ -7,6 +7,7 @@ import cdn as perigee
 import pytest
 
 BUDGET = 10_000_000
+NEAR_SEND_BUFFER = 768 * 1024
 
 
 @pytest.fixture
@@ -32,6 +33,27 @@ def test_a_page_is_a_miss_then_a_hit_and_byte_for_byte_the_origins(cdn, client):
         assert "hit" in perigee.cache_status(headers)
         assert re.search(r"^\s*Age: \d+", headers, re.MULTILINE)
     assert cdn.origin_requests("/t/page.html") == 1
+
+
+def send_buffers(world, replica):
+    """Of its connections: what the kernel lets lie there at most, in bytes."""
+    table = world.run(replica, "ss", "--tcp", "--memory", "--numeric", "sport", "=", ":80").stdout
+    return [int(size) for size in re.findall(r"\btb(\d+)", table)]
+
+
+def test_the_send_buffer_of_a_near_client_is_kept_small_and_that_of_a_far_one_grows(cdn, world):
+    cdn.publish("t/buffers.jpg", 8_000_000)
+    target = url("t/buffers.jpg", world=world)
+    cdn.wget("tokyo", target)
+    largest = {}
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for client in ("tokyo", "client-london"):
+            download = pool.submit(cdn.wget, client, target, "--limit-rate=8m")
+            largest[client] = 0
+            while not download.done():
+                largest[client] = max([largest[client], *send_buffers(world, "tokyo")])
+    assert largest["tokyo"] == NEAR_SEND_BUFFER
+    assert largest["client-london"] > 2 * NEAR_SEND_BUFFER
 
 
 def test_head_is_answered_from_the_stored_get(cdn, client):

@@ -39,15 +39,23 @@ class Gather {
     return static_cast<const char*>(front().data()) - start_;
   }
 
-  bool empty() const {
-    return std::all_of(begin(), end(), [](const value_type& buffer) { return buffer.size() == 0; });
-  }
+  size_t size() const { return buffers_[0].size() + buffers_[1].size() + buffers_[2].size(); }
+  bool empty() const { return size() == 0; }
   // When all that is left is in one piece: a plain send costs less than one that gathers.
   const value_type* single() const {
     const auto has_bytes = [](const value_type& buffer) { return buffer.size() > 0; };
     const_iterator const first = std::find_if(begin(), end(), has_bytes);
     return std::find_if(std::min(first + 1, end()), end(), has_bytes) == end() && first != end() ? first
                                                                                                  : nullptr;
+  }
+  // No more than the first `n` bytes.
+  Gather First(size_t n) const {
+    Gather first = *this;
+    for (value_type& buffer : first.buffers_) {
+      buffer = boost::asio::buffer(buffer, n);
+      n -= buffer.size();
+    }
+    return first;
   }
   // The first `n` bytes are sent.
   void Advance(size_t n) {

@@ -30,6 +30,17 @@ TEST(Gather, AdvancesOverItsPieces) {
   EXPECT_TRUE(bytes.empty());
 }
 
+TEST(Gather, BeginsWithItsFirstBytes) {
+  const Gather bytes("head", "body", "end");
+  EXPECT_EQ(bytes.size(), 11u);
+  EXPECT_EQ(Single(bytes.First(3)), "hea");
+  EXPECT_EQ(Single(bytes.First(4)), "head");
+  EXPECT_EQ(Single(bytes.First(6)), "none");
+  EXPECT_EQ(bytes.First(6).size(), 6u);
+  EXPECT_EQ(bytes.First(100).size(), 11u);
+  EXPECT_TRUE(bytes.First(0).empty());
+}
+
 TEST(Gather, KnowsWhereInItsFileThePieceBegins) {
   const std::string file = "0123456789";
   Gather bytes = Gather("head", std::string_view(file).substr(2, 5)).FromFile(7, file.data());

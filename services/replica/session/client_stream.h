@@ -37,10 +37,10 @@ class ClientStream {
   // Whether bytes of the body, or of a next request, have already come.
   bool has_input() const { return begin_ != end_; }
 
-  // Sends all of it; false when the client is gone or too slow (write_timeout, min_rate). Starts with one
-  // gathering send that does not wait, which is all that most answers need.
+  // Sends all of it; false when the client is gone or too slow (write_timeout, min_rate).
   Task<bool> Write(Gather bytes);
-  // That first send alone: true when everything went, else `bytes` is what is left (`failed` if hopeless).
+  // What the socket takes without waiting, which is all of most answers: true when everything went, else
+  // `bytes` is what is left (`failed` if hopeless).
   bool WriteNow(Gather* bytes, bool* failed);
   // Waits until the client can be sent more; false as Write.
   Task<bool> AwaitRoom();
