@@ -14,8 +14,9 @@ namespace {
 
 constexpr milliseconds kLingerTimeout{2'000};
 constexpr size_t kMaxLingerBytes = 1'048'576;
-// No send is larger than this, or than all before it. A connection's windows open as its acknowledgements come, and the
-// kernel looks at those between two sends: they had to wait until all of a first large one was copied.
+// No send is larger than this, or than all before it. A connection's windows open as its acknowledgements
+// come, and the kernel looks at those between two sends: they had to wait until all of a first large one was
+// copied.
 constexpr uint64_t kFirstSend = 128 * 1024;
 // 768 KiB a round trip (Linux doubles what it is asked for) are 24 Gbit/s to a client this near.
 constexpr Rtt kNear{250};
@@ -23,8 +24,8 @@ constexpr int kNearSendBuffer = 384 * 1024;
 
 MonoTime Now() { return std::chrono::steady_clock::now(); }
 
-// The kernel lets a send buffer grow to 4 MiB, which far clients need. What a near one has read is used again for the
-// next bytes while the CPU's caches still have it, when there is not so much.
+// The kernel lets a send buffer grow to 4 MiB, which far clients need. What a near one has read is used again
+// for the next bytes while the CPU's caches still have it, when there is not so much.
 void FitSendBuffer(Socket* socket) {
   const std::optional<Rtt> rtt = TcpRtt(socket->native_handle());
   if (!rtt || *rtt > kNear) return;
