@@ -2,18 +2,16 @@
 
 #include <algorithm>
 
-#include "lib/base/parse.h"
+#include "absl/strings/ascii.h"
 
 namespace perigee {
 
 std::optional<BeaconToken> BeaconToken::Parse(std::string_view label) {
   if (label.size() < kMinSize || label.size() > kMaxSize) return std::nullopt;
-  std::string text(label);
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  const bool good = std::all_of(text.begin(), text.end(),
-                                [](char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || c == '-'; });
+  std::string text = absl::AsciiStrToLower(absl::string_view(label.data(), label.size()));
+  const bool good = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return absl::ascii_isdigit(c) || absl::ascii_islower(c) || c == '-';
+  });
   return good ? std::optional(BeaconToken(std::move(text))) : std::nullopt;
 }
 
