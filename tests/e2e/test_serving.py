@@ -1,13 +1,14 @@
 """Replicas serve the origin's bytes, from their cache when they can, and something sensible when the origin is gone."""
 
 import concurrent.futures
+import pathlib
 import re
 
 import cdn as perigee
 import pytest
 
 BUDGET = 10_000_000
-NEAR_SEND_BUFFER = 768 * 1024
+NEAR_SEND_BUFFER = 384 * 1024  # Linux doubles it, and allows no more than net.core.wmem_max
 
 
 @pytest.fixture
@@ -52,8 +53,9 @@ def test_the_send_buffer_of_a_near_client_is_kept_small_and_that_of_a_far_one_gr
             largest[client] = 0
             while not download.done():
                 largest[client] = max([largest[client], *send_buffers(world, "tokyo")])
-    assert largest["tokyo"] == NEAR_SEND_BUFFER
-    assert largest["client-london"] > 2 * NEAR_SEND_BUFFER
+    near = 2 * min(NEAR_SEND_BUFFER, int(pathlib.Path("/proc/sys/net/core/wmem_max").read_text()))
+    assert largest["tokyo"] == near
+    assert largest["client-london"] > 2 * near
 
 
 def test_head_is_answered_from_the_stored_get(cdn, client):
