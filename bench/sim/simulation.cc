@@ -29,8 +29,7 @@ class Simulation {
                           random)),
         probers_(setting.geography, setting.last_miles, setting.director, setting.replicas, clients_,
                  setting.loss, clock_, random),
-        director_(setting.flights, fleet_, probers_, clock_, 8 * clients_.size(),
-                  setting.exploration_share) {
+        director_(setting.flights, fleet_, probers_, clock_, 8 * clients_.size(), setting.exploration_share) {
     if (setting.liar) probers_.Lie(dns::ToReplicaId(*setting.liar));
     const auto& replicas = setting.replicas;
     for (size_t i = 0; i < replicas.size(); ++i) {
