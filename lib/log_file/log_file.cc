@@ -21,7 +21,7 @@
 namespace perigee {
 namespace {
 
-constexpr size_t kBatchSize = 64 * 1024;  // octets gathered for one write
+constexpr size_t kBatchSize = size_t{64} * 1024;  // octets gathered for one write
 
 absl::StatusOr<int> OpenLog(const LogFileOptions& options) {
   // O_NONBLOCK is for pipes: neither their opening nor a full one may hold up the rings.

@@ -20,7 +20,7 @@ namespace tls = grpc::experimental;
 // A bundle of all public authorities has a quarter of it.
 constexpr size_t kMaxPemBytes = 1 << 20;
 
-std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+std::string_view View(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
 // Refuses, before the handler hears of it, what the caller's role may not call.
 class RoleCheck final : public grpc::AuthMetadataProcessor {
