@@ -11,7 +11,8 @@
 namespace perigee {
 namespace {
 
-constexpr size_t kFirstRead = size_t{16} * 1024;  // doubled as the file goes on: limits are far above most files
+constexpr size_t kFirstRead =
+    size_t{16} * 1024;  // doubled as the file goes on: limits are far above most files
 
 absl::Status Error(const std::string& path, int error) {
   if (error == ENOENT) return absl::NotFoundError(fmt::format("\"{}\": there is no such file", path));
