@@ -40,6 +40,11 @@ FetchError Flight::error() const {
   return error_;
 }
 
+const FlightHead* Flight::known_head() const {
+  const std::lock_guard lock(mutex_);
+  return state_ == FlightState::kStreaming || state_ == FlightState::kDone ? &head_ : nullptr;
+}
+
 bool Flight::windowed() const {
   const std::lock_guard lock(mutex_);
   return windowed_;
@@ -306,6 +311,14 @@ FlightTable::Lease FlightTable::Solo(std::string_view key) {
   const std::lock_guard lock(mutex_);
   solos_.emplace(key, flight);
   return Lease(this, std::string(key), std::move(flight));
+}
+
+void FlightTable::Retire(std::string_view key, const std::shared_ptr<Flight>& flight) {
+  const std::lock_guard lock(mutex_);
+  const auto it = flights_.find(std::string(key));
+  if (it == flights_.end() || it->second != flight) return;
+  solos_.emplace(key, flight);
+  flights_.erase(it);
 }
 
 void FlightTable::Invalidate(std::string_view key) {

@@ -323,6 +323,18 @@ TEST_F(FlightTest, SoloFlightsAreJoinedByNobodyAndInvalidatedByTheirKey) {
   EXPECT_TRUE(other.flight()->storable());
 }
 
+TEST_F(FlightTest, ARetiredFlightIsJoinedByNobodyAndInvalidatedByItsKey) {
+  auto first = table_.Join("k");
+  first.lease->flight()->Publish({});
+  table_.Retire("k", first.lease->flight());
+  auto second = table_.Join("k");
+  ASSERT_TRUE(second.lease);
+  table_.Retire("k", first.lease->flight());
+  EXPECT_EQ(table_.Join("k").joined, second.lease->flight()) << "another's place is not taken";
+  table_.Invalidate("k");
+  EXPECT_FALSE(first.lease->flight()->storable());
+}
+
 TEST_F(FlightTest, TheFailureOfASoloFlightIsItsOwn) {
   const MonoTime now(std::chrono::hours(1));
   table_.Solo("k").Fail(FetchError::kConnect, now);

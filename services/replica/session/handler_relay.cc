@@ -32,6 +32,10 @@ Task<bool> Handler::Direct() {
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
   OriginConnection& connection = *fetched.connection;
   PrepareResponse(&connection.head(), connection.minor_version());
+  if (http::IsServerTrouble(connection.head().status) && StoredStandsIn()) {
+    context_.pool.Release(std::move(fetched.connection));
+    co_return co_await OriginFailed(FetchError::kErrorStatus, false);
+  }
   UpdateFromHead(connection.head(), asked_at);
   http::CacheStatus status = MissStatus();
   status.forward_status = connection.head().status;
@@ -41,6 +45,8 @@ Task<bool> Handler::Direct() {
 void Handler::UpdateFromHead(const http::ResponseHead& head, uint64_t asked_at) {
   const auto& stored = at_.found.response;
   if (!at_.is_head || !stored || head.status != stored->head.status) return;
+  const http::HeaderList sent = SelectingFields(request().headers);
+  if (http::IsRequestsDoing(http::JudgeStorability("GET", sent, head, context_.policy))) return;
   if (http::HeadAppliesTo(stored->head.headers, head.headers)) {
     Freshen(context_, at_.key, request().headers, stored, head, asked_at);
   } else {

@@ -49,18 +49,18 @@ std::optional<std::string_view> WhyNotShared(const Context& context, const Erran
   return std::nullopt;
 }
 
-// Whether a response is about the range, or the conditions, of one request, and tells nothing of what is
-// stored.
+// Whether a response is about the range, or the condition, of one request, and tells nothing of what is
+// stored. 412 and 416 are faults of the request.
 bool IsAboutRange(const Errand& errand, const http::ResponseHead& head) {
   if (!errand.in_part) return false;
-  if (head.status == 206) return IsOfSameWhole(errand.stored.get(), head);
-  return head.status == 304 || head.status == 412 || head.status == 416;
+  return head.status == 206 ? IsOfSameWhole(errand.stored.get(), head) : head.status == 304;
 }
 
 // Whether what is stored must not come back when the origin fails, for a response that is not kept has come
 // in its place.
 bool Supersedes(const Errand& errand, const http::ResponseHead& head, std::string_view why_not) {
   const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
+                               why_not == http::Name(http::Storability::kRequestNoStore) ||
                                why_not == http::Name(http::Storability::kRequestFault);
   return !of_this_request && !http::IsServerTrouble(head.status) && !IsAboutRange(errand, head);
 }
@@ -151,7 +151,9 @@ Task<Outcome> AskOrigin(Context& context, Recorder& recorder, const Errand& erra
     http::ResponseHead& head = fetched.connection->head();
     PrepareResponse(&head, fetched.connection->minor_version());
     if (errand.stands_in && http::IsServerTrouble(head.status)) {
-      lease.flight()->Publish(HeadOf(errand.stored));
+      FlightHead stored = HeadOf(errand.stored);
+      stored.stands_in = true;
+      lease.flight()->Publish(std::move(stored));
       co_return Outcome{.error = FetchError::kErrorStatus};
     }
     if (head.status != 304 || !validates) {
