@@ -107,6 +107,23 @@ TEST_F(ServerTest, WhatIsOnItsWayIsFollowedLateOnlyWhileFresh) {
   EXPECT_EQ(origin_->requests(), 3);
 }
 
+TEST_F(ServerTest, WhatWasReloadedMeanwhileIsNotReplacedByWhatIsOlder) {
+  Gate rest;
+  Start([rest](const std::string& head, TestSocket& socket) {
+    if (head.find("no-cache") != std::string::npos) return socket.Send(Ok("new"));
+    socket.Send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 3\r\n\r\n");
+    return rest.Wait() && socket.Send("old");
+  });
+  TestSocket slow = TestSocket::ConnectTo(port());
+  slow.Send(Get("/a"));
+  slow.ReadUntil("\r\n\r\n");
+  EXPECT_EQ(Fetch("/a", "Cache-Control: no-cache\r\n").body, "new");
+  rest.Open();
+  EXPECT_EQ(slow.ReadBytes(3), "old");
+  slow.Send(Get("/a"));  // once the flight is over
+  EXPECT_EQ(ReadResponse(slow).body, "new");
+}
+
 TEST_F(ServerTest, OptionsThatGoNoFurtherAreAnsweredHere) {
   Start(Answer(Ok("")));
   const TestResponse answer = Ask(port(), "OPTIONS /a HTTP/1.1\r\nHost: cdn.test\r\nMax-Forwards: 0\r\n\r\n");

@@ -231,6 +231,10 @@ class FlightTable {
   // Nobody joins `flight` any more, which goes on for those who have.
   void Retire(std::string_view key, const std::shared_ptr<Flight>& flight);
 
+  // A newer response to be stored has come than those of other flights for the same variant: none of theirs
+  // is. Parts are not concerned, for they end each other by their validators (Cache::Insert).
+  void Supersede(std::string_view key, const Flight& newer);
+
   // An unsafe request has changed `key`'s resource: nobody joins the fetches under way, and none is stored.
   void Invalidate(std::string_view key);
 
@@ -247,7 +251,9 @@ class FlightTable {
     std::shared_ptr<Flight> flight;
     MonoTime until;
   };
-  // With mutex_ held.
+  // With mutex_ held: calls `use` with each flight of `key`.
+  template <typename Use>
+  void ForEach(const std::string& key, Use use);
   void Remove(const std::string& key, const std::shared_ptr<Flight>& flight);
   void LetGo(MonoTime now, size_t most);
 

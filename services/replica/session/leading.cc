@@ -117,6 +117,7 @@ Outcome Judged(Context& context, const Errand& errand, std::unique_ptr<OriginCon
   // A part takes no whole's place by itself (Cache::Insert).
   if (head.status == 206 && errand.stored && !errand.stored->parts) context.cache.Erase(errand.key);
   lease.flight()->Publish(HeadOf(storing, BodyLength(*connection), context.policy));
+  context.flights.Supersede(errand.key, *lease.flight());
   return {.connection = std::move(connection), .storing = std::move(storing)};
 }
 
