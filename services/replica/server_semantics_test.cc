@@ -228,7 +228,7 @@ TEST_F(ServerTest, UnsafeRequestInvalidatesTheLocationsThatItNames) {
         "HTTP/1.1 201 x\r\nContent-Length: 0\r\nLocation: made\r\nContent-Location: http://A/said\r\n\r\n");
   });
   for (const char* path : {"/dir/made", "/said", "/other"}) Fetch(path);
-  Ask(port(), "M-SEARCH /dir/new HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  Ask(port(), "M-SEARCH http://a:80/dir/new HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n");
   for (const char* path : {"/dir/made", "/said"}) {
     EXPECT_THAT(Fetch(path).Field("Cache-Status"), HasSubstr("fwd=uri-miss")) << path;
   }

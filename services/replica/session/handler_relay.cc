@@ -6,6 +6,7 @@
 #include "lib/http_semantics/validation.h"
 #include "lib/log/log.h"
 #include "services/replica/fetch/origin_request.h"
+#include "services/replica/served_names.h"
 #include "services/replica/session/handler.h"
 #include "services/replica/session/storing.h"
 
@@ -104,7 +105,7 @@ void Handler::Invalidate(std::string_view path) {
 void Handler::InvalidateAfter(const http::ResponseHead& response) {
   if (IsSafe(request().method) || response.status < 200 || response.status >= 400) return;
   Invalidate(at_.plan.path);
-  const std::string_view host = request().headers.Get("Host").value_or("");
+  const std::string_view host = AuthorityOf(request());
   for (const std::string& path :
        http::InvalidatedPaths(at_.plan.path, response.headers, {host, context_.origin.authority})) {
     Invalidate(path);
