@@ -155,6 +155,7 @@ Task<Outcome> AskOrigin(Context& context, Recorder& recorder, const Errand& erra
       FlightHead stored = HeadOf(errand.stored);
       stored.stands_in = true;
       lease.flight()->Publish(std::move(stored));
+      context.pool.Release(std::move(fetched.connection));
       co_return Outcome{.error = FetchError::kErrorStatus};
     }
     if (head.status != 304 || !validates) {
