@@ -52,11 +52,11 @@ Storability JudgeDirectives(const HeaderList& request, const HeaderList& headers
                             const CacheControl& response, const CachePolicy& policy) {
   if (ParseCacheControl(request).no_store) return Storability::kRequestNoStore;
   // A cache that understands the status ignores the no-store beside must-understand (RFC 9111 §5.2.2.3).
-  if (response.no_store && !response.must_understand) return Storability::kResponseNoStore;
+  const bool no_store = response.no_store && !response.must_understand;
+  const bool shares = !no_store && !response.is_private && AllowsSharingWithAuthorization(response);
+  if (request.Has("Authorization") && !shares) return Storability::kAuthorization;
+  if (no_store) return Storability::kResponseNoStore;
   if (response.is_private) return Storability::kPrivate;
-  if (request.Has("Authorization") && !AllowsSharingWithAuthorization(response)) {
-    return Storability::kAuthorization;
-  }
   if (!policy.store_set_cookie && SharesSetCookie(headers, response)) return Storability::kSetCookie;
   if (!VaryNames(headers)) return Storability::kVaryStar;
   return Storability::kStore;
@@ -64,10 +64,11 @@ Storability JudgeDirectives(const HeaderList& request, const HeaderList& headers
 
 // Whether it may ever be served without asking the origin for it first: fresh, or by RFC 5861.
 bool IsOfUse(const Freshness& response) {
-  if (response.no_cache) return false;
-  const auto stale = std::max(response.stale_while_revalidate, response.stale_if_error);
-  const auto allowed = response.must_revalidate ? std::chrono::seconds(0) : stale;
-  return response.lifetime + std::max(allowed, std::chrono::seconds(0)) > response.initial_age;
+  std::chrono::seconds usable = response.lifetime;
+  if (!response.must_revalidate) {
+    usable += std::max({response.stale_while_revalidate, response.stale_if_error, std::chrono::seconds(0)});
+  }
+  return !response.no_cache && usable > response.initial_age;
 }
 
 Storability JudgeUse(const ResponseHead& response, const CacheControl& directives,

@@ -95,6 +95,7 @@ TEST_F(ServerTest, AnAnswerToARangeOrAConditionIsNobodyElses) {
 
 TEST_F(ServerTest, WhatOneClientMaySeeOrKeepEndsNothing) {
   Start([](const std::string& head, TestSocket& socket) {
+    if (head.find("Authorization: user") != std::string::npos) return socket.Send(Ok("own", kPrivate));
     if (head.find("If-None-Match") == std::string::npos) {
       return socket.Send(Ok(head.starts_with("HEAD") ? "" : "body", kAlwaysValidate));
     }
@@ -102,6 +103,7 @@ TEST_F(ServerTest, WhatOneClientMaySeeOrKeepEndsNothing) {
   });
   Fetch("/a");
   EXPECT_EQ(Fetch("/a", "Authorization: x\r\n").body, "body");
+  EXPECT_EQ(Fetch("/a", "Authorization: user\r\n").body, "own");
   const std::string head = "HEAD /a HTTP/1.1\r\nHost: cdn.test\r\nConnection: close\r\n";
   Ask(port(), head + "Authorization: x\r\n\r\n");
   Ask(port(), head + "Cache-Control: no-store\r\n\r\n");
