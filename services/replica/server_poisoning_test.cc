@@ -93,6 +93,23 @@ TEST_F(ServerTest, AnAnswerToARangeOrAConditionIsNobodyElses) {
   EXPECT_EQ(Fetch("/b").body, "whole");
 }
 
+TEST_F(ServerTest, ARequestThatIsRefusedEndsNothing) {
+  Start([](const std::string& head, TestSocket& socket) {
+    const size_t refused = head.find("X-Status: ");
+    if (refused == std::string::npos) return socket.Send(Ok("whole"));
+    return socket.Send(
+        fmt::format("HTTP/1.1 {} x\r\nContent-Length: 0\r\n\r\n", head.substr(refused + 10, 3)));
+  });
+  Fetch("/a");
+  for (const int status : {400, 401, 407}) {
+    const std::string fields = fmt::format("Cache-Control: no-cache\r\nX-Status: {}\r\n", status);
+    EXPECT_EQ(Fetch("/a", fields).status, status);
+    EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("hit")) << status;
+  }
+  EXPECT_EQ(Fetch("/a", "Cache-Control: no-cache\r\nX-Status: 404\r\n").status, 404);
+  EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("uri-miss"));
+}
+
 TEST_F(ServerTest, WhatOneClientMaySeeOrKeepEndsNothing) {
   Start([](const std::string& head, TestSocket& socket) {
     if (head.find("Authorization: user") != std::string::npos) return socket.Send(Ok("own", kPrivate));

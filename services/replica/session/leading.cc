@@ -56,13 +56,18 @@ bool IsAboutRange(const Errand& errand, const http::ResponseHead& head) {
   return head.status == 206 ? IsOfSameWhole(errand.stored.get(), head) : head.status == 304;
 }
 
+// What a request's form or credentials were refused for; these may be stored where they say so, but tell
+// nothing of what is.
+bool RefusesRequest(int status) { return status == 400 || status == 401 || status == 407; }
+
 // Whether what is stored must not come back when the origin fails, for a response that is not kept has come
 // in its place.
 bool Supersedes(const Errand& errand, const http::ResponseHead& head, std::string_view why_not) {
   const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
                                why_not == http::Name(http::Storability::kRequestNoStore) ||
                                why_not == http::Name(http::Storability::kRequestFault);
-  return !of_this_request && !http::IsServerTrouble(head.status) && !IsAboutRange(errand, head);
+  return !of_this_request && !RefusesRequest(head.status) && !http::IsServerTrouble(head.status) &&
+         !IsAboutRange(errand, head);
 }
 
 // The head to be stored. Of a part, what the other parts' head has besides stays (RFC 9111 §3.4).
