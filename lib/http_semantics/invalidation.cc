@@ -18,6 +18,13 @@ std::optional<std::string_view> WithoutScheme(std::string_view reference) {
   return reference.substr(colon + 1);
 }
 
+std::string_view WithoutDefaultPort(std::string_view authority) {
+  for (const std::string_view port : {":80", ":443", ":"}) {
+    if (authority.ends_with(port)) return authority.substr(0, authority.size() - port.size());
+  }
+  return authority;
+}
+
 void DropLastSegment(std::string* path) { path->erase(std::min(path->rfind('/'), path->size())); }
 
 // RFC 3986 §5.2.4, for an absolute path.
@@ -45,8 +52,9 @@ std::optional<std::string> ResolvePath(std::string_view base, std::string_view r
   if (!rest) return std::nullopt;
   if (rest->starts_with("//")) {
     const std::string_view authority = Before(rest->substr(2), "/?");
-    const bool ours = std::any_of(authorities.begin(), authorities.end(),
-                                  [&](std::string_view known) { return EqualsIgnoreCase(known, authority); });
+    const bool ours = std::any_of(authorities.begin(), authorities.end(), [&](std::string_view known) {
+      return EqualsIgnoreCase(WithoutDefaultPort(known), WithoutDefaultPort(authority));
+    });
     if (!ours) return std::nullopt;
     rest->remove_prefix(2 + authority.size());
     if (!rest->starts_with('/')) return std::string("/").append(*rest);

@@ -12,7 +12,7 @@ namespace perigee::http {
 
 // Path and query ("/a?b") that `reference` (RFC 3986 §4.1) means at `base`, itself a path with perhaps a
 // query; without a fragment. Nothing when it is malformed, of another scheme than http and https, or when its
-// authority is none of `authorities`.
+// authority is none of `authorities`. The ports 80 and 443 are as none.
 std::optional<std::string> ResolvePath(std::string_view base, std::string_view reference,
                                        const std::vector<std::string_view>& authorities);
 

@@ -13,13 +13,14 @@ namespace perigee::http {
 namespace {
 
 // Statuses whose caching rules this cache implements (RFC 9110 §15).
-constexpr int kUnderstood[] = {200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 307, 308, 400,
-                               401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 414, 415,
-                               416, 421, 422, 426, 429, 451, 500, 501, 502, 503, 504, 505, 511};
+constexpr int kUnderstood[] = {200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 307, 308,
+                               400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 414,
+                               415, 421, 422, 426, 451, 500, 501, 502, 503, 504, 505};
 constexpr int kHeuristic[] = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501};
-// What was wrong with one request's time, body, Expect or fields, none of which is in the key: kept, such an
-// answer would be everybody's (H. V. Nguyen et al., "Your Cache Has Fallen", CCS 2019).
-constexpr int kRequestFault[] = {408, 413, 417, 431};
+// What was wrong with one request's time, body, conditions, range, Expect, rate, fields or network, none of
+// which is in the key: kept, such an answer would be everybody's (H. V. Nguyen et al., "Your Cache Has
+// Fallen", CCS 2019). RFC 6585 forbids to store 428, 429, 431 and 511.
+constexpr int kRequestFault[] = {408, 412, 413, 416, 417, 428, 429, 431, 511};
 
 template <size_t N>
 bool Contains(const int (&statuses)[N], int status) {
@@ -38,18 +39,36 @@ bool AllowsSharingWithAuthorization(const CacheControl& response) {
   return response.is_public || response.must_revalidate || response.s_maxage.has_value();
 }
 
+// Set-Cookie="…" in no-cache or private takes it out of what is stored, and out of what others get.
+bool SharesSetCookie(const HeaderList& headers, const CacheControl& response) {
+  const auto names_it = [](const std::vector<std::string>& fields) {
+    return std::find(fields.begin(), fields.end(), "set-cookie") != fields.end();
+  };
+  return headers.Has("Set-Cookie") && !names_it(response.no_cache_fields) &&
+         !names_it(response.private_fields);
+}
+
 Storability JudgeDirectives(const HeaderList& request, const HeaderList& headers,
                             const CacheControl& response, const CachePolicy& policy) {
   if (ParseCacheControl(request).no_store) return Storability::kRequestNoStore;
   // A cache that understands the status ignores the no-store beside must-understand (RFC 9111 §5.2.2.3).
-  if (response.no_store && !response.must_understand) return Storability::kResponseNoStore;
+  const bool no_store = response.no_store && !response.must_understand;
+  const bool shares = !no_store && !response.is_private && AllowsSharingWithAuthorization(response);
+  if (request.Has("Authorization") && !shares) return Storability::kAuthorization;
+  if (no_store) return Storability::kResponseNoStore;
   if (response.is_private) return Storability::kPrivate;
-  if (request.Has("Authorization") && !AllowsSharingWithAuthorization(response)) {
-    return Storability::kAuthorization;
-  }
-  if (headers.Has("Set-Cookie") && !policy.store_set_cookie) return Storability::kSetCookie;
+  if (!policy.store_set_cookie && SharesSetCookie(headers, response)) return Storability::kSetCookie;
   if (!VaryNames(headers)) return Storability::kVaryStar;
   return Storability::kStore;
+}
+
+// Whether it may ever be served without asking the origin for it first: fresh, or by RFC 5861.
+bool IsOfUse(const Freshness& response) {
+  std::chrono::seconds usable = response.lifetime;
+  if (!response.must_revalidate) {
+    usable += std::max({response.stale_while_revalidate, response.stale_if_error, std::chrono::seconds(0)});
+  }
+  return !response.no_cache && usable > response.initial_age;
 }
 
 Storability JudgeUse(const ResponseHead& response, const CacheControl& directives,
@@ -58,8 +77,7 @@ Storability JudgeUse(const ResponseHead& response, const CacheControl& directive
                                   (!directives.targeted && response.headers.Has("Expires"));
   if (!explicit_freshness && !IsHeuristicallyCacheable(response.status)) return Storability::kNoFreshness;
   const Freshness freshness = FreshnessOf(response, policy);
-  const bool stale_at_once = freshness.no_cache || freshness.lifetime <= freshness.initial_age;
-  if (stale_at_once && !HasValidator(response.headers)) return Storability::kNothingToReuse;
+  if (!IsOfUse(freshness) && !HasValidator(response.headers)) return Storability::kNothingToReuse;
   return Storability::kStore;
 }
 
@@ -124,6 +142,11 @@ HeaderList HeadersToStore(const HeaderList& response) {
   for (const std::string& name : directives.no_cache_fields) stored.Remove(name);
   for (const std::string& name : directives.private_fields) stored.Remove(name);
   return stored;
+}
+
+bool IsRequestsDoing(Storability verdict) {
+  return verdict == Storability::kRequestFault || verdict == Storability::kRequestNoStore ||
+         verdict == Storability::kAuthorization;
 }
 
 bool IsHeuristicallyCacheable(int status) { return Contains(kHeuristic, status); }

@@ -27,16 +27,16 @@ enum class Storability {
   kMethod,         // only responses to GET are stored
   kNotFinal,       // 1xx
   kPartial,        // 206 and 304 are no whole responses
-  kRequestFault,   // 408, 413, 417, 431: about one request alone
+  kRequestFault,   // 408, 412, 413, 416, 417, 428, 429, 431, 511: about one request alone
   kNotUnderstood,  // must-understand with a status that this cache does not know
   kRequestNoStore,
   kResponseNoStore,
   kPrivate,
   kAuthorization,   // the request had Authorization and the response does not allow sharing (§3.5)
-  kSetCookie,       // CachePolicy::store_set_cookie is off
-  kVaryStar,        // Vary: * never matches a later request
+  kSetCookie,       // CachePolicy::store_set_cookie is off, and neither no-cache nor private names it
+  kVaryStar,        // Vary: * never matches a later request, nor does X-Forwarded-For (vary.h)
   kNoFreshness,     // nothing allows storing: no explicit freshness, no heuristically cacheable status
-  kNothingToReuse,  // would be stale at once and has no validator
+  kNothingToReuse,  // would be stale at once, without RFC 5861's leave to be served, and has no validator
 };
 // "store", "method", "not-final" …: the words of logs and of Cache-Status detail.
 std::string_view Name(Storability verdict);
@@ -48,6 +48,9 @@ Storability JudgeStorability(std::string_view method, const HeaderList& request,
 // The same of a 206, by the rules of the 200 that it is a part of (§3.3). Whether its bytes may be told from
 // those of another representation is the caller's affair.
 Storability JudgePart(const HeaderList& request, const ResponseHead& part, const CachePolicy& policy);
+
+// Whether it is for the request's sake that a response is not stored: it tells nothing of what is stored.
+bool IsRequestsDoing(Storability verdict);
 
 // The response's end-to-end fields without those that no-cache="…" and private="…" name.
 HeaderList HeadersToStore(const HeaderList& response);

@@ -109,6 +109,8 @@ ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& no
   merged.headers.Set("Date", FormatHttpDate(not_modified.response_time));
   for (const HeaderField field : update) merged.headers.Remove(field.name);
   for (const HeaderField field : update) merged.headers.Add(field.name, field.value);
+  // The 304's no-cache="…" may name fields that were stored before.
+  merged.headers = HeadersToStore(merged.headers);
   return merged;
 }
 

@@ -96,6 +96,14 @@ TEST(Validation, NotModifiedWithoutDateCountsFromItsArrival) {
   EXPECT_EQ(merged.headers.Combined("Date"), At(0));
 }
 
+TEST(Validation, NotModifiedMayForbidToKeepWhatWasStored) {
+  const ResponseHead stored{200, "", {{"X-A", "1"}, {"X-B", "1"}}, kNow, kNow};
+  const ResponseHead merged =
+      MergeNotModified(stored, {304, "", {{"Cache-Control", "private=x-a"}}, kNow, kNow});
+  EXPECT_FALSE(merged.headers.Has("X-A"));
+  EXPECT_TRUE(merged.headers.Has("X-B"));
+}
+
 TEST(Validation, NotModifiedMustBeAboutTheStoredResponse) {
   EXPECT_TRUE(NotModifiedAppliesTo({{"ETag", "\"a\""}}, {{"ETag", "W/\"a\""}}));
   EXPECT_FALSE(NotModifiedAppliesTo({{"ETag", "\"a\""}}, {{"ETag", "\"b\""}}));

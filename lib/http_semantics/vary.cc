@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::string_view kListFields[] = {"accept", "accept-charset", "accept-encoding", "accept-language"};
 constexpr std::string_view kOrderMatters = "accept";
+// The origin sees the client's address in it, whatever the client sent (unkeyed_fields.h).
+constexpr std::string_view kOfOneClient = "x-forwarded-for";
 
 std::string Join(const std::vector<std::string>& parts, char separator) {
   std::string joined;
@@ -51,7 +53,7 @@ std::string NormalisedValue(std::string_view name, const HeaderList& request) {
 std::optional<std::string> VaryNames(const HeaderList& response) {
   std::vector<std::string> names;
   for (const std::string_view element : response.ListElements("Vary")) {
-    if (element == "*") return std::nullopt;
+    if (element == "*" || EqualsIgnoreCase(element, kOfOneClient)) return std::nullopt;
     names.push_back(ToLower(element));
   }
   std::sort(names.begin(), names.end());

@@ -10,7 +10,8 @@
 namespace perigee::http {
 
 // The field names that Vary lists: lower case, sorted, without duplicates, joined by ','. Empty when the
-// response does not vary; nothing when it says "*", which no later request matches.
+// response does not vary; nothing when it says "*", which no later request matches, or X-Forwarded-For, which
+// is each client's own.
 std::optional<std::string> VaryNames(const HeaderList& response);
 
 // The values that `request` has for the names (in the form of VaryNames), normalised where the field's syntax

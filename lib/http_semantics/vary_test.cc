@@ -9,6 +9,7 @@ TEST(Vary, NamesAreLowerCaseSortedAndUnique) {
   EXPECT_EQ(VaryNames({{"Vary", "B, a"}, {"vary", "A,c"}}), "a,b,c");
   EXPECT_EQ(VaryNames({}), "");
   EXPECT_EQ(VaryNames({{"Vary", "a, *"}}), std::nullopt);
+  EXPECT_EQ(VaryNames({{"Vary", "a, X-forwarded-for"}}), std::nullopt);
 }
 
 struct VariantCase {

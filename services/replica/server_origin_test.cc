@@ -1,4 +1,6 @@
-// The HTTP side on loopback before an origin that fails: when it is asked again, and when not.
+// The HTTP side on loopback before an origin that fails, when it is asked again and when not; and what its
+// connections cost.
+#include "services/replica/fetch/origin_pool.h"
 #include "services/replica/testing/server_fixture.h"
 
 namespace perigee::replica {
@@ -92,6 +94,31 @@ TEST_F(ServerTest, ThoseWhoComeShortlyAfterAFailureDoNotAskAgain) {
   EXPECT_EQ(origin_->requests(), 1);
   EXPECT_EQ(Fetch("/b").status, 502);
   EXPECT_EQ(origin_->requests(), 2);
+}
+
+// --- Connections ---
+
+TEST_F(ServerTest, AnAnswerThatNobodyReadsToItsEndCostsNoConnection) {
+  threads_ = 1;
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.starts_with("GET /private"))
+      return socket.Send(Ok("hello", "Cache-Control: private\r\nETag: \"1\"\r\n"));
+    const bool first = head.find("If-None-Match") == std::string::npos;
+    return socket.Send(first ? Ok("old", "Cache-Control: max-age=0, stale-if-error=60\r\nETag: \"1\"\r\n")
+                             : "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n");
+  });
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Fetch("/private", "If-None-Match: \"1\"\r\n").status, 304);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Fetch("/a").body, "old");
+  EXPECT_EQ(origin_->requests(), 6);
+  EXPECT_EQ(origin_->connections(), 1);
+}
+
+TEST_F(ServerTest, WhatIsLeftOfALargeAnswerIsNotRead) {
+  threads_ = 1;
+  const std::string large(OriginPool::kMaxUnwantedBytes + 1, 'x');
+  Start(Answer(Ok(large, "Cache-Control: private\r\nETag: \"1\"\r\n")));
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Fetch("/a", "If-None-Match: \"1\"\r\n").status, 304);
+  EXPECT_EQ(origin_->connections(), 2);
 }
 
 }  // namespace

@@ -80,6 +80,55 @@ TEST_F(ServerTest, AnAnswerToOversizedFieldsIsNobodyElses) {
   EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("hit")) << "nor does it push out what is stored";
 }
 
+TEST_F(ServerTest, AnAnswerToARangeOrAConditionIsNobodyElses) {
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.find("Range: ") == std::string::npos) return socket.Send(Ok("whole"));
+    const int status = head.find("If-Match") == std::string::npos ? 416 : 412;
+    return socket.Send(
+        fmt::format("HTTP/1.1 {} x\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n", status));
+  });
+  EXPECT_EQ(Fetch("/a", "Range: bytes=9-\r\n").status, 416);
+  EXPECT_EQ(Fetch("/a").body, "whole");
+  EXPECT_EQ(Fetch("/b", "Range: bytes=0-1\r\nIf-Match: \"1\"\r\n").status, 412);
+  EXPECT_EQ(Fetch("/b").body, "whole");
+}
+
+TEST_F(ServerTest, ARequestThatIsRefusedEndsNothing) {
+  Start([](const std::string& head, TestSocket& socket) {
+    const size_t refused = head.find("X-Status: ");
+    if (refused == std::string::npos) return socket.Send(Ok("whole"));
+    return socket.Send(
+        fmt::format("HTTP/1.1 {} x\r\nContent-Length: 0\r\n\r\n", head.substr(refused + 10, 3)));
+  });
+  Fetch("/a");
+  for (const int status : {400, 401, 407}) {
+    const std::string fields = fmt::format("Cache-Control: no-cache\r\nX-Status: {}\r\n", status);
+    EXPECT_EQ(Fetch("/a", fields).status, status);
+    EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("hit")) << status;
+  }
+  EXPECT_EQ(Fetch("/a", "Cache-Control: no-cache\r\nX-Status: 404\r\n").status, 404);
+  EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("uri-miss"));
+}
+
+TEST_F(ServerTest, WhatOneClientMaySeeOrKeepEndsNothing) {
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.find("Authorization: user") != std::string::npos) return socket.Send(Ok("own", kPrivate));
+    if (head.find("If-None-Match") == std::string::npos) {
+      return socket.Send(Ok(head.starts_with("HEAD") ? "" : "body", kAlwaysValidate));
+    }
+    return socket.Send("HTTP/1.1 304 x\r\nETag: \"v1\"\r\nCache-Control: max-age=0\r\nX-Of: one\r\n\r\n");
+  });
+  Fetch("/a");
+  EXPECT_EQ(Fetch("/a", "Authorization: x\r\n").body, "body");
+  EXPECT_EQ(Fetch("/a", "Authorization: user\r\n").body, "own");
+  const std::string head = "HEAD /a HTTP/1.1\r\nHost: cdn.test\r\nConnection: close\r\n";
+  Ask(port(), head + "Authorization: x\r\n\r\n");
+  Ask(port(), head + "Cache-Control: no-store\r\n\r\n");
+  const FindResult stored = cache_->Find(fmt::format("http://127.0.0.1:{}/a", origin_->port()), {});
+  ASSERT_TRUE(stored.response);
+  EXPECT_FALSE(stored.response->head.headers.Has("X-Of")) << "nor is it told to others";
+}
+
 // Each is another resource: the origin may answer them differently, so no two may share a key.
 TEST_F(ServerTest, TargetsThatDifferInAnyByteAreStoredApart) {
   Start(Echo);

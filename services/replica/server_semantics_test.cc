@@ -54,6 +54,84 @@ TEST_F(ServerTest, StaleStandsInForAnErrorStatusWhereTheOriginSaysSo) {
   EXPECT_EQ(Fetch("/a").status, 404);
 }
 
+TEST_F(ServerTest, StaleStandsInForAnErrorStatusToHeadToo) {
+  Start(Answer(Ok("old", "Cache-Control: max-age=0, stale-if-error=60\r\n")));
+  Fetch("/a");
+  origin_->SetScript(Answer("HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n"));
+  TestSocket client = TestSocket::ConnectTo(port());
+  client.Send("HEAD /a HTTP/1.1\r\nHost: cdn.test\r\n\r\n");
+  const TestResponse stale = ReadResponse(client, true);
+  EXPECT_EQ(stale.status, 200);
+  EXPECT_EQ(stale.Field("Content-Length"), "3");
+}
+
+TEST_F(ServerTest, OneClientsLeaveToServeStaleIsNotAnothers) {
+  Gate go;
+  Start(Answer(Ok("old", kAlwaysValidate)));
+  Fetch("/a");
+  origin_->SetScript([go](const std::string&, TestSocket& socket) {
+    return go.Wait() && socket.Send("HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n");
+  });
+  TestSocket leader = TestSocket::ConnectTo(port());
+  leader.Send(Get("/a", "Cache-Control: stale-if-error=60\r\n"));
+  Await(&ServerStats::misses, 2);
+  TestSocket alike = TestSocket::ConnectTo(port());
+  alike.Send(Get("/a", "Cache-Control: stale-if-error=60\r\n"));
+  TestSocket other = TestSocket::ConnectTo(port());
+  other.Send(Get("/a"));
+  Await(&ServerStats::collapsed, 2);
+  go.Open();
+  EXPECT_EQ(ReadResponse(leader).body, "old");
+  EXPECT_THAT(ReadResponse(alike).Field("Cache-Status"), HasSubstr("collapsed; detail=error-status"));
+  EXPECT_EQ(ReadResponse(other).status, 503);
+}
+
+// What must be validated is not for those who ask once it is there, however long its body takes.
+TEST_F(ServerTest, WhatIsOnItsWayIsFollowedLateOnlyWhileFresh) {
+  Gate rest;
+  Start([rest](const std::string& head, TestSocket& socket) {
+    socket.Send(
+        fmt::format("HTTP/1.1 200 OK\r\nCache-Control: {}\r\nETag: \"1\"\r\nContent-Length: 3\r\n\r\n",
+                    head.starts_with("GET /fresh") ? "max-age=60" : "no-cache"));
+    return rest.Wait() && socket.Send("old");
+  });
+  auto clients = SendMany(1, Get("/fresh"));
+  clients.push_back(std::move(SendMany(1, Get("/a")).front()));
+  for (TestSocket& client : clients) client.ReadUntil("\r\n\r\n");
+  origin_->SetScript(Answer(Ok("new", kAlwaysValidate)));
+  EXPECT_EQ(Fetch("/a").body, "new");
+  clients.push_back(std::move(SendMany(1, Get("/fresh")).front()));
+  Await(&ServerStats::collapsed, 1);
+  rest.Open();
+  for (TestSocket& client : clients) EXPECT_THAT(client.ReadUntil("old"), ::testing::EndsWith("old"));
+  EXPECT_EQ(origin_->requests(), 3);
+}
+
+TEST_F(ServerTest, WhatWasReloadedMeanwhileIsNotReplacedByWhatIsOlder) {
+  Gate rest;
+  Start([rest](const std::string& head, TestSocket& socket) {
+    if (head.find("no-cache") != std::string::npos) return socket.Send(Ok("new"));
+    socket.Send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 3\r\n\r\n");
+    return rest.Wait() && socket.Send("old");
+  });
+  TestSocket slow = TestSocket::ConnectTo(port());
+  slow.Send(Get("/a"));
+  slow.ReadUntil("\r\n\r\n");
+  EXPECT_EQ(Fetch("/a", "Cache-Control: no-cache\r\n").body, "new");
+  rest.Open();
+  EXPECT_EQ(slow.ReadBytes(3), "old");
+  slow.Send(Get("/a"));  // once the flight is over
+  EXPECT_EQ(ReadResponse(slow).body, "new");
+}
+
+TEST_F(ServerTest, OptionsThatGoNoFurtherAreAnsweredHere) {
+  Start(Answer(Ok("")));
+  const TestResponse answer = Ask(port(), "OPTIONS /a HTTP/1.1\r\nHost: cdn.test\r\nMax-Forwards: 0\r\n\r\n");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.Field("Allow"), HasSubstr("GET"));
+  EXPECT_EQ(origin_->requests(), 0);
+}
+
 TEST_F(ServerTest, WhatIsSupersededDoesNotComeBack) {
   Start(Answer(Ok("old", kAlwaysValidate)));
   Fetch("/a");
@@ -150,7 +228,7 @@ TEST_F(ServerTest, UnsafeRequestInvalidatesTheLocationsThatItNames) {
         "HTTP/1.1 201 x\r\nContent-Length: 0\r\nLocation: made\r\nContent-Location: http://A/said\r\n\r\n");
   });
   for (const char* path : {"/dir/made", "/said", "/other"}) Fetch(path);
-  Ask(port(), "M-SEARCH /dir/new HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  Ask(port(), "M-SEARCH http://a:80/dir/new HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n");
   for (const char* path : {"/dir/made", "/said"}) {
     EXPECT_THAT(Fetch(path).Field("Cache-Status"), HasSubstr("fwd=uri-miss")) << path;
   }

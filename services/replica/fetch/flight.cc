@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace perigee::replica {
+namespace {
+
+bool IsPart(const FlightHead& head) { return head.head.status == 206; }
+
+}  // namespace
 
 bool FlightMemory::TryReserve(uint64_t bytes) {
   if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
@@ -38,6 +43,11 @@ Task<FlightState> Flight::AwaitHead(Executor executor) {
 FetchError Flight::error() const {
   const std::lock_guard lock(mutex_);
   return error_;
+}
+
+const FlightHead* Flight::known_head() const {
+  const std::lock_guard lock(mutex_);
+  return state_ == FlightState::kStreaming || state_ == FlightState::kDone ? &head_ : nullptr;
 }
 
 bool Flight::windowed() const {
@@ -308,14 +318,38 @@ FlightTable::Lease FlightTable::Solo(std::string_view key) {
   return Lease(this, std::string(key), std::move(flight));
 }
 
+void FlightTable::Retire(std::string_view key, const std::shared_ptr<Flight>& flight) {
+  const std::lock_guard lock(mutex_);
+  const auto it = flights_.find(std::string(key));
+  if (it == flights_.end() || it->second != flight) return;
+  solos_.emplace(key, flight);
+  flights_.erase(it);
+}
+
+template <typename Use>
+void FlightTable::ForEach(const std::string& key, Use use) {
+  const auto [begin, end] = solos_.equal_range(key);
+  std::for_each(begin, end, [&](const auto& pair) { use(*pair.second); });
+  const auto it = flights_.find(key);
+  if (it != flights_.end()) use(*it->second);
+}
+
+void FlightTable::Supersede(std::string_view key, const Flight& newer) {
+  const FlightHead* head = newer.known_head();
+  if (head == nullptr || IsPart(*head)) return;
+  const std::lock_guard lock(mutex_);
+  ForEach(std::string(key), [&](Flight& flight) {
+    const FlightHead* other = flight.known_head();
+    if (&flight == &newer || other == nullptr || IsPart(*other)) return;
+    const bool same = other->vary_names == head->vary_names && other->variant_key == head->variant_key;
+    if (same) flight.Invalidate();
+  });
+}
+
 void FlightTable::Invalidate(std::string_view key) {
   const std::lock_guard lock(mutex_);
-  const auto [begin, end] = solos_.equal_range(std::string(key));
-  std::for_each(begin, end, [](const auto& pair) { pair.second->Invalidate(); });
-  const auto it = flights_.find(std::string(key));
-  if (it == flights_.end()) return;
-  it->second->Invalidate();
-  flights_.erase(it);
+  ForEach(std::string(key), [](Flight& flight) { flight.Invalidate(); });
+  flights_.erase(std::string(key));
 }
 
 void FlightTable::Detach(const PurgeSelection& selection) {

@@ -56,6 +56,8 @@ struct FlightHead {
   std::optional<uint64_t> content_length;
   // The complete answer, when the origin said 304 to a validation; there is no body to read then.
   std::shared_ptr<const StoredResponse> refreshed;
+  // `refreshed` is what was stored before, in place of a server's trouble: only for those who may have that.
+  bool stands_in = false;
 };
 
 enum class FlightState { kWaiting, kStreaming, kDone, kAlone, kFailed };
@@ -87,6 +89,8 @@ class Flight {
   const FlightHead& head() const { return head_; }
   // After kFailed.
   FetchError error() const;
+  // The same as head() when that is there already, else null.
+  const FlightHead* known_head() const;
 
   // Reads the body from its beginning. Lives in one coroutine; keeps the flight alive.
   class Reader {
@@ -224,6 +228,13 @@ class FlightTable {
   // A flight that nobody can join, for a request that must fetch for itself.
   Lease Solo(std::string_view key);
 
+  // Nobody joins `flight` any more, which goes on for those who have.
+  void Retire(std::string_view key, const std::shared_ptr<Flight>& flight);
+
+  // A newer response to be stored has come than those of other flights for the same variant: none of theirs
+  // is. Parts are not concerned, for they end each other by their validators (Cache::Insert).
+  void Supersede(std::string_view key, const Flight& newer);
+
   // An unsafe request has changed `key`'s resource: nobody joins the fetches under way, and none is stored.
   void Invalidate(std::string_view key);
 
@@ -240,7 +251,9 @@ class FlightTable {
     std::shared_ptr<Flight> flight;
     MonoTime until;
   };
-  // With mutex_ held.
+  // With mutex_ held: calls `use` with each flight of `key`.
+  template <typename Use>
+  void ForEach(const std::string& key, Use use);
   void Remove(const std::string& key, const std::shared_ptr<Flight>& flight);
   void LetGo(MonoTime now, size_t most);
 

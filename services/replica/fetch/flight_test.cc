@@ -323,6 +323,33 @@ TEST_F(FlightTest, SoloFlightsAreJoinedByNobodyAndInvalidatedByTheirKey) {
   EXPECT_TRUE(other.flight()->storable());
 }
 
+TEST_F(FlightTest, ARetiredFlightIsJoinedByNobodyAndInvalidatedByItsKey) {
+  auto first = table_.Join("k");
+  first.lease->flight()->Publish({});
+  table_.Retire("k", first.lease->flight());
+  auto second = table_.Join("k");
+  ASSERT_TRUE(second.lease);
+  table_.Retire("k", first.lease->flight());
+  EXPECT_EQ(table_.Join("k").joined, second.lease->flight()) << "another's place is not taken";
+  table_.Invalidate("k");
+  EXPECT_FALSE(first.lease->flight()->storable());
+}
+
+TEST_F(FlightTest, ANewerResponseIsStoredInPlaceOfTheSameVariantsOlderOnes) {
+  const auto old = table_.Join("k"), other_key = table_.Join("x");
+  const auto alone = table_.Solo("k"), variant = table_.Solo("k"), part = table_.Solo("k"),
+             waiting = table_.Solo("k"), newer = table_.Solo("k");
+  for (const auto* lease : {&*old.lease, &*other_key.lease, &alone, &newer}) lease->flight()->Publish({});
+  variant.flight()->Publish({.vary_names = "a", .variant_key = "b\n"});
+  part.flight()->Publish({.head = {.status = 206}});
+  table_.Supersede("k", *newer.flight());
+  EXPECT_FALSE(old.lease->flight()->storable());
+  EXPECT_FALSE(alone.flight()->storable());
+  for (const auto* lease : {&*other_key.lease, &variant, &part, &waiting, &newer}) {
+    EXPECT_TRUE(lease->flight()->storable());
+  }
+}
+
 TEST_F(FlightTest, TheFailureOfASoloFlightIsItsOwn) {
   const MonoTime now(std::chrono::hours(1));
   table_.Solo("k").Fail(FetchError::kConnect, now);

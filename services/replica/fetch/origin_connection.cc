@@ -156,8 +156,10 @@ Task<FetchError> OriginConnection::ReadBody(std::string* out) {
 }
 
 bool OriginConnection::reusable() const {
-  return !broken_ && parser_ && parser_->body_done() && parser_->keep_alive() && input_.empty();
+  return reusable_after_body() && parser_->body_done() && input_.empty();
 }
+
+bool OriginConnection::reusable_after_body() const { return !broken_ && parser_ && parser_->keep_alive(); }
 
 void OriginConnection::Park(MonoTime until) {
   parser_.reset();

@@ -75,6 +75,8 @@ class OriginConnection {
 
   // Whether another exchange may follow this one on the same connection.
   bool reusable() const;
+  // The same, once the rest of the body has been read.
+  bool reusable_after_body() const;
   // Puts it away until `until`, when it closes by itself.
   void Park(MonoTime until);
   // Whether a parked connection is still open and silent.

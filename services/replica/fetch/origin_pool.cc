@@ -57,6 +57,21 @@ std::unique_ptr<OriginConnection> OriginPool::TakeIdle() {
 }
 
 void OriginPool::Release(std::unique_ptr<OriginConnection> connection) {
+  if (connection->body_done()) return Keep(std::move(connection));
+  if (!connection->reusable_after_body() || connection->content_length() > kMaxUnwantedBytes) return;
+  asio::co_spawn(executor_, ReadRest(std::move(connection)), asio::detached);
+}
+
+Task<> OriginPool::ReadRest(std::unique_ptr<OriginConnection> connection) {
+  std::string rest;
+  while (!connection->body_done() && rest.size() <= kMaxUnwantedBytes) {
+    const FetchError error = co_await connection->ReadBody(&rest);
+    if (error != FetchError::kNone) co_return;
+  }
+  Keep(std::move(connection));
+}
+
+void OriginPool::Keep(std::unique_ptr<OriginConnection> connection) {
   if (!connection->reusable() || stopped_ || idle_.size() >= limits_.max_idle_origin_connections) return;
   connection->Park(Now() + limits_.origin_keep_alive);
   idle_.push_back(std::move(connection));

@@ -53,7 +53,11 @@ class OriginPool {
   // Sends the head of a request on a new connection; the response's head is not read yet.
   Task<Fetched> Open(std::string_view request, Asks asks);
 
-  // Takes back a connection whose exchange is over; keeps it when it can serve again.
+  // A rest of a response that nobody wants costs less than another connection, up to here.
+  static constexpr uint64_t kMaxUnwantedBytes = 65'536;
+
+  // Takes back a connection, and keeps it when it can serve again. When the response has not been read to its
+  // end, what is left of it is first, up to kMaxUnwantedBytes.
   void Release(std::unique_ptr<OriginConnection> connection);
 
   size_t open_connections() const { return open_; }
@@ -67,6 +71,8 @@ class OriginPool {
   void OnConnectionClosed();
   void WakeOne();
   std::unique_ptr<OriginConnection> TakeIdle();
+  void Keep(std::unique_ptr<OriginConnection> connection);
+  Task<> ReadRest(std::unique_ptr<OriginConnection> connection);
   std::unique_ptr<OriginConnection> NewConnection();
   // A new one to whichever address answers first.
   Task<Fetched> Connect();

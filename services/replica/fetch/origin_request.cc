@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "lib/base/parse.h"
 #include "lib/http_semantics/http_date.h"
 #include "lib/http_semantics/surrogate_tags.h"
 #include "lib/http_semantics/targeted.h"
@@ -13,6 +14,13 @@ namespace {
 constexpr std::string_view kHttpScheme = "http://";
 
 std::string Via(int minor_version) { return fmt::format("1.{} {}", minor_version, kViaName); }
+
+// RFC 9110 §7.6.2. What is no number is left to the origin.
+void CountDownForwards(http::HeaderList* fields) {
+  const auto hops = fields->Get("Max-Forwards");
+  const auto number = hops ? ParseNumber<uint64_t>(*hops) : std::nullopt;
+  if (number && *number > 0) fields->Set("Max-Forwards", fmt::format("{}", *number - 1));
+}
 
 }  // namespace
 
@@ -36,6 +44,7 @@ http::HeaderList OriginFields(const RequestHead& request, const OriginAddress& o
   fields.Remove("Expect");
   fields.Set("Host", origin.authority);
   RemoveUnkeyedFields(request.method, client, &fields);
+  if (request.method == "OPTIONS") CountDownForwards(&fields);
   fields.Add("Via", Via(request.minor_version));
   fields.Set("Surrogate-Capability", http::kSurrogateCapability);
   return fields;

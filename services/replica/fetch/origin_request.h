@@ -3,7 +3,8 @@
 // The origin sees its own name in Host (as with nginx's default), whatever name the client used, so the
 // client's Host can neither split nor poison the cache; nor can the fields that unkeyed_fields.h takes out.
 // X-Forwarded-For is the client's address; this hop is appended to Via (RFC 9110 §7.6.3), and
-// Surrogate-Capability tells that Surrogate-Control is heeded; hop-by-hop fields and Expect are taken out.
+// Surrogate-Capability tells that Surrogate-Control is heeded; the Max-Forwards of OPTIONS is counted down;
+// hop-by-hop fields and Expect are taken out.
 #pragma once
 
 #include <optional>

@@ -23,6 +23,17 @@ TEST(OriginRequest, ForwardsEndToEndFieldsUnderTheOriginsName) {
     EXPECT_FALSE(fields.Has(gone)) << gone;
 }
 
+TEST(OriginRequest, CountsDownMaxForwardsOfOptions) {
+  RequestHead request{.method = "OPTIONS", .target = "*"};
+  request.headers = {{"Max-Forwards", "5"}};
+  EXPECT_EQ(OriginFields(request, kOrigin, kClient).Get("Max-Forwards"), "4");
+  request.headers = {{"Max-Forwards", "many"}};
+  EXPECT_EQ(OriginFields(request, kOrigin, kClient).Get("Max-Forwards"), "many");
+  request.method = "POST";
+  request.headers = {{"Max-Forwards", "5"}};
+  EXPECT_EQ(OriginFields(request, kOrigin, kClient).Get("Max-Forwards"), "5");
+}
+
 TEST(OriginRequest, TellsTheBodysLengthInItsOwnWords) {
   RequestHead request{.method = "POST", .target = "/"};
   request.content_length = 3;

@@ -57,7 +57,7 @@ void AppendOwnAnswer(int status, std::string_view why, bool head_request,
   head.headers.Add("Date", http::FormatHttpDate(now));
   head.headers.Add("Content-Type", "text/plain; charset=utf-8");
   head.headers.Add("Content-Length", fmt::format("{}", body.size()));
-  if (status == 405) head.headers.Add("Allow", kAllowedMethods);
+  if (status == 200 || status == 405) head.headers.Add("Allow", kAllowedMethods);
   if (status == 503) head.headers.Add("Retry-After", "1");
   AppendHead(head, std::nullopt, Framing::kContentLength, cache_status, form, out);
   if (!head_request) *out += body;

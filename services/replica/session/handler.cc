@@ -59,6 +59,10 @@ Task<bool> Handler::Handle() {
     co_return co_await OwnAnswer(plan.status, plan.why, status);
   }
   if (at_.beacon) co_return co_await AnswerBeacon();
+  if (plan.kind == PlanKind::kLastHop) {
+    const http::CacheStatus status{.forward = http::Forward::kBypass, .detail = "max-forwards"};
+    co_return co_await OwnAnswer(200, "as far as Max-Forwards lets it go", status);
+  }
   if (plan.kind == PlanKind::kPassThrough) co_return co_await PassThrough();
   if (plan.kind == PlanKind::kTunnel) co_return co_await Tunnel();
   if (!LookUp()) co_return co_await Miss();

@@ -4,6 +4,7 @@
 //          ─ kPassThrough ─▶ PassThrough: body up, answer down, both at once
 //          ─ kTunnel ──────▶ Tunnel: WebSocket, bytes both ways after the origin's 101
 //          ─ a beacon ─────▶ 204, of our own
+//          ─ kLastHop ─────▶ 200 with Allow, of our own
 //          ─ kCache ───────▶ hit: one send, no suspension
 //                            miss: Follow the fetch under way, or Lead one (leading.h): Stored (304), Shared
 //                            (storable, also a part: a detached Fill feeds a Flight, this client being one of
@@ -107,6 +108,9 @@ class Handler {
   // Through the cache (handler_miss.cc).
   Task<bool> Miss();
   bool MayShare() const;
+  // Whether what `flight` brings was not there when this request came, or else may be served without asking.
+  bool MayFollow(const Flight& flight) const;
+  FlightTable::Seat TakeSeat();
   Task<bool> Follow(std::shared_ptr<Flight> flight);
   Task<bool> Lead(FlightTable::Lease lease);
   Task<bool> LeadAlone();  // with a flight that nobody can join

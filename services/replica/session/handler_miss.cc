@@ -13,6 +13,20 @@ bool Handler::MayShare() const {
   return !at_.control.no_cache && !(at_.control.max_age && at_.control.max_age->count() == 0);
 }
 
+bool Handler::MayFollow(const Flight& flight) const {
+  const FlightHead* head = flight.known_head();
+  if (head == nullptr) return true;
+  const http::Freshness& freshness = head->refreshed ? head->refreshed->freshness : head->freshness;
+  return http::DecideReuse(freshness, at_.control, context_.clock.WallNow()).serve();
+}
+
+FlightTable::Seat Handler::TakeSeat() {
+  FlightTable::Seat seat = context_.flights.Join(at_.key);
+  if (!seat.joined || MayFollow(*seat.joined)) return seat;
+  context_.flights.Retire(at_.key, seat.joined);
+  return context_.flights.Join(at_.key);
+}
+
 Task<bool> Handler::Miss() {
   if (at_.control.only_if_cached) {
     http::CacheStatus status = MissStatus();
@@ -23,7 +37,7 @@ Task<bool> Handler::Miss() {
   if (at_.is_head || at_.control.no_store) co_return co_await Direct();
   if (!MayShare() || request().headers.Has("Range")) co_return co_await LeadAlone();
 
-  FlightTable::Seat seat = context_.flights.Join(at_.key);
+  FlightTable::Seat seat = TakeSeat();
   if (seat.joined) co_return co_await Follow(std::move(seat.joined));
   // The flight that this request would have joined may have landed a moment ago.
   if (LookUp()) {
@@ -46,6 +60,8 @@ Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
   }
   http::CacheStatus status = MissStatus();
   status.collapsed = true;
+  if (head.stands_in && !StoredStandsIn()) co_return co_await LeadAlone();
+  if (head.stands_in) co_return co_await OriginFailed(FetchError::kErrorStatus, true);
   if (head.refreshed) co_return co_await Stored(head.refreshed, status);
   std::optional<Flight::Reader> reader(std::in_place, flight);
   if (flight->windowed()) {

@@ -6,6 +6,7 @@
 #include "lib/http_semantics/validation.h"
 #include "lib/log/log.h"
 #include "services/replica/fetch/origin_request.h"
+#include "services/replica/served_names.h"
 #include "services/replica/session/handler.h"
 #include "services/replica/session/storing.h"
 
@@ -32,6 +33,10 @@ Task<bool> Handler::Direct() {
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
   OriginConnection& connection = *fetched.connection;
   PrepareResponse(&connection.head(), connection.minor_version());
+  if (http::IsServerTrouble(connection.head().status) && StoredStandsIn()) {
+    context_.pool.Release(std::move(fetched.connection));
+    co_return co_await OriginFailed(FetchError::kErrorStatus, false);
+  }
   UpdateFromHead(connection.head(), asked_at);
   http::CacheStatus status = MissStatus();
   status.forward_status = connection.head().status;
@@ -41,6 +46,8 @@ Task<bool> Handler::Direct() {
 void Handler::UpdateFromHead(const http::ResponseHead& head, uint64_t asked_at) {
   const auto& stored = at_.found.response;
   if (!at_.is_head || !stored || head.status != stored->head.status) return;
+  const http::HeaderList sent = SelectingFields(request().headers);
+  if (http::IsRequestsDoing(http::JudgeStorability("GET", sent, head, context_.policy))) return;
   if (http::HeadAppliesTo(stored->head.headers, head.headers)) {
     Freshen(context_, at_.key, request().headers, stored, head, asked_at);
   } else {
@@ -98,7 +105,7 @@ void Handler::Invalidate(std::string_view path) {
 void Handler::InvalidateAfter(const http::ResponseHead& response) {
   if (IsSafe(request().method) || response.status < 200 || response.status >= 400) return;
   Invalidate(at_.plan.path);
-  const std::string_view host = request().headers.Get("Host").value_or("");
+  const std::string_view host = AuthorityOf(request());
   for (const std::string& path :
        http::InvalidatedPaths(at_.plan.path, response.headers, {host, context_.origin.authority})) {
     Invalidate(path);

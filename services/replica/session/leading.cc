@@ -49,20 +49,25 @@ std::optional<std::string_view> WhyNotShared(const Context& context, const Erran
   return std::nullopt;
 }
 
-// Whether a response is about the range, or the conditions, of one request, and tells nothing of what is
-// stored.
+// Whether a response is about the range, or the condition, of one request, and tells nothing of what is
+// stored. 412 and 416 are faults of the request.
 bool IsAboutRange(const Errand& errand, const http::ResponseHead& head) {
   if (!errand.in_part) return false;
-  if (head.status == 206) return IsOfSameWhole(errand.stored.get(), head);
-  return head.status == 304 || head.status == 412 || head.status == 416;
+  return head.status == 206 ? IsOfSameWhole(errand.stored.get(), head) : head.status == 304;
 }
+
+// What a request's form or credentials were refused for; these may be stored where they say so, but tell
+// nothing of what is.
+bool RefusesRequest(int status) { return status == 400 || status == 401 || status == 407; }
 
 // Whether what is stored must not come back when the origin fails, for a response that is not kept has come
 // in its place.
 bool Supersedes(const Errand& errand, const http::ResponseHead& head, std::string_view why_not) {
   const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
+                               why_not == http::Name(http::Storability::kRequestNoStore) ||
                                why_not == http::Name(http::Storability::kRequestFault);
-  return !of_this_request && !http::IsServerTrouble(head.status) && !IsAboutRange(errand, head);
+  return !of_this_request && !RefusesRequest(head.status) && !http::IsServerTrouble(head.status) &&
+         !IsAboutRange(errand, head);
 }
 
 // The head to be stored. Of a part, what the other parts' head has besides stays (RFC 9111 §3.4).
@@ -117,6 +122,7 @@ Outcome Judged(Context& context, const Errand& errand, std::unique_ptr<OriginCon
   // A part takes no whole's place by itself (Cache::Insert).
   if (head.status == 206 && errand.stored && !errand.stored->parts) context.cache.Erase(errand.key);
   lease.flight()->Publish(HeadOf(storing, BodyLength(*connection), context.policy));
+  context.flights.Supersede(errand.key, *lease.flight());
   return {.connection = std::move(connection), .storing = std::move(storing)};
 }
 
@@ -151,7 +157,10 @@ Task<Outcome> AskOrigin(Context& context, Recorder& recorder, const Errand& erra
     http::ResponseHead& head = fetched.connection->head();
     PrepareResponse(&head, fetched.connection->minor_version());
     if (errand.stands_in && http::IsServerTrouble(head.status)) {
-      lease.flight()->Publish(HeadOf(errand.stored));
+      FlightHead stored = HeadOf(errand.stored);
+      stored.stands_in = true;
+      lease.flight()->Publish(std::move(stored));
+      context.pool.Release(std::move(fetched.connection));
       co_return Outcome{.error = FetchError::kErrorStatus};
     }
     if (head.status != 304 || !validates) {

@@ -34,8 +34,12 @@ Plan PlanRequest(const RequestHead& request) {
     return {.kind = PlanKind::kTunnel, .path = *path, .forward = http::Forward::kBypass};
   }
 
+  const bool options = request.method == "OPTIONS";
+  if (options && request.headers.Get("Max-Forwards") == "0") return {.kind = PlanKind::kLastHop};
   const bool reads = request.method == "GET" || request.method == "HEAD";
   Plan plan{.kind = PlanKind::kPassThrough, .path = *path, .forward = http::Forward::kMethod};
+  // "http://host" means the server itself (RFC 9112 §3.2.4).
+  if (options && absolute && *path == "/" && !request.target.ends_with('/')) plan.path = "*";
   if (reads && !request.has_body()) {
     plan.kind = PlanKind::kCache;
   } else if (reads) {

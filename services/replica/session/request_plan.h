@@ -16,6 +16,7 @@ enum class PlanKind {
   kCache,        // GET or HEAD: from the cache, or else from the origin through it
   kTunnel,       // WebSocket's handshake: to the origin, and both ways from its 101 on
   kPassThrough,  // everything else: to the origin and back
+  kLastHop,      // OPTIONS with Max-Forwards: 0, which is for this server (RFC 9110 §7.6.2)
   kReject,
 };
 

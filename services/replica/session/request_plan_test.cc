@@ -67,6 +67,23 @@ TEST(RequestPlan, WebSocketIsATunnelAndOtherUpgradesAreIgnored) {
   EXPECT_EQ(PlanRequest(other).kind, PlanKind::kPassThrough);
 }
 
+TEST(RequestPlan, OptionsForTheServerAsAWhole) {
+  RequestHead request = Request("OPTIONS", "http://cdn.test");
+  EXPECT_EQ(PlanRequest(request).path, "*");
+  request.target += '/';
+  EXPECT_EQ(PlanRequest(request).path, "/");
+}
+
+TEST(RequestPlan, OptionsGoAsFarAsMaxForwardsSays) {
+  RequestHead request = Request("OPTIONS", "/");
+  request.headers.Add("Max-Forwards", "1");
+  EXPECT_EQ(PlanRequest(request).kind, PlanKind::kPassThrough);
+  request.headers.Set("Max-Forwards", "0");
+  EXPECT_EQ(PlanRequest(request).kind, PlanKind::kLastHop);
+  request.method = "GET";
+  EXPECT_EQ(PlanRequest(request).kind, PlanKind::kCache);
+}
+
 TEST(RequestPlan, BreaksLoops) {
   RequestHead request = Request("GET", "/");
   for (size_t i = 0; i < kMaxViaHops; ++i) request.headers.Add("Via", "1.1 perigee");

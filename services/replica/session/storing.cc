@@ -71,6 +71,15 @@ class Spill {
   std::unique_ptr<BodyWriter> writer_;
 };
 
+// For one client; what is stored stays as it is.
+std::shared_ptr<const StoredResponse> WithHead(const StoredResponse& stored, http::ResponseHead head,
+                                               const http::CachePolicy& policy) {
+  auto response = std::make_shared<StoredResponse>(stored);
+  response->head = std::move(head);
+  response->freshness = http::FreshnessOf(response->head, policy);
+  return response;
+}
+
 }  // namespace
 
 http::HeaderList SelectingFields(const http::HeaderList& request) {
@@ -132,9 +141,11 @@ Freshened Freshen(Context& context, const std::string& key, const http::HeaderLi
   const auto verdict = stored->parts ? http::JudgePart(seen, merged, context.policy)
                                      : http::JudgeStorability("GET", seen, merged, context.policy);
   const bool shareable = verdict == http::Storability::kStore;
-  auto response = context.cache.Refresh(key, seen, object, std::move(merged), asked_at);
+  const bool for_others = !http::IsRequestsDoing(verdict);
+  auto response = for_others ? context.cache.Refresh(key, seen, object, std::move(merged), asked_at)
+                             : WithHead(*object, std::move(merged), context.policy);
   if (stored->parts) response = WholeInParts(std::move(response), stored->parts->parts);
-  if (!shareable) context.cache.Erase(key);
+  if (for_others && !shareable) context.cache.Erase(key);
   return {.response = std::move(response), .shareable = shareable};
 }
 

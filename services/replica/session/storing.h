@@ -34,7 +34,9 @@ FlightHead HeadOf(const std::shared_ptr<const StoredResponse>& complete);
 // Its Set-Cookie is dropped unless the policy stores them.
 struct Freshened {
   std::shared_ptr<const StoredResponse> response;
-  bool shareable = false;  // false: the new fields forbid to keep it, and it is forgotten
+  // False: the new fields forbid to keep it, and it is forgotten. Or the request does (IsRequestsDoing): then
+  // what is stored stays as it was.
+  bool shareable = false;
 };
 Freshened Freshen(Context& context, const std::string& key, const http::HeaderList& request,
                   const std::shared_ptr<const StoredResponse>& stored, const http::ResponseHead& update,
