@@ -200,6 +200,22 @@ TEST_F(ServerTest, WaitersOfAPrivateAnswerFetchForThemselves) {
   EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("fwd=uri-miss; fwd-status=200; detail=private"));
 }
 
+TEST_F(ServerTest, WhatIsKnownToBePrivateIsAskedForAtOnce) {
+  Gate go;
+  const auto serial = std::make_shared<std::atomic<int>>(0);
+  const auto asked = std::make_shared<std::counting_semaphore<>>(0);
+  Start([go, serial, asked](const std::string&, TestSocket& socket) {
+    asked->release();
+    return ((*serial)++ == 0 || go.Wait()) && socket.Send(Ok("secret", kPrivate));
+  });
+  EXPECT_EQ(Fetch("/a").status, 200);
+  auto clients = SendMany(10, Get("/a"));
+  for (int i = 0; i < 11; ++i) ASSERT_TRUE(asked->try_acquire_for(std::chrono::seconds(5))) << i;
+  go.Open();
+  for (TestSocket& client : clients) EXPECT_EQ(ReadResponse(client).body, "secret");
+  EXPECT_EQ(server_->Stats().collapsed, 0u);
+}
+
 TEST_F(ServerTest, FetchGoesOnWithoutTheClientThatStartedIt) {
   Gate started, rest;
   Start([started, rest](const std::string&, TestSocket& socket) {

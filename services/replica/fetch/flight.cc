@@ -1,10 +1,13 @@
 #include "services/replica/fetch/flight.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace perigee::replica {
 namespace {
+
+size_t Hash(std::string_view key) { return std::hash<std::string_view>()(key); }
 
 bool IsPart(const FlightHead& head) { return head.head.status == 206; }
 
@@ -303,17 +306,30 @@ void FlightTable::LetGo(MonoTime now, size_t most) {
 FlightTable::Seat FlightTable::Join(std::string_view key, MonoTime now) {
   const std::lock_guard lock(mutex_);
   LetGo(now, kMaxHeldFailures);
+  Seat seat;
+  if (const AloneKey* alone = KnownAlone(key); alone && now < alone->until) {
+    seat.lease.emplace(SoloLocked(key));
+    return seat;
+  }
   auto& flight = flights_[std::string(key)];
   if (flight) return {.joined = flight};
   flight = std::make_shared<Flight>(window_, memory_);
-  Seat seat;
   seat.lease.emplace(this, std::string(key), flight);
   return seat;
 }
 
 FlightTable::Lease FlightTable::Solo(std::string_view key) {
-  auto flight = std::make_shared<Flight>(window_, memory_);
   const std::lock_guard lock(mutex_);
+  return SoloLocked(key);
+}
+
+FlightTable::AloneKey* FlightTable::KnownAlone(std::string_view key) {
+  AloneKey& alone = alone_[Hash(key) % alone_.size()];
+  return alone.hash == Hash(key) ? &alone : nullptr;
+}
+
+FlightTable::Lease FlightTable::SoloLocked(std::string_view key) {
+  auto flight = std::make_shared<Flight>(window_, memory_);
   solos_.emplace(key, flight);
   return Lease(this, std::string(key), std::move(flight));
 }
@@ -338,6 +354,7 @@ void FlightTable::Supersede(std::string_view key, const Flight& newer) {
   const FlightHead* head = newer.known_head();
   if (head == nullptr || IsPart(*head)) return;
   const std::lock_guard lock(mutex_);
+  if (AloneKey* alone = KnownAlone(key)) *alone = {};
   ForEach(std::string(key), [&](Flight& flight) {
     const FlightHead* other = flight.known_head();
     if (&flight == &newer || other == nullptr || IsPart(*other)) return;
@@ -372,11 +389,23 @@ void FlightTable::Lease::Close() {
   table_->Remove(key_, flight_);
 }
 
+void FlightTable::Lease::GoAlone(bool lasting, MonoTime now) {
+  flight_->GoAlone();
+  if (table_ == nullptr) return;
+  const std::lock_guard lock(table_->mutex_);
+  const auto it = table_->flights_.find(key_);
+  const bool joinable = it != table_->flights_.end() && it->second == flight_;
+  table_->Remove(key_, flight_);
+  if (!joinable || !lasting) return;
+  table_->alone_[Hash(key_) % kMaxAloneKeys] = {.hash = Hash(key_), .until = now + kAloneHold};
+}
+
 void FlightTable::Lease::Fail(FetchError error, MonoTime now) {
   flight_->Fail(error);
   if (table_ == nullptr) return;
   FlightTable& table = *std::exchange(table_, nullptr);
   const std::lock_guard lock(table.mutex_);
+  if (AloneKey* alone = table.KnownAlone(key_)) *alone = {};  // an origin in trouble is asked once
   const auto it = table.flights_.find(key_);
   const bool joinable = it != table.flights_.end() && it->second == flight_;
   const bool held = !WasNotAsked(error) && table.failure_hold_ != std::chrono::milliseconds::zero();

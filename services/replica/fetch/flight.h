@@ -21,7 +21,9 @@
 // Thread-safe: the leader and the readers are coroutines of any Workers.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -194,6 +196,10 @@ class FlightTable {
  public:
   // The most failures that are held; the oldest is let go first.
   static constexpr size_t kMaxHeldFailures = 1'024;
+  // So long, once an answer was for its own request alone, nobody waits for that of another.
+  static constexpr std::chrono::seconds kAloneHold{10};
+  // The keys of which that is known, at most: they take each other's places.
+  static constexpr size_t kMaxAloneKeys = 1'024;
 
   FlightTable(uint64_t window, uint64_t max_bytes, std::chrono::milliseconds failure_hold)
       : window_(window), failure_hold_(failure_hold), memory_(max_bytes) {}
@@ -210,6 +216,10 @@ class FlightTable {
     const std::shared_ptr<Flight>& flight() const { return flight_; }
     // Nobody may join from here on.
     void Close();
+    // The answer is for its own request alone: who has joined asks too, and when others' will be the same
+    // (`lasting`) so does everybody for kAloneHold. Closes. Of a flight that nobody could join only that:
+    // what a client's no-cache brings decides nothing for others.
+    void GoAlone(bool lasting, MonoTime now = std::chrono::steady_clock::now());
     // Fails the flight before its head; for failure_hold those who join fail with it. Ends the lease.
     void Fail(FetchError error, MonoTime now = std::chrono::steady_clock::now());
 
@@ -219,7 +229,7 @@ class FlightTable {
     std::shared_ptr<Flight> flight_;
   };
 
-  // The flight under way for `key`, or nothing and a lease: the caller leads.
+  // The flight under way for `key`, or nothing and a lease: the caller leads, alone if it must (kAloneHold).
   struct Seat {
     std::shared_ptr<Flight> joined;
     std::optional<Lease> lease;
@@ -251,6 +261,13 @@ class FlightTable {
     std::shared_ptr<Flight> flight;
     MonoTime until;
   };
+  struct AloneKey {
+    size_t hash = 0;
+    MonoTime until;
+  };
+  // With mutex_ held.
+  Lease SoloLocked(std::string_view key);
+  AloneKey* KnownAlone(std::string_view key);
   // With mutex_ held: calls `use` with each flight of `key`.
   template <typename Use>
   void ForEach(const std::string& key, Use use);
@@ -263,6 +280,7 @@ class FlightTable {
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights_;
   std::unordered_multimap<std::string, std::shared_ptr<Flight>> solos_;
+  std::array<AloneKey, kMaxAloneKeys> alone_{};  // by hash
   std::deque<HeldFailure> held_;  // oldest first; those of them that are still in flights_ may be joined
 };
 

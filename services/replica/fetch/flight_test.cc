@@ -302,6 +302,42 @@ TEST_F(FlightTest, NoMoreFailuresAreHeldThanTheLimit) {
   EXPECT_TRUE(table_.Join("1", now).joined);
 }
 
+TEST_F(FlightTest, NobodyWaitsForAnAnswerThatWillBeForItsOwnRequestAlone) {
+  const MonoTime now(std::chrono::hours(1));
+  const MonoTime end = now + FlightTable::kAloneHold;
+  table_.Join("k", now).lease->GoAlone(/*lasting=*/true, now);
+  for (int i = 0; i < 2; ++i) {
+    auto alone = table_.Join("k", end - std::chrono::milliseconds(1));
+    ASSERT_TRUE(alone.lease);
+    alone.lease->GoAlone(/*lasting=*/true, end - std::chrono::milliseconds(1));
+  }
+  const auto other = table_.Join("other", now), leader = table_.Join("k", end);
+  EXPECT_TRUE(table_.Join("other", now).joined);
+  EXPECT_TRUE(table_.Join("k", end).joined) << "who was alone does not prolong it";
+}
+
+TEST_F(FlightTest, OthersWaitAgainOnceAnAnswerIsForThemOrTheOriginFails) {
+  const MonoTime now(std::chrono::hours(1));
+  const auto go_alone = [&](bool lasting) { table_.Join("k", now).lease->GoAlone(lasting, now); };
+  const auto is_joined = [&] {
+    const auto first = table_.Join("k", now), second = table_.Join("k", now);
+    return second.joined != nullptr;
+  };
+  go_alone(/*lasting=*/false);
+  EXPECT_TRUE(is_joined());
+  go_alone(true);
+  EXPECT_FALSE(is_joined());
+  {
+    const auto shared = table_.Join("k", now);
+    shared.lease->flight()->Publish({});
+    table_.Supersede("k", *shared.lease->flight());
+  }
+  EXPECT_TRUE(is_joined());
+  go_alone(true);
+  table_.Join("k", now).lease->Fail(FetchError::kConnect, now);
+  EXPECT_TRUE(is_joined());
+}
+
 TEST_F(FlightTest, InvalidatedFlightIsNeitherJoinedNorStored) {
   auto first = table_.Join("k");
   first.lease->flight()->Publish({});

@@ -60,9 +60,9 @@ bool IsAboutRange(const Errand& errand, const http::ResponseHead& head) {
 // nothing of what is.
 bool RefusesRequest(int status) { return status == 400 || status == 401 || status == 407; }
 
-// Whether what is stored must not come back when the origin fails, for a response that is not kept has come
-// in its place.
-bool Supersedes(const Errand& errand, const http::ResponseHead& head, std::string_view why_not) {
+// Whether a response that is not kept tells of other requests too: what is stored must not come back when the
+// origin fails, and others' answers will not be kept either.
+bool TellsOfOthers(const Errand& errand, const http::ResponseHead& head, std::string_view why_not) {
   const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
                                why_not == http::Name(http::Storability::kRequestNoStore) ||
                                why_not == http::Name(http::Storability::kRequestFault);
@@ -99,10 +99,10 @@ Outcome Validated(Context& context, const Errand& errand, const http::ResponseHe
       Freshen(context, errand.key, errand.request.headers, errand.stored, not_modified, asked_at);
   if (fresh.shareable) {
     lease.flight()->Publish(HeadOf(fresh.response));
+    lease.Close();
   } else {
-    lease.flight()->GoAlone();
+    lease.GoAlone(/*lasting=*/false);
   }
-  lease.Close();
   return {.validated = std::move(fresh.response)};
 }
 
@@ -110,9 +110,9 @@ Outcome Judged(Context& context, const Errand& errand, std::unique_ptr<OriginCon
                const http::HeaderList& sent, uint64_t asked_at, FlightTable::Lease& lease) {
   const http::ResponseHead& head = connection->head();
   if (const auto why_not = WhyNotShared(context, errand, *connection, sent)) {
-    if (errand.stored && Supersedes(errand, head, *why_not)) context.cache.Erase(errand.key);
-    lease.flight()->GoAlone();
-    lease.Close();
+    const bool lasting = TellsOfOthers(errand, head, *why_not);
+    if (errand.stored && lasting) context.cache.Erase(errand.key);
+    lease.GoAlone(lasting);
     return {.connection = std::move(connection), .why_not = *why_not};
   }
   Storing storing{.key = errand.key,
