@@ -17,6 +17,9 @@ constexpr std::string_view kHopByHop[] = {"connection",
                                           "trailer",
                                           "transfer-encoding",
                                           "upgrade"};
+// For all recipients, and no connection's to take away: without them an answer would be shared that must not
+// be.
+constexpr std::string_view kForAll[] = {"age", "cache-control", "cdn-cache-control", "set-cookie", "vary"};
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
@@ -179,7 +182,8 @@ void HeaderList::RemoveHopByHop() {
   RemoveIf([&](const HeaderField& field) {
     const auto is_field = [&](std::string_view name) { return EqualsIgnoreCase(field.name, name); };
     return std::any_of(std::begin(kHopByHop), std::end(kHopByHop), is_field) ||
-           std::any_of(named.begin(), named.end(), is_field);
+           (std::any_of(named.begin(), named.end(), is_field) &&
+            std::none_of(std::begin(kForAll), std::end(kForAll), is_field));
   });
 }
 

@@ -78,8 +78,9 @@ class HeaderList {
   bool ListHas(std::string_view name, std::string_view token) const;
 
   // Removes what belongs to one connection only (RFC 9110 §7.6.1): Connection and the fields that it names,
-  // Keep-Alive, Proxy-Connection, Proxy-Authentication-Info, Proxy-Authenticate, Proxy-Authorization, TE,
-  // Trailer, Transfer-Encoding, Upgrade.
+  // but for Age, Cache-Control, CDN-Cache-Control, Set-Cookie and Vary, which it must not name; Keep-Alive,
+  // Proxy-Connection, Proxy-Authentication-Info, Proxy-Authenticate, Proxy-Authorization, TE, Trailer,
+  // Transfer-Encoding, Upgrade.
   void RemoveHopByHop();
 
   // "Name: value\r\n" for each field; no empty line at the end.

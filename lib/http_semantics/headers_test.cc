@@ -61,6 +61,13 @@ TEST(HeaderList, RemovesHopByHopFieldsAndThoseThatConnectionNames) {
   EXPECT_EQ(list.text(), "A: kept\r\n");
 }
 
+TEST(HeaderList, ConnectionCannotTakeAwayWhatForbidsSharing) {
+  HeaderList list{
+      {"Connection", "cache-control, vary, x"}, {"Cache-Control", "no-store"}, {"Vary", "*"}, {"X", "1"}};
+  list.RemoveHopByHop();
+  EXPECT_EQ(list.text(), "Cache-Control: no-store\r\nVary: *\r\n");
+}
+
 TEST(HeaderList, ListHasLooksAtElementsOfEveryLine) {
   const HeaderList list{{"Connection", "a, CLOSE"}, {"Connection", "b"}};
   EXPECT_TRUE(list.ListHas("connection", "close"));
