@@ -147,6 +147,10 @@ void Handler::AppendNotModified(const http::ResponseHead& head, std::optional<st
   Log(304, status);
 }
 
+Gather Handler::Bytes(std::string_view head, const Body& body, uint64_t begin, uint64_t end) {
+  return Gather(head, body->substr(begin, end - begin)).FromFile(body.file(), body.file_start());
+}
+
 Gather Handler::GatherStored(const StoredResponse& response, const http::CacheStatus& status) {
   const WallTime now = context_.clock.WallNow();
   const auto age = http::CurrentAge(response.freshness, now);
@@ -162,7 +166,7 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
   const Body& body = response.body;
-  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body.file_start());
+  if (body->size() > kMaxCopiedBody) return Bytes(out_, body, 0, body->size());
   out_ += *body;
   return Gather(out_);
 }
@@ -193,8 +197,7 @@ Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored
     return Gather(out_, multipart_);
   }
   const http::ByteRange range = answer.ranges.front();
-  return Gather(out_, stored_body->substr(range.first, range.size()))
-      .FromFile(stored_body.file(), stored_body.file_start());
+  return Bytes(out_, stored_body, range.first, range.last + 1);
 }
 
 bool Handler::StoredStandsIn() const {

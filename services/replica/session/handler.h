@@ -74,6 +74,8 @@ class Handler {
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);
   http::RangeAnswer AnswerRange(const StoredResponse& response) const;
+  // `head`, and behind it the bytes of `body` from `begin` to `end`.
+  static Gather Bytes(std::string_view head, const Body& body, uint64_t begin, uint64_t end);
   Gather GatherRanges(const http::RangeAnswer& answer, const Body& stored_body, std::chrono::seconds age,
                       const http::CacheStatus& status);
   // A fetch behind the answer to this request.

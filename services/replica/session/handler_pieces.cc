@@ -117,9 +117,7 @@ Task<bool> Handler::WritePieces(const std::vector<Piece>& pieces, std::string ch
       if (!sent) co_return false;
       continue;
     }
-    Gather bytes({}, body->substr(piece.begin, piece.end - piece.begin));
-    bytes.FromFile(body.file(), body->data());
-    const bool written = co_await client_.Write(bytes);
+    const bool written = co_await client_.Write(Bytes({}, body, piece.begin, piece.end));
     if (!written) co_return false;
   }
   co_return true;
