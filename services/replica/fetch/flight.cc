@@ -5,8 +5,8 @@
 
 namespace perigee::replica {
 
-bool FlightMemory::TryReserve(uint64_t bytes) {
-  if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
+bool FlightMemory::TryReserve(uint64_t bytes, uint64_t limit) {
+  if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit) return true;
   Release(bytes);
   return false;
 }
@@ -351,10 +351,11 @@ void FlightTable::Lease::Fail(FetchError error, MonoTime now) {
   table.LetGo(now, kMaxHeldFailures);
 }
 
-FlightTable::Lease::~Lease() {
+void FlightTable::Lease::End() {
   if (!flight_) return;
   Close();
   flight_->Abandon();
+  flight_.reset();
 }
 
 }  // namespace perigee::replica

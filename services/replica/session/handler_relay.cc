@@ -35,6 +35,7 @@ Task<bool> Handler::Direct() {
   UpdateFromHead(connection.head(), asked_at);
   http::CacheStatus status = MissStatus();
   status.forward_status = connection.head().status;
+  at_.LetGo();
   co_return co_await RelayAndRelease(std::move(fetched.connection), status);
 }
 
