@@ -17,9 +17,9 @@ constexpr int kUnderstood[] = {200, 201, 202, 203, 204, 205, 300, 301, 302, 303,
                                401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 414, 415,
                                416, 421, 422, 426, 429, 451, 500, 501, 502, 503, 504, 505, 511};
 constexpr int kHeuristic[] = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501};
-// What was wrong with one request's time, body, Expect or fields, none of which is in the key: kept, such an
-// answer would be everybody's (H. V. Nguyen et al., "Your Cache Has Fallen", CCS 2019).
-constexpr int kRequestFault[] = {408, 413, 417, 431};
+// What was wrong with one request's time, body, Expect, fields, conditions or range, none of which is in the
+// key: kept, such an answer would be everybody's (H. V. Nguyen et al., "Your Cache Has Fallen", CCS 2019).
+constexpr int kRequestFault[] = {408, 412, 413, 416, 417, 431};
 
 template <size_t N>
 bool Contains(const int (&statuses)[N], int status) {

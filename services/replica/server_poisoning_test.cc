@@ -14,7 +14,8 @@ TEST_F(ServerTest, UnkeyedFieldsOfAClientDoNotReachTheOrigin) {
   Start(Echo);
   for (const char* field : {"X-Forwarded-Host", "X-Forwarded-Scheme", "X-Forwarded-Proto", "X-Forwarded-Port",
                             "X-Forwarded-Server", "Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-Host",
-                            "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Real-IP"}) {
+                            "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Real-IP",
+                            "X_Forwarded_Host", "Proxy"}) {
     EXPECT_THAT(Fetch(fmt::format("/{}", field), fmt::format("{}: evil.test\r\n", field)).body,
                 Not(HasSubstr("evil.test")))
         << field;
@@ -78,6 +79,19 @@ TEST_F(ServerTest, AnAnswerToOversizedFieldsIsNobodyElses) {
   EXPECT_EQ(Fetch("/a").body, "whole");
   EXPECT_EQ(Fetch("/a", "X-Large: 1\r\nCache-Control: no-cache\r\n").status, 431);
   EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("hit")) << "nor does it push out what is stored";
+}
+
+TEST_F(ServerTest, AnAnswerToARangeOrConditionIsNobodyElses) {
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.find("Range: ") == std::string::npos) return socket.Send(Ok("whole"));
+    const int status = head.find("If-Match") == std::string::npos ? 416 : 412;
+    return socket.Send(
+        fmt::format("HTTP/1.1 {} x\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n", status));
+  });
+  EXPECT_EQ(Fetch("/a", "Range: bytes=99-\r\n").status, 416);
+  EXPECT_EQ(Fetch("/a").body, "whole");
+  EXPECT_EQ(Fetch("/b", "Range: bytes=0-\r\nIf-Match: \"x\"\r\n").status, 412);
+  EXPECT_EQ(Fetch("/b").body, "whole");
 }
 
 // Each is another resource: the origin may answer them differently, so no two may share a key.
