@@ -103,7 +103,6 @@ Task<FetchError> OriginConnection::ReadFinalHead(const InterimSink* interim) {
     if (result.progress == Progress::kDone) {
       const int status = head().status;
       if (status < 100) co_return FetchError::kMalformed;
-      if (status == 304 && asks_ == Asks::kUnconditional) co_return FetchError::kMalformed;
       if (status >= 200) co_return FetchError::kNone;
       if (status == 101) {
         if (asks_ != Asks::kUpgrade) co_return FetchError::kMalformed;

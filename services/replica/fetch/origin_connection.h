@@ -24,9 +24,8 @@ namespace perigee::replica {
 // (RFC 9112 §6.3).
 enum class Asks {
   kContent,
-  kUnconditional,  // content; 304 is no answer to it (RFC 9110 §15.4.5): kMalformed
-  kHeadOnly,       // HEAD: there is no body whatever the fields say
-  kUpgrade,        // 101 is a final response, after which the connection is a tunnel
+  kHeadOnly,  // HEAD: there is no body whatever the fields say
+  kUpgrade,   // 101 is a final response, after which the connection is a tunnel
 };
 
 // What becomes of an interim response (1xx; RFC 9110 §15.2), never 101.
