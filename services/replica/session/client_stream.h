@@ -84,6 +84,7 @@ class ClientStream {
   RequestParser parser_;
   Rejection rejection_;
   bool idle_ = false;
+  MonoTime idle_until_;
   bool expired_ = false;
   bool lost_ = false;      // a write has failed
   bool too_slow_ = false;  // for that reason
