@@ -130,6 +130,19 @@ TEST_F(HostileOriginTest, WhatIsPassedThroughMustBeAskedForToo) {
   }
 }
 
+// Many servers say so before they close an idle connection, in the same moment in which a request comes.
+TEST_F(HostileOriginTest, ATimeOutOfAKeptConnectionIsNoAnswerToTheNextRequest) {
+  threads_ = 1;
+  StartWith([this](const std::string&, TestSocket& socket) {
+    if (origin_->connections() > 1) return socket.Send(Ok("again"));
+    socket.Send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlate");
+    return false;
+  });
+  EXPECT_EQ(Fetch("/good").body, "good");
+  EXPECT_EQ(Fetch("/a").body, "again");
+  EXPECT_EQ(origin_->connections(), 2);
+}
+
 TEST_F(HostileOriginTest, BytesBeyondAResponseAreNoAnswerToTheNextRequest) {
   const std::string forged = Ok("forged");
   for (const std::string& first :

@@ -62,7 +62,8 @@ class OriginConnection {
   uint64_t content_length() const { return parser_->content_length(); }
   // The exchange has failed before its response: the circuit breaker is told. ReadHead has done so itself.
   void ReportFailure(FetchError error);
-  // Whether that failure says no more than that the origin has closed a connection which was kept for long.
+  // Whether that failure says no more than that the origin has closed a connection which was kept for long,
+  // with or without a word (408).
   bool WentStale(FetchError error) const { return error == FetchError::kClosed && exchanges_ > 1 && !heard_; }
 
   // Appends the next piece of the body to `out`. kNone with nothing appended means that the body is over.
