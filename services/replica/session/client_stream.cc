@@ -17,7 +17,7 @@ constexpr size_t kMaxLingerBytes = 1'048'576;
 // No send is larger than this, or than all before it. A connection's windows open as its acknowledgements
 // come, and the kernel looks at those between two sends: they had to wait until all of a first large one was
 // copied.
-constexpr uint64_t kFirstSend = 128 * 1024;
+constexpr uint64_t kFirstSend = 131'072;
 // 768 KiB a round trip (Linux doubles what it is asked for) are 24 Gbit/s to a client this near.
 constexpr Rtt kNear{250};
 constexpr int kNearSendBuffer = 384 * 1024;
