@@ -232,6 +232,8 @@ TEST(Storability, JudgesByTheRules) {
       {"unknown status with freshness", Storability::kStore, {{"Cache-Control", "max-age=1"}}, 599},
       {"404 with freshness", Storability::kStore, {{"Cache-Control", "max-age=1"}}, 404},
       {"431 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 431},
+      {"412 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 412},
+      {"416 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 416},
       {"413 with freshness", Storability::kRequestFault, {{"Cache-Control", "public, max-age=1"}}, 413},
       {"412 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 412},
       {"416 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 416},

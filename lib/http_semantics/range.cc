@@ -155,12 +155,4 @@ RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan 
   return answer;
 }
 
-std::string MultipartBody(const RangeAnswer& answer, std::string_view stored_body) {
-  std::string body;
-  for (size_t i = 0; i < answer.ranges.size(); ++i) {
-    body.append(answer.around[i]).append(stored_body.substr(answer.ranges[i].first, answer.ranges[i].size()));
-  }
-  return body.append(answer.around.back());
-}
-
 }  // namespace perigee::http

@@ -62,7 +62,5 @@ struct RangeAnswer {
 // `length`: of the stored body. `boundary` parts several ranges; it must not occur in the body.
 RangeAnswer AnswerRanges(const ResponseHead& stored, uint64_t length, RangePlan plan,
                          std::string_view boundary, WallTime now);
-// The body of an answer with several ranges.
-std::string MultipartBody(const RangeAnswer& answer, std::string_view stored_body);
 
 }  // namespace perigee::http

@@ -114,6 +114,11 @@ ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& no
   return merged;
 }
 
+bool IsUnasked(int status, const HeaderList& request) {
+  if (status == 304) return !request.Has("If-None-Match") && !request.Has("If-Modified-Since");
+  return status == 206 && !request.Has("Range");
+}
+
 bool HeadAppliesTo(const HeaderList& stored, const HeaderList& head) {
   constexpr std::string_view kTelling[] = {"ETag", "Last-Modified", "Content-Length"};
   return std::all_of(std::begin(kTelling), std::end(kTelling), [&](std::string_view name) {

@@ -38,6 +38,10 @@ bool NotModifiedAppliesTo(const HeaderList& stored, const HeaderList& not_modifi
 // become the 304's, the tags too if it has any.
 ResponseHead MergeNotModified(const ResponseHead& stored, const ResponseHead& not_modified);
 
+// Whether no such status can answer `request`: a 304 to no condition (RFC 9110 §15.4.5), a 206 to no Range
+// (§15.3.7), which the client would take for the whole.
+bool IsUnasked(int status, const HeaderList& request);
+
 // Whether a response to HEAD is about `stored` (RFC 9111 §4.3.5): the validators and the Content-Length that
 // it has are those of the stored one.
 bool HeadAppliesTo(const HeaderList& stored, const HeaderList& head);

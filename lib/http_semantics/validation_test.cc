@@ -113,6 +113,15 @@ TEST(Validation, NotModifiedMustBeAboutTheStoredResponse) {
                                    {{"ETag", "\"a\""}, {"Last-Modified", At(1)}}));
 }
 
+TEST(Validation, SomeAnswersMustBeAskedFor) {
+  EXPECT_TRUE(IsUnasked(304, {{"If-Match", "\"a\""}, {"Range", "bytes=0-"}}));
+  EXPECT_FALSE(IsUnasked(304, {{"If-None-Match", "\"a\""}}));
+  EXPECT_FALSE(IsUnasked(304, {{"If-Modified-Since", At(0)}}));
+  EXPECT_TRUE(IsUnasked(206, {{"If-None-Match", "\"a\""}}));
+  EXPECT_FALSE(IsUnasked(206, {{"Range", "bytes=0-"}}));
+  EXPECT_FALSE(IsUnasked(200, {}));
+}
+
 TEST(Validation, HeadMustBeAboutTheStoredResponse) {
   const HeaderList stored{{"ETag", "\"a\""}, {"Content-Length", "5"}};
   EXPECT_TRUE(HeadAppliesTo(stored, {}));

@@ -45,8 +45,9 @@ struct Limits {
 
   // --- Collapsed fetches (fetch/flight.h) ---
   uint64_t max_object_bytes = 10'000'000;  // larger responses are neither stored nor shared
-  // Bodies of all flights together; beyond, fetches are not shared. And the chunks of large stored bodies
-  // that wait for slow clients; beyond, these chunks are read twice.
+  // Bodies of all flights together; beyond, fetches are not shared. And the stored bodies, and chunks of
+  // large ones, that wait for slow clients; beyond, these are let go and looked up again when the client
+  // takes more.
   uint64_t max_flight_bytes = 256'000'000;
   milliseconds failure_hold{500};  // so long after a fetch has failed, others for its key fail with it
 };

@@ -17,6 +17,7 @@
 #include "services/replica/fetch/tls_client.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/settings.h"
+#include "services/replica/spare_memory.h"
 #include "services/replica/telemetry/http_metrics.h"
 #include "services/replica/telemetry/readiness.h"
 
@@ -157,6 +158,7 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
     control.SetServing(kServiceName, serving);
     control.SetServing("", serving);
   });
+  const SpareMemoryReturner returner;
   phase = Phase::kServing;
   LogInfo(LogModule::kMain, {{"port", server->port()}, {"control_port", (*control)->port()}},
           "serving {} on port {}, control port {}", settings->server.origin.base, server->port(),

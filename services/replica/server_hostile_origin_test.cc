@@ -47,6 +47,9 @@ std::vector<Hostile> EveryLie() {
        fresh + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n1\r\nx\r\n0\r\n\r\n", "malformed"},
       {"an unknown coding", fresh + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "malformed"},
       {"304 to no condition", "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n", "malformed"},
+      {"206 to no Range",
+       "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-0/9\r\nContent-Length: 1\r\n\r\nx",
+       "malformed"},
       {"an upgrade unasked for", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "malformed"},
       {"a body that is too short", fresh + "Content-Length: 10\r\n\r\nhalf", nullptr},
       {"no last chunk", fresh + "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", nullptr},
@@ -114,6 +117,30 @@ TEST_F(HostileOriginTest, WhatIsStoredStandsInForEveryLieThatShowsInTheHead) {
     EXPECT_EQ(stale.body, "old");
     EXPECT_THAT(stale.Field("Cache-Status"), HasSubstr(fmt::format("detail={}", lie.detail)));
   }
+}
+
+TEST_F(HostileOriginTest, WhatIsPassedThroughMustBeAskedForToo) {
+  for (const char* status : {"304 Not Modified", "206 Partial Content"}) {
+    SCOPED_TRACE(status);
+    StartWith(Answer(fmt::format("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", status)));
+    EXPECT_EQ(Fetch("/a", "Cache-Control: no-store\r\n").status, 502);
+    EXPECT_EQ(Ask(port(), "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").status, 502);
+    EXPECT_NE(Fetch("/a", "Cache-Control: no-store\r\nIf-None-Match: \"x\"\r\nRange: bytes=0-\r\n").status,
+              502);
+  }
+}
+
+// Many servers say so before they close an idle connection, in the same moment in which a request comes.
+TEST_F(HostileOriginTest, ATimeOutOfAKeptConnectionIsNoAnswerToTheNextRequest) {
+  threads_ = 1;
+  StartWith([this](const std::string&, TestSocket& socket) {
+    if (origin_->connections() > 1) return socket.Send(Ok("again"));
+    socket.Send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlate");
+    return false;
+  });
+  EXPECT_EQ(Fetch("/good").body, "good");
+  EXPECT_EQ(Fetch("/a").body, "again");
+  EXPECT_EQ(origin_->connections(), 2);
 }
 
 TEST_F(HostileOriginTest, BytesBeyondAResponseAreNoAnswerToTheNextRequest) {

@@ -130,6 +130,21 @@ TEST_F(PartsServerTest, WhatIsNotAllThereIsAskedOfTheOrigin) {
   EXPECT_EQ(origin_->requests(), 3);
 }
 
+// Those of 16 KiB and more lie in one file (cache/body_file.h).
+TEST_F(PartsServerTest, PartsInOneFileAreNotTakenForEachOther) {
+  limits_.max_object_bytes = 50'000;
+  Start(Ranges({.length = 200'000}));
+  StorePart(0, 29'999);
+  StorePart(60'000, 89'999);
+  StorePart(100'001, 130'000);
+  for (const auto& [first, last] : {std::pair{100'001, 130'000}, {60'000, 89'999}, {70'000, 79'999}}) {
+    const TestResponse hit = FetchPart(first, last);
+    EXPECT_EQ(Status(hit), "Perigee; hit; ttl=60; detail=memory");
+    EXPECT_TRUE(hit.body == Bytes(first, last)) << first;
+  }
+  EXPECT_EQ(origin_->requests(), 3);
+}
+
 TEST_F(PartsServerTest, IfRangeIsAnsweredByThePartsOnlyWhenItMatches) {
   Start(Ranges());
   StorePart(100, 199);

@@ -14,7 +14,8 @@ TEST_F(ServerTest, UnkeyedFieldsOfAClientDoNotReachTheOrigin) {
   Start(Echo);
   for (const char* field : {"X-Forwarded-Host", "X-Forwarded-Scheme", "X-Forwarded-Proto", "X-Forwarded-Port",
                             "X-Forwarded-Server", "Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-Host",
-                            "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Real-IP"}) {
+                            "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Real-IP",
+                            "X_Forwarded_Host", "Proxy"}) {
     EXPECT_THAT(Fetch(fmt::format("/{}", field), fmt::format("{}: evil.test\r\n", field)).body,
                 Not(HasSubstr("evil.test")))
         << field;

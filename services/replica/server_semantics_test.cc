@@ -8,7 +8,8 @@ namespace {
 using namespace testing;
 
 constexpr std::string_view kEarlyHints =
-    "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: 1\r\n\r\n";
+    "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: 1\r\nContent-Length: 5\r\nCache-Tag: "
+    "a\r\n\r\n";
 
 // --- Stale answers (RFC 5861) ---
 

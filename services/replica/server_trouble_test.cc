@@ -236,6 +236,16 @@ TEST_F(ServerTest, SlowHeaderIs408AndIdleIsClosedInSilence) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
 }
 
+TEST_F(ServerTest, EmptyLinesKeepNoConnectionOpen) {
+  limits_.keep_alive_timeout = milliseconds(200);
+  Start(Answer(Ok("hello")));
+  TestSocket client = TestSocket::ConnectTo(port());
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (client.Send("\r\n") && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_LT(std::chrono::steady_clock::now(), give_up);
+}
+
 TEST_F(ServerTest, StalledUploadIs408) {
   limits_.body_timeout = milliseconds(150);
   Start([](const std::string&, TestSocket& socket) { return !socket.ReadBytes(10).empty(); });

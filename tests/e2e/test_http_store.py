@@ -2,6 +2,7 @@
 larger than the store."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import http.client
 import http.server
@@ -262,6 +263,28 @@ def test_memory_is_bounded_under_many_large_downloads(tmp_path, report):
         report(f"60 downloads of {size / MB:.0f} MB: peak {memory.peak / MB:.1f} MB after {memory.before / MB:.1f} MB,"
                f" bound {bound / MB:.1f} MB more")
         assert memory.peak < memory.before + bound
+
+
+def test_what_waits_for_clients_that_do_not_read_is_bounded(tmp_path, report):
+    """Hits of 1 MB that nobody takes: of several ranges, of bodies that others drive out, and from the disk."""
+    cache, flight, clients = 20 * MB, 20 * MB, 100
+    flags = ["--cache-bytes", str(cache), "--memory-bytes", str(4 * MB), "--max-flight-bytes", str(flight)]
+    with store(tmp_path, *flags) as server, contextlib.ExitStack() as stack:
+        with Memory(server.process) as memory:
+            for n in range(clients):
+                path = f"/s/{n}/{MB}"
+                server.ask(path)
+                for fields in ("", f"Range: bytes=0-0,2-{MB - 1}\r\n"):
+                    client = stack.enter_context(socket.socket())
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                    client.connect(("127.0.0.1", server.port))
+                    client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode())
+                    assert client.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 206")
+        # What waits for clients; what is stored, which is in memory until a slow disk has it; SQLite's page caches.
+        bound = flight / 2 + cache + 18 * 2 * MB
+        report(f"{2 * clients} clients that do not read: peak {memory.peak / MB:.1f} MB after {memory.before / MB:.1f} MB")
+        assert memory.peak < memory.before + bound
+        assert is_hit(server.ask(f"/s/{clients - 1}/{MB}")[1])
 
 
 class Film(http.server.BaseHTTPRequestHandler):

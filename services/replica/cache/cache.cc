@@ -355,6 +355,7 @@ FindResult Cache::Find(std::string_view key, const http::HeaderList& request) {
   return impl_->Find(key, request);
 }
 PartBody Cache::FindPart(ObjectId id) { return impl_->FindPart(id); }
+PartBody Cache::FindBody(ObjectId id) { return impl_->FindBody(id); }
 
 InsertResult Cache::Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                            uint64_t asked_at) {

@@ -139,6 +139,8 @@ class Cache {
   // One of the parts that Find has told, and counts a hit on it; nothing is read from SQLite for it. kUriMiss
   // when it has gone meanwhile.
   PartBody FindPart(ObjectId id);
+  // The same without a hit, of any object: for who has let its body go and wants more of it.
+  PartBody FindBody(ObjectId id);
 
   // Stores `response` in place of the same variant. Whether it may be stored (JudgeStorability) and which
   // headers (HeadersToStore) is the caller's affair. Found by every Find that starts after Insert returned.

@@ -70,6 +70,7 @@ class Cache::Impl {
 
   FindResult Find(std::string_view key, const http::HeaderList& request);
   PartBody FindPart(ObjectId id);
+  PartBody FindBody(ObjectId id);
   InsertResult Insert(std::string_view key, const http::HeaderList& request, StoredResponse response,
                       uint64_t asked_at, Upload* upload = nullptr);
   std::shared_ptr<const StoredResponse> Refresh(std::string_view key, const http::HeaderList& request,
@@ -102,6 +103,7 @@ class Cache::Impl {
   // Counts a hit. May let go of the lock, and of the entry with it.
   FindResult Get(std::unique_lock<std::mutex>& lock, Entry& entry);
   void Hit(Entry& entry);
+  PartBody BodyOf(const Entry& entry);
   void KeepHead(const Entry& entry, std::shared_ptr<const StoredResponse> head);
   void PutInMemory(Entry& entry, std::shared_ptr<const StoredResponse> response);
   void SetPending(Entry& entry, std::shared_ptr<const StoredResponse> response);

@@ -27,9 +27,20 @@ PartBody Cache::Impl::FindPart(ObjectId id) {
   Entry* entry = index_.FindId(id);
   if (!entry) return {};
   Hit(*entry);
-  if (const auto held = memory_.Hit(id)) return {Lookup::kMemory, held->body, nullptr};
-  if (entry->pending && entry->pending->body) return {Lookup::kMemory, entry->pending->body, nullptr};
-  return {Lookup::kDisk, {}, Pin(id)};
+  memory_.Hit(id);
+  return BodyOf(*entry);
+}
+
+PartBody Cache::Impl::FindBody(ObjectId id) {
+  const std::lock_guard lock(mutex_);
+  const Entry* entry = index_.FindId(id);
+  return entry ? BodyOf(*entry) : PartBody{};
+}
+
+PartBody Cache::Impl::BodyOf(const Entry& entry) {
+  if (const auto held = memory_.Get(entry.id)) return {Lookup::kMemory, held->body, nullptr};
+  if (entry.pending && entry.pending->body) return {Lookup::kMemory, entry.pending->body, nullptr};
+  return {Lookup::kDisk, {}, Pin(entry.id)};
 }
 
 std::vector<StoredParts::Part> Cache::Impl::PartsWith(const Entry& part) {

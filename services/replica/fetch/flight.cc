@@ -13,8 +13,8 @@ bool IsPart(const FlightHead& head) { return head.head.status == 206; }
 
 }  // namespace
 
-bool FlightMemory::TryReserve(uint64_t bytes) {
-  if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
+bool FlightMemory::TryReserve(uint64_t bytes, uint64_t limit) {
+  if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit) return true;
   Release(bytes);
   return false;
 }
@@ -414,10 +414,11 @@ void FlightTable::Lease::Fail(FetchError error, MonoTime now) {
   table.LetGo(now, kMaxHeldFailures);
 }
 
-FlightTable::Lease::~Lease() {
+void FlightTable::Lease::End() {
   if (!flight_) return;
   Close();
   flight_->Abandon();
+  flight_.reset();
 }
 
 }  // namespace perigee::replica

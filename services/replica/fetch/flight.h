@@ -64,16 +64,37 @@ struct FlightHead {
 
 enum class FlightState { kWaiting, kStreaming, kDone, kAlone, kFailed };
 
-// The memory of all flights together. Thread-safe.
+// The memory of all flights together, and of bodies that wait for slow clients. Thread-safe.
 class FlightMemory {
  public:
   explicit FlightMemory(uint64_t limit) : limit_(limit) {}
-  bool TryReserve(uint64_t bytes);
+  bool TryReserve(uint64_t bytes) { return TryReserve(bytes, limit_); }
   void ForceReserve(uint64_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }
   void Release(uint64_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
   uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
+  // What waits for a slow client, for as long as it lives: within half of the memory, or slow clients could
+  // keep every fetch from being shared and stored.
+  class Hold {
+   public:
+    Hold(FlightMemory& memory, uint64_t bytes)
+        : memory_(memory), bytes_(bytes), held_(memory.TryReserve(bytes, memory.limit_ / 2)) {}
+    ~Hold() {
+      if (held_) memory_.Release(bytes_);
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    explicit operator bool() const { return held_; }
+
+   private:
+    FlightMemory& memory_;
+    const uint64_t bytes_;
+    const bool held_;
+  };
+
  private:
+  bool TryReserve(uint64_t bytes, uint64_t limit);
+
   const uint64_t limit_;
   std::atomic<uint64_t> used_{0};
 };
@@ -211,7 +232,7 @@ class FlightTable {
         : table_(table), key_(std::move(key)), flight_(std::move(flight)) {}
     Lease(Lease&&) = default;
     Lease& operator=(Lease&&) = delete;
-    ~Lease();
+    ~Lease() { End(); }
 
     const std::shared_ptr<Flight>& flight() const { return flight_; }
     // Nobody may join from here on.
@@ -222,6 +243,8 @@ class FlightTable {
     void GoAlone(bool lasting, MonoTime now = std::chrono::steady_clock::now());
     // Fails the flight before its head; for failure_hold those who join fail with it. Ends the lease.
     void Fail(FetchError error, MonoTime now = std::chrono::steady_clock::now());
+    // As its destructor: holds the flight, and what that has found, no more.
+    void End();
 
    private:
     FlightTable* table_;

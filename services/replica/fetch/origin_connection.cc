@@ -103,7 +103,10 @@ Task<FetchError> OriginConnection::ReadFinalHead(const InterimSink* interim) {
     if (result.progress == Progress::kDone) {
       const int status = head().status;
       if (status < 100) co_return FetchError::kMalformed;
-      if (status == 304 && asks_ == Asks::kUnconditional) co_return FetchError::kMalformed;
+      if (status == 408 && exchanges_ > 1) {  // about the idle time before this request (RFC 9110 §15.5.9)
+        heard_ = false;
+        co_return FetchError::kClosed;
+      }
       if (status >= 200) co_return FetchError::kNone;
       if (status == 101) {
         if (asks_ != Asks::kUpgrade) co_return FetchError::kMalformed;

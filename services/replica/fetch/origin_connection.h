@@ -24,9 +24,8 @@ namespace perigee::replica {
 // (RFC 9112 §6.3).
 enum class Asks {
   kContent,
-  kUnconditional,  // content; 304 is no answer to it (RFC 9110 §15.4.5): kMalformed
-  kHeadOnly,       // HEAD: there is no body whatever the fields say
-  kUpgrade,        // 101 is a final response, after which the connection is a tunnel
+  kHeadOnly,  // HEAD: there is no body whatever the fields say
+  kUpgrade,   // 101 is a final response, after which the connection is a tunnel
 };
 
 // What becomes of an interim response (1xx; RFC 9110 §15.2), never 101.
@@ -63,7 +62,8 @@ class OriginConnection {
   uint64_t content_length() const { return parser_->content_length(); }
   // The exchange has failed before its response: the circuit breaker is told. ReadHead has done so itself.
   void ReportFailure(FetchError error);
-  // Whether that failure says no more than that the origin has closed a connection which was kept for long.
+  // Whether that failure says no more than that the origin has closed a connection which was kept for long,
+  // with or without a word (408).
   bool WentStale(FetchError error) const { return error == FetchError::kClosed && exchanges_ > 1 && !heard_; }
 
   // Appends the next piece of the body to `out`. kNone with nothing appended means that the body is over.

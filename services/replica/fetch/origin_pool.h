@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/http_semantics/validation.h"
 #include "services/replica/fetch/circuit_breaker.h"
 #include "services/replica/fetch/connect_order.h"
 #include "services/replica/fetch/fetch_error.h"
@@ -35,6 +36,11 @@ struct Origin {
 struct Fetched {
   FetchError error = FetchError::kNone;
   std::unique_ptr<OriginConnection> connection;
+
+  // Whether the head cannot answer a request with these fields (http::IsUnasked).
+  bool IsUnaskedBy(const http::HeaderList& fields) const {
+    return error == FetchError::kNone && http::IsUnasked(connection->head().status, fields);
+  }
 };
 
 class OriginPool {

@@ -10,12 +10,13 @@
 namespace perigee::replica {
 
 // Takes out of a client's fields, before they go to the origin:
-//   - claims of how and where the request came in: Forwarded, X-Forwarded-Host, -Proto, -Port …, X-Real-IP …,
-//     for this server is the origin's gateway, and knows;
-//   - other targets than the request's own: X-Original-URL, X-Rewrite-URL;
+//   - claims of how and where the request came in: Forwarded, X-Forwarded-…, X-Real-IP …, for this server is
+//   the
+//     origin's gateway, and knows; and Proxy;
+//   - other targets than the request's own: X-Original-…, X-Rewrite-URL;
 //   - of GET and HEAD, whose answers may be stored, other methods than theirs: X-HTTP-Method-Override.
-// X-Forwarded-For becomes `client`; what it said before is kept only if the client is on this host, as what
-// ends TLS before this server is.
+// Any sign in a name counts as a hyphen: X_Forwarded_Host goes too. X-Forwarded-For becomes `client`; what it
+// said before is kept only if the client is on this host, as what ends TLS before this server is.
 void RemoveUnkeyedFields(std::string_view method, const IpAddress& client, http::HeaderList* fields);
 
 }  // namespace perigee::replica

@@ -41,6 +41,10 @@ class Gather {
 
   size_t size() const { return buffers_[0].size() + buffers_[1].size() + buffers_[2].size(); }
   bool empty() const { return size() == 0; }
+  // What is left of its first, second or third piece.
+  std::string_view piece(size_t number) const {
+    return {static_cast<const char*>(buffers_[number].data()), buffers_[number].size()};
+  }
   // When all that is left is in one piece: a plain send costs less than one that gathers.
   const value_type* single() const {
     const auto has_bytes = [](const value_type& buffer) { return buffer.size() > 0; };

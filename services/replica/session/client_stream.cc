@@ -91,6 +91,7 @@ Task<ClientStream::Read> ClientStream::ReadHead(milliseconds idle) {
   writing_.Begin(sent_);
   bool started = false;
   MonoTime head_deadline;
+  idle_until_ = Now() + idle;
   for (;;) {
     // Empty lines before a request are skipped (RFC 9112 §2.2).
     while (!started && input().starts_with("\r\n")) begin_ += 2;
@@ -106,7 +107,7 @@ Task<ClientStream::Read> ClientStream::ReadHead(milliseconds idle) {
       started = true;
       deadline_.SetAt(head_deadline);
     } else {
-      deadline_.SetAfter(idle);
+      deadline_.SetAt(idle_until_);  // which empty lines do not put off
     }
     idle_ = !started;
     const Read read = co_await Receive();
@@ -193,7 +194,10 @@ Task<bool> ClientStream::Write(Gather bytes) {
   co_return true;
 }
 
-void ClientStream::LimitIdle(milliseconds idle) { deadline_.SetAfter(idle); }
+void ClientStream::LimitIdle(milliseconds idle) {
+  idle_until_ = Now() + idle;
+  deadline_.SetAt(idle_until_);
+}
 
 Task<bool> ClientStream::AwaitRoom() {
   deadline_.SetAt(writing_.Await(Now(), sent_));

@@ -55,6 +55,8 @@ class ClientStream {
   bool idle() const { return idle_; }
   // When idle: for no longer than this from now on.
   void LimitIdle(milliseconds idle);
+  // The connection is to be ended as that of a client which is too slow.
+  void CutOff() { too_slow_ = true; }
   // Whether a write has failed because the client took its bytes too slowly.
   bool too_slow() const { return too_slow_; }
 
@@ -82,6 +84,7 @@ class ClientStream {
   RequestParser parser_;
   Rejection rejection_;
   bool idle_ = false;
+  MonoTime idle_until_;
   bool expired_ = false;
   bool lost_ = false;      // a write has failed
   bool too_slow_ = false;  // for that reason

@@ -72,13 +72,13 @@ Task<bool> Handler::Handle() {
     FetchBehind(context_, BehindThis());
   }
   const http::CacheStatus status{.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)};
-  if (!at_.found.response->body) co_return co_await StoredInPieces(at_.found.response, status);
+  if (InPieces(*at_.found.response)) co_return co_await StoredInPieces(status);
   Gather bytes = GatherStored(*at_.found.response, status);
   const bool keep = Form().keep_alive;
   bool failed = false;
   if (client_.WriteNow(&bytes, &failed)) co_return keep;
   if (failed) co_return false;
-  const bool written = co_await client_.Write(bytes);
+  const bool written = co_await WriteStored(bytes);
   if (!written) co_return false;
   co_return keep;
 }
@@ -100,9 +100,7 @@ Task<> Handler::Reject(Rejection rejection) {
 
 void Handler::Finish() {
   recorder_.End(request(), client_.sent());
-  at_.found = {};
-  at_.parts = nullptr;
-  std::string().swap(multipart_);
+  at_.LetGo();
 }
 
 AnswerForm Handler::Form() const {
@@ -151,6 +149,10 @@ void Handler::AppendNotModified(const http::ResponseHead& head, std::optional<st
   Log(304, status);
 }
 
+Gather Handler::Bytes(std::string_view head, const Body& body, uint64_t begin, uint64_t end) {
+  return Gather(head, body->substr(begin, end - begin)).FromFile(body.file(), body.file_start());
+}
+
 Gather Handler::GatherStored(const StoredResponse& response, const http::CacheStatus& status) {
   const WallTime now = context_.clock.WallNow();
   const auto age = http::CurrentAge(response.freshness, now);
@@ -166,7 +168,7 @@ Gather Handler::GatherStored(const StoredResponse& response, const http::CacheSt
   Log(response.head.status, status);
   if (at_.is_head) return Gather(out_);
   const Body& body = response.body;
-  if (body->size() > kMaxCopiedBody) return Gather(out_, *body).FromFile(body.file(), body.file_start());
+  if (body->size() > kMaxCopiedBody) return Bytes(out_, body, 0, body->size());
   out_ += *body;
   return Gather(out_);
 }
@@ -192,13 +194,8 @@ Gather Handler::GatherRanges(const http::RangeAnswer& answer, const Body& stored
   AppendHead(answer.head, age, Framing::kContentLength, status, Form(), &out_);
   Log(answer.head.status, status);
   if (at_.is_head || answer.ranges.empty()) return Gather(out_);
-  if (!answer.around.empty()) {
-    multipart_ = http::MultipartBody(answer, *stored_body);
-    return Gather(out_, multipart_);
-  }
   const http::ByteRange range = answer.ranges.front();
-  return Gather(out_, stored_body->substr(range.first, range.size()))
-      .FromFile(stored_body.file(), stored_body.file_start());
+  return Bytes(out_, stored_body, range.first, range.last + 1);
 }
 
 bool Handler::StoredStandsIn() const {
@@ -207,12 +204,31 @@ bool Handler::StoredStandsIn() const {
 }
 
 Task<bool> Handler::Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status) {
-  if (!response->body) co_return co_await StoredInPieces(std::move(response), status);
-  const Gather bytes = GatherStored(*response, status);
+  at_.found.response = std::move(response);
+  if (InPieces(*at_.found.response)) co_return co_await StoredInPieces(status);
+  const Gather bytes = GatherStored(*at_.found.response, status);
   const bool keep = Form().keep_alive;
-  const bool written = co_await client_.Write(bytes);
+  const bool written = co_await WriteStored(bytes);
   if (!written) co_return false;
   co_return keep;
+}
+
+Task<bool> Handler::WriteStored(Gather bytes) {
+  bool failed = false;
+  if (client_.WriteNow(&bytes, &failed)) co_return true;
+  if (failed) co_return false;
+  const std::string_view rest = bytes.piece(1);
+  if (rest.empty()) co_return co_await client_.Write(bytes);
+  {
+    const FlightMemory::Hold hold(context_.flights.memory(), at_.found.response->body->size());
+    if (hold) co_return co_await client_.Write(bytes);
+  }
+  const ObjectId id = at_.found.response->object_id;
+  const uint64_t begin = static_cast<uint64_t>(rest.data() - at_.found.response->body->data());
+  at_.LetGo();
+  const bool began = co_await client_.Write(Gather(bytes.piece(0)));
+  if (!began) co_return false;
+  co_return co_await WriteById(id, begin, begin + rest.size());
 }
 
 Task<bool> Handler::OwnAnswer(int status, std::string_view why, http::CacheStatus cache_status) {

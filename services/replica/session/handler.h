@@ -57,6 +57,12 @@ class Handler {
     http::ReuseDecision decision;
     bool is_head = false;
     bool lost = false;  // what was found could not be read
+
+    // The answer needs nothing of what is stored: a slow client holds no body of it.
+    void LetGo() {
+      found = {};
+      parts = nullptr;
+    }
   };
 
   const RequestHead& request() const { return client_.request(); }
@@ -75,31 +81,48 @@ class Handler {
   void AppendNotModified(const http::ResponseHead& head, std::optional<std::chrono::seconds> age,
                          const http::CacheStatus& status);
   http::RangeAnswer AnswerRange(const StoredResponse& response) const;
+  // `head`, and behind it the bytes of `body` from `begin` to `end`.
+  static Gather Bytes(std::string_view head, const Body& body, uint64_t begin, uint64_t end);
   Gather GatherRanges(const http::RangeAnswer& answer, const Body& stored_body, std::chrono::seconds age,
                       const http::CacheStatus& status);
   // A fetch behind the answer to this request.
   BackgroundRequest BehindThis() const;
   // Whether what is stored is served in place of a server's trouble (IsServerTrouble).
   bool StoredStandsIn() const;
+  // Holds `response` in at_.found alone. So must callers, and flights that they have: what a slow client
+  // waits for may have to go (WriteStored).
   Task<bool> Stored(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
+  // Sends what GatherStored made of what was found. While the client is not ready its body counts among the
+  // memory of flights; where there is no such room, it is let go.
+  Task<bool> WriteStored(Gather bytes);
 
-  // Large bodies from SQLite, and bodies in parts (handler_pieces.cc).
-  Task<bool> StoredInPieces(std::shared_ptr<const StoredResponse> response, http::CacheStatus status);
+  // Large bodies from SQLite, bodies in parts, and answers of several ranges (handler_pieces.cc).
+  bool InPieces(const StoredResponse& response) const;
+  // Answers with what was found.
+  Task<bool> StoredInPieces(http::CacheStatus status);
   // Bytes of a stored body, from `begin` to `end` there.
   struct Piece {
-    PartBody of;
+    ObjectId id = 0;
+    PartBody of;  // without a body: it has been let go
     uint64_t begin = 0;
     uint64_t end = 0;
   };
+  using Pieces = std::vector<std::vector<Piece>>;  // of each range of an answer
   // What the bytes of `range` are in; nothing when it is not all there any more.
   std::optional<std::vector<Piece>> PiecesOf(const StoredResponse& response, http::ByteRange range);
   // Reads the first chunk of it, if it is on the disk. False: it is lost.
   static bool ReadBeginning(const Piece& piece, std::string* chunk);
-  static bool AnyFromDisk(const std::vector<std::vector<Piece>>& pieces);
-  // `chunk`: the first of them if it has been read.
+  static bool AnyFromDisk(const Pieces& pieces);
+  static uint64_t BytesInMemory(const Pieces& pieces);
+  // What stands around them too. `chunk`: the first chunk if it has been read.
+  Task<bool> WriteRanges(const http::RangeAnswer& answer, const Pieces& pieces, std::string chunk);
   Task<bool> WritePieces(const std::vector<Piece>& pieces, std::string chunk);
   // Nothing of an answer has been sent: the request is a miss, once.
   Task<bool> StoredIsLost();
+  Task<bool> WritePiece(const Piece& piece, std::string chunk);
+  // Sends the bytes from `begin` to `end` of what is looked up anew whenever the client takes more. Cuts the
+  // answer off when it is not stored any more.
+  Task<bool> WriteById(ObjectId id, uint64_t begin, uint64_t end);
   // Sends the bytes from `begin` to `end`, one chunk at a time, which is read in this thread. `chunk`: the
   // first of them if it has been read. While a client is not ready its chunk is kept, within the memory of
   // flights.
@@ -114,6 +137,7 @@ class Handler {
   Task<bool> Follow(std::shared_ptr<Flight> flight);
   Task<bool> Lead(FlightTable::Lease lease);
   Task<bool> LeadAlone();  // with a flight that nobody can join
+  Task<Outcome> Ask(FlightTable::Lease& lease);
   // After a 206: the next request for a part shall find the whole, if it may be stored and fits.
   void FetchWholeBehind(const http::ResponseHead& partial);
   Task<bool> Shared(FlightTable::Lease lease, Outcome outcome, http::CacheStatus status);
@@ -162,8 +186,7 @@ class Handler {
   ClientStream& client_;
   Recorder recorder_;
   Request at_;
-  std::string out_;        // the head being written; kept for its memory
-  std::string multipart_;  // the body of an answer of several ranges
+  std::string out_;  // the head being written; kept for its memory
 };
 
 }  // namespace perigee::replica

@@ -42,6 +42,7 @@ Task<bool> Handler::Miss() {
   // The flight that this request would have joined may have landed a moment ago.
   if (LookUp()) {
     seat.lease->flight()->Publish(HeadOf(at_.found.response));
+    seat.lease.reset();
     const http::CacheStatus status{.ttl = at_.decision.ttl, .detail = Name(at_.found.lookup)};
     co_return co_await Stored(at_.found.response, status);
   }
@@ -61,8 +62,15 @@ Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
   http::CacheStatus status = MissStatus();
   status.collapsed = true;
   if (head.stands_in && !StoredStandsIn()) co_return co_await LeadAlone();
-  if (head.stands_in) co_return co_await OriginFailed(FetchError::kErrorStatus, true);
-  if (head.refreshed) co_return co_await Stored(head.refreshed, status);
+  if (head.stands_in) {
+    flight.reset();
+    co_return co_await OriginFailed(FetchError::kErrorStatus, true);
+  }
+  if (head.refreshed) {
+    auto refreshed = head.refreshed;
+    flight.reset();
+    co_return co_await Stored(std::move(refreshed), status);
+  }
   std::optional<Flight::Reader> reader(std::in_place, flight);
   if (flight->windowed()) {
     reader.reset();
@@ -74,7 +82,7 @@ Task<bool> Handler::Follow(std::shared_ptr<Flight> flight) {
 
 Task<bool> Handler::LeadAlone() { return Lead(context_.flights.Solo(at_.key)); }
 
-Task<bool> Handler::Lead(FlightTable::Lease lease) {
+Task<Outcome> Handler::Ask(FlightTable::Lease& lease) {
   const auto& found = at_.found.response;
   const Errand errand{.key = at_.key,
                       .request = request(),
@@ -85,7 +93,12 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
                       .in_part = request().headers.Has("Range"),
                       .parts = found && found->parts ? found : at_.parts};
   const InterimSink interim = ForwardInterim();
-  Outcome outcome = co_await AskOrigin(context_, recorder_, errand, lease, &interim);
+  co_return co_await AskOrigin(context_, recorder_, errand, lease, &interim);
+}
+
+Task<bool> Handler::Lead(FlightTable::Lease lease) {
+  Outcome outcome = co_await Ask(lease);
+  if (!outcome.connection) lease.End();
   if (outcome.error != FetchError::kNone) co_return co_await OriginFailed(outcome.error, false);
   http::CacheStatus status = MissStatus();
   if (outcome.validated) {
@@ -93,7 +106,8 @@ Task<bool> Handler::Lead(FlightTable::Lease lease) {
     co_return co_await Stored(std::move(outcome.validated), status);
   }
   status.forward_status = outcome.connection->head().status;
-  if (errand.in_part) FetchWholeBehind(outcome.connection->head());
+  if (request().headers.Has("Range")) FetchWholeBehind(outcome.connection->head());
+  at_.LetGo();
   if (!outcome.storing) {
     status.detail = outcome.why_not;
     co_return co_await RelayAndRelease(std::move(outcome.connection), status);

@@ -3,6 +3,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "lib/http_semantics/invalidation.h"
+#include "lib/http_semantics/surrogate_tags.h"
 #include "lib/http_semantics/validation.h"
 #include "lib/log/log.h"
 #include "services/replica/fetch/origin_request.h"
@@ -29,6 +30,7 @@ Task<bool> Handler::Direct() {
   const Asks asks = at_.is_head ? Asks::kHeadOnly : Asks::kContent;
   recorder_.AskOrigin();
   Fetched fetched = co_await context_.pool.Fetch(text, asks, &interim);
+  if (fetched.IsUnaskedBy(fields)) fetched = {.error = FetchError::kMalformed};
   recorder_.OriginSaid(fetched.error);
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
   OriginConnection& connection = *fetched.connection;
@@ -40,6 +42,7 @@ Task<bool> Handler::Direct() {
   UpdateFromHead(connection.head(), asked_at);
   http::CacheStatus status = MissStatus();
   status.forward_status = connection.head().status;
+  at_.LetGo();
   co_return co_await RelayAndRelease(std::move(fetched.connection), status);
 }
 
@@ -120,6 +123,8 @@ Task<> Handler::WriteInterim(http::ResponseHead head) {
   // HTTP/1.0 knows none (RFC 9110 §15.2), and 100 is between this server and its client.
   if (request().minor_version == 0 || head.status == 100) co_return;
   head.headers.RemoveHopByHop();
+  head.headers.Remove("Content-Length");  // RFC 9110 §8.6
+  http::TakeSurrogateTags(&head.headers);
   std::string text;
   AppendStatusLine(head.status, head.reason, &text);
   text.append(head.headers.text()).append("\r\n");
@@ -182,7 +187,10 @@ Task<> Handler::Upload(OriginConnection& connection, Passage* passage) {
 
 Task<> Handler::Download(OriginConnection& connection, Passage* passage) {
   const InterimSink interim = ForwardInterim();
-  const FetchError error = co_await connection.ReadHead(&interim);
+  FetchError error = co_await connection.ReadHead(&interim);
+  const bool unasked =
+      error == FetchError::kNone && http::IsUnasked(connection.head().status, request().headers);
+  if (unasked) error = FetchError::kMalformed;
   recorder_.OriginSaid(error);
   if (passage->client_failed) co_return;
   passage->answered = true;

@@ -147,8 +147,8 @@ Task<Outcome> AskOrigin(Context& context, Recorder& recorder, const Errand& erra
     const http::HeaderList fields = FieldsToAsk(context, errand, validates ? errand.stored.get() : nullptr);
     const std::string text = OriginRequestText(errand.request, errand.path, fields, false);
     recorder.AskOrigin();
-    const Asks asks = validates || errand.in_part ? Asks::kContent : Asks::kUnconditional;
-    Fetched fetched = co_await context.pool.Fetch(text, asks, interim);
+    Fetched fetched = co_await context.pool.Fetch(text, Asks::kContent, interim);
+    if (fetched.IsUnaskedBy(fields)) fetched = {.error = FetchError::kMalformed};
     recorder.OriginSaid(fetched.error);
     if (fetched.error != FetchError::kNone) {
       lease.Fail(fetched.error);
