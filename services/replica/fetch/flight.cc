@@ -289,8 +289,7 @@ Task<Flight::Reader::Piece> Flight::Reader::Next(Executor executor) {
 }
 
 void FlightTable::Remove(const std::string& key, const std::shared_ptr<Flight>& flight) {
-  const auto it = flights_.find(key);
-  if (it != flights_.end() && it->second == flight) flights_.erase(it);
+  if (IsJoinable(key, flight)) flights_.erase(key);
   const auto [begin, end] = solos_.equal_range(key);
   const auto solo = std::find_if(begin, end, [&](const auto& pair) { return pair.second == flight; });
   if (solo != end) solos_.erase(solo);
@@ -307,7 +306,7 @@ FlightTable::Seat FlightTable::Join(std::string_view key, MonoTime now) {
   const std::lock_guard lock(mutex_);
   LetGo(now, kMaxHeldFailures);
   Seat seat;
-  if (const AloneKey* alone = KnownAlone(key); alone && now < alone->until) {
+  if (IsKnownAlone(key, now)) {
     seat.lease.emplace(SoloLocked(key));
     return seat;
   }
@@ -323,9 +322,19 @@ FlightTable::Lease FlightTable::Solo(std::string_view key) {
   return SoloLocked(key);
 }
 
-FlightTable::AloneKey* FlightTable::KnownAlone(std::string_view key) {
-  AloneKey& alone = alone_[Hash(key) % alone_.size()];
-  return alone.hash == Hash(key) ? &alone : nullptr;
+bool FlightTable::IsJoinable(const std::string& key, const std::shared_ptr<Flight>& flight) const {
+  const auto it = flights_.find(key);
+  return it != flights_.end() && it->second == flight;
+}
+
+bool FlightTable::IsKnownAlone(std::string_view key, MonoTime now) {
+  const size_t hash = Hash(key);
+  return AloneSlot(hash).hash == hash && now < AloneSlot(hash).until;
+}
+
+void FlightTable::ForgetAlone(std::string_view key) {
+  const size_t hash = Hash(key);
+  if (AloneSlot(hash).hash == hash) AloneSlot(hash) = {};
 }
 
 FlightTable::Lease FlightTable::SoloLocked(std::string_view key) {
@@ -336,10 +345,9 @@ FlightTable::Lease FlightTable::SoloLocked(std::string_view key) {
 
 void FlightTable::Retire(std::string_view key, const std::shared_ptr<Flight>& flight) {
   const std::lock_guard lock(mutex_);
-  const auto it = flights_.find(std::string(key));
-  if (it == flights_.end() || it->second != flight) return;
+  if (!IsJoinable(std::string(key), flight)) return;
   solos_.emplace(key, flight);
-  flights_.erase(it);
+  flights_.erase(std::string(key));
 }
 
 template <typename Use>
@@ -354,7 +362,7 @@ void FlightTable::Supersede(std::string_view key, const Flight& newer) {
   const FlightHead* head = newer.known_head();
   if (head == nullptr || IsPart(*head)) return;
   const std::lock_guard lock(mutex_);
-  if (AloneKey* alone = KnownAlone(key)) *alone = {};
+  ForgetAlone(key);
   ForEach(std::string(key), [&](Flight& flight) {
     const FlightHead* other = flight.known_head();
     if (&flight == &newer || other == nullptr || IsPart(*other)) return;
@@ -393,11 +401,11 @@ void FlightTable::Lease::GoAlone(bool lasting, MonoTime now) {
   flight_->GoAlone();
   if (table_ == nullptr) return;
   const std::lock_guard lock(table_->mutex_);
-  const auto it = table_->flights_.find(key_);
-  const bool joinable = it != table_->flights_.end() && it->second == flight_;
+  const bool joinable = table_->IsJoinable(key_, flight_);
   table_->Remove(key_, flight_);
   if (!joinable || !lasting) return;
-  table_->alone_[Hash(key_) % kMaxAloneKeys] = {.hash = Hash(key_), .until = now + kAloneHold};
+  const size_t hash = Hash(key_);
+  table_->AloneSlot(hash) = {.hash = hash, .until = now + kAloneHold};
 }
 
 void FlightTable::Lease::Fail(FetchError error, MonoTime now) {
@@ -405,9 +413,8 @@ void FlightTable::Lease::Fail(FetchError error, MonoTime now) {
   if (table_ == nullptr) return;
   FlightTable& table = *std::exchange(table_, nullptr);
   const std::lock_guard lock(table.mutex_);
-  if (AloneKey* alone = table.KnownAlone(key_)) *alone = {};  // an origin in trouble is asked once
-  const auto it = table.flights_.find(key_);
-  const bool joinable = it != table.flights_.end() && it->second == flight_;
+  table.ForgetAlone(key_);  // an origin in trouble is asked once
+  const bool joinable = table.IsJoinable(key_, flight_);
   const bool held = !WasNotAsked(error) && table.failure_hold_ != std::chrono::milliseconds::zero();
   if (!joinable || !held) return table.Remove(key_, flight_);
   table.held_.push_back({.key = key_, .flight = flight_, .until = now + table.failure_hold_});

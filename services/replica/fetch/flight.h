@@ -290,7 +290,10 @@ class FlightTable {
   };
   // With mutex_ held.
   Lease SoloLocked(std::string_view key);
-  AloneKey* KnownAlone(std::string_view key);
+  bool IsJoinable(const std::string& key, const std::shared_ptr<Flight>& flight) const;
+  AloneKey& AloneSlot(size_t hash) { return alone_[hash % alone_.size()]; }
+  bool IsKnownAlone(std::string_view key, MonoTime now);
+  void ForgetAlone(std::string_view key);
   // With mutex_ held: calls `use` with each flight of `key`.
   template <typename Use>
   void ForEach(const std::string& key, Use use);

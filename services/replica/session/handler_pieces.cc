@@ -196,12 +196,12 @@ Task<bool> Handler::WriteFromDisk(const DiskBody& body, uint64_t begin, uint64_t
     bool failed = false;
     if (!client_.WriteNow(&bytes, &failed) && !failed) {
       const FlightMemory::Hold hold(context_.flights.memory(), kChunkBytes);
-      // Too many wait like this: the chunk is let go, and read again when the client is ready.
-      if (!hold) chunk = {};
       if (hold) {
         const bool written = co_await client_.Write(bytes);
         failed = !written;
       } else {
+        // Too many wait like this: the chunk is let go, and read again when the client is ready.
+        chunk = {};
         const bool ready = co_await client_.AwaitRoom();
         failed = !ready;
       }

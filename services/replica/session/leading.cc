@@ -30,22 +30,28 @@ std::optional<std::string_view> WhyNoPart(const Errand& errand, const OriginConn
   return std::nullopt;
 }
 
+// Why a response is not for others, and whether that is its request's doing (http::IsRequestsDoing).
+struct NotShared {
+  std::string_view why;
+  bool of_request = false;
+};
+
 // Why `connection`'s response is not for others; nothing when it may be shared and stored. `sent`: the fields
 // that the origin was asked with.
-std::optional<std::string_view> WhyNotShared(const Context& context, const Errand& errand,
-                                             const OriginConnection& connection,
-                                             const http::HeaderList& sent) {
+std::optional<NotShared> WhyNotShared(const Context& context, const Errand& errand,
+                                      const OriginConnection& connection, const http::HeaderList& sent) {
   const http::ResponseHead& head = connection.head();
   const bool part = errand.in_part && head.status == 206;
   const auto why_no_part = part ? WhyNoPart(errand, connection) : std::nullopt;
-  if (why_no_part) return why_no_part;
+  if (why_no_part) return NotShared{*why_no_part};
   const auto range = http::ContentRangeOf(head);
   const uint64_t length = BodyLength(connection).value_or(part ? range->range.size() : 0);
-  if (length > context.limits.max_object_bytes) return "too-large";
+  if (length > context.limits.max_object_bytes) return NotShared{"too-large"};
   const auto verdict = part ? http::JudgePart(sent, head, context.policy)
                             : http::JudgeStorability("GET", sent, head, context.policy);
-  if (verdict != http::Storability::kStore) return http::Name(verdict);
-  if (head.bad_tags) return "bad-tags";
+  if (verdict != http::Storability::kStore)
+    return NotShared{http::Name(verdict), http::IsRequestsDoing(verdict)};
+  if (head.bad_tags) return NotShared{"bad-tags"};
   return std::nullopt;
 }
 
@@ -62,11 +68,8 @@ bool RefusesRequest(int status) { return status == 400 || status == 401 || statu
 
 // Whether a response that is not kept tells of other requests too: what is stored must not come back when the
 // origin fails, and others' answers will not be kept either.
-bool TellsOfOthers(const Errand& errand, const http::ResponseHead& head, std::string_view why_not) {
-  const bool of_this_request = why_not == http::Name(http::Storability::kAuthorization) ||
-                               why_not == http::Name(http::Storability::kRequestNoStore) ||
-                               why_not == http::Name(http::Storability::kRequestFault);
-  return !of_this_request && !RefusesRequest(head.status) && !http::IsServerTrouble(head.status) &&
+bool TellsOfOthers(const Errand& errand, const http::ResponseHead& head, const NotShared& not_shared) {
+  return !not_shared.of_request && !RefusesRequest(head.status) && !http::IsServerTrouble(head.status) &&
          !IsAboutRange(errand, head);
 }
 
@@ -109,11 +112,11 @@ Outcome Validated(Context& context, const Errand& errand, const http::ResponseHe
 Outcome Judged(Context& context, const Errand& errand, std::unique_ptr<OriginConnection> connection,
                const http::HeaderList& sent, uint64_t asked_at, FlightTable::Lease& lease) {
   const http::ResponseHead& head = connection->head();
-  if (const auto why_not = WhyNotShared(context, errand, *connection, sent)) {
-    const bool lasting = TellsOfOthers(errand, head, *why_not);
+  if (const auto not_shared = WhyNotShared(context, errand, *connection, sent)) {
+    const bool lasting = TellsOfOthers(errand, head, *not_shared);
     if (errand.stored && lasting) context.cache.Erase(errand.key);
     lease.GoAlone(lasting);
-    return {.connection = std::move(connection), .why_not = *why_not};
+    return {.connection = std::move(connection), .why_not = not_shared->why};
   }
   Storing storing{.key = errand.key,
                   .request = SelectingFields(errand.request.headers),
