@@ -16,6 +16,7 @@
 #include "services/replica/control/replica_service.h"
 #include "services/replica/fetch/tls_client.h"
 #include "services/replica/session/listener.h"
+#include "services/replica/session/port_handover.h"
 #include "services/replica/settings.h"
 #include "services/replica/spare_memory.h"
 #include "services/replica/telemetry/http_metrics.h"
@@ -103,10 +104,12 @@ absl::StatusOr<Listening> OpenPorts(const Flags& flags, Settings* settings) {
 }
 
 // From here on new connections wait here; when it returns, nothing else is the other server's any more.
-absl::Status Replace(const Flags& flags) {
+absl::Status Replace(const Flags& flags, const Listening& listening) {
   if (flags.replace == 0) return absl::OkStatus();
   LogInfo(LogModule::kMain, {{"pid", flags.replace}}, "taking the place of process {}", flags.replace);
-  return EndAndAwait(flags.replace, kProgram, flags.grace + kReplaceSlack);
+  absl::Status ended = EndAndAwait(flags.replace, kProgram, flags.grace + kReplaceSlack);
+  for (const perigee::Socket& socket : listening.of_workers.front()) SpreadNewConnections(socket.fd());
+  return ended;
 }
 
 // What may change while it serves changes; the rest is told of.
@@ -136,7 +139,7 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
 
   auto listening = OpenPorts(flags, &*settings);
   if (!listening.ok()) return listening.status();
-  if (absl::Status status = Replace(flags); !status.ok()) return status;
+  if (absl::Status status = Replace(flags, *listening); !status.ok()) return status;
   if (absl::Status status = BecomeUser(flags.user, flags.group); !status.ok()) return status;
 
   const SystemClock clock;

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "lib/log/log.h"
+#include "services/replica/session/port_handover.h"
 #include "services/replica/session/worker.h"
 
 namespace perigee::replica {
@@ -84,6 +86,7 @@ std::unique_ptr<Server> Server::Serve(ServerOptions options, Listening listening
   for (auto& sockets : listening.of_workers) {
     std::vector<int> taken;
     for (perigee::Socket& socket : sockets) taken.push_back(socket.Release());
+    if (!listening.passed) server->yieldable_ = taken;
     std::string name = fmt::format("worker {}", server->workers_.size() + 1);
     server->workers_.push_back(std::make_unique<Worker>(*server->shared_, taken, std::move(name)));
   }
@@ -159,8 +162,20 @@ void Server::SendAway(bool on) {
   for (const auto& worker : workers_) worker->SendAway(on);
 }
 
+bool Server::YieldPorts() {
+  bool any = false;
+  for (const int fd : std::exchange(yieldable_, {})) {
+    if (YieldNewConnections(fd, static_cast<int>(workers_.size()))) any = true;
+  }
+  return any;
+}
+
 void Server::Drain(std::chrono::milliseconds grace) {
   const MonoTime deadline = std::chrono::steady_clock::now() + grace;
+  if (YieldPorts()) {
+    SendAway(true);
+    std::this_thread::sleep_for(std::min(grace, options_.limits.drain_handshake_timeout));
+  }
   for (const auto& worker : workers_) worker->Drain();
   while (Stats().connections > 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kDrainPoll);

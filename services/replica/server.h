@@ -100,17 +100,23 @@ class Server {
   void SendAway(bool on);
 
   // Takes no new connections but those that the kernel has accepted already, and lets requests under way, and
-  // those that come within drain_idle_timeout on connections that are kept, finish, for at most `grace`.
+  // those that come within drain_idle_timeout on connections that are kept, finish, for at most `grace`. Where
+  // another process shares the port, that gets the new connections, and what shakes hands with this one is
+  // waited for, for drain_handshake_timeout.
   void Drain(std::chrono::milliseconds grace);
 
  private:
   Server(ServerOptions options, Cache& cache, const Clock& clock);
+
+  // Whether there is another process to yield to.
+  bool YieldPorts();
 
   ServerOptions options_;
   Limits worker_limits_;
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   uint16_t port_ = 0;
+  std::vector<int> yieldable_;  // one listening socket of each address, until it is closed; none if passed
 };
 
 }  // namespace perigee::replica

@@ -157,6 +157,8 @@ TEST(Settings, EveryTimeoutIsAFlag) {
       {"--body-timeout-ms", [](const ServerOptions& s) { return s.limits.body_timeout; }},
       {"--write-timeout-ms", [](const ServerOptions& s) { return s.limits.write_timeout; }},
       {"--drain-idle-timeout-ms", [](const ServerOptions& s) { return s.limits.drain_idle_timeout; }},
+      {"--drain-handshake-timeout-ms",
+       [](const ServerOptions& s) { return s.limits.drain_handshake_timeout; }},
       {"--resolve-timeout-ms", [](const ServerOptions& s) { return s.resolver.timeout; }},
       {"--connect-timeout-ms", [](const ServerOptions& s) { return s.limits.connect_timeout; }},
       {"--first-byte-timeout-ms", [](const ServerOptions& s) { return s.limits.first_byte_timeout; }},

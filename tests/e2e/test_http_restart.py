@@ -1,15 +1,20 @@
 """A restart of httpserver under load fails no request; a reload changes the served names and nothing else."""
 
+import contextlib
 import http.client
 import itertools
+import json
+import pathlib
 import socket
 import subprocess
+import sys
 import threading
 
-from cdn import wait_until
+from cdn import BIN, wait_until
 from local_http import LocalHttp
 
 CLIENTS = 4  # of each kind
+FAR_CLIENTS = 20
 RESTARTS = 2
 FLEET = 'http { served_name: "cdn.example.org" access_log: "access.log" }'
 
@@ -75,6 +80,36 @@ def test_replacing_fails_no_request_and_keeps_the_cache(tmp_path):
         restart_under_load(server, replace)
         assert server.ask("/before")[1]["Cache-Status"].startswith("Perigee; hit")
         assert server.metrics()["perigee_http_uptime_seconds"] < 10, "the new one's page"
+
+
+def test_handshakes_under_way_from_far_away_are_waited_for(cdn, world, tmp_path):
+    """From London to Tokyo each takes some 240 ms, so that there are always several."""
+    cdn.publish("index.html", 1_000)
+    tokyo, port, seen = world.hosts["tokyo"].ipv4, 8080, tmp_path / "access.log"
+    seen.touch()
+    command = world.command("tokyo", BIN / "httpserver", "-p", port, "-o", f"http://{cdn.origin.ipv4}", "--listen", tokyo,
+                            "--control", "127.0.0.1:0", "--access-log", seen)
+
+    def hundred_more():
+        until = seen.read_bytes().count(b"\n") + 100
+        wait_until("a hundred are answered", lambda: seen.read_bytes().count(b"\n") >= until)
+
+    with contextlib.ExitStack() as started:
+
+        def start(*words, **how):
+            process = subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE, **how)
+            started.callback(lambda: (process.kill(), process.communicate()))
+            return process
+
+        server = start(*command)
+        load = start(*world.command("client-london", sys.executable, pathlib.Path(__file__).with_name("steady_load.py"), port,
+                                    tokyo, *[tokyo] * FAR_CLIENTS), stdout=subprocess.PIPE)
+        for _ in range(RESTARTS):
+            hundred_more()
+            old, server = server, start(*command, "--replace", str(server.pid))
+            assert old.wait(5) == 0
+        hundred_more()
+        assert json.loads(load.communicate()[0])["failures"] == []
 
 
 def test_what_is_no_httpserver_is_not_replaced(tmp_path):

@@ -41,6 +41,11 @@ int Bound(const IpEndpoint& endpoint, bool reuse_port) {
   return -1;
 }
 
+uint16_t PortOf(int fd) {
+  const auto bound = BoundEndpoint(fd);
+  return bound.ok() ? bound->port : uint16_t{0};
+}
+
 }  // namespace
 
 absl::StatusOr<int> ListenOn(const IpEndpoint& endpoint) {
@@ -57,14 +62,6 @@ absl::Status CheckUnused(const IpEndpoint& endpoint) {
   if (fd < 0) return SocketError(endpoint, errno);
   ::close(fd);
   return absl::OkStatus();
-}
-
-uint16_t PortOf(int fd) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof(address);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
-                                             : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
 }
 
 absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int workers, bool share_port) {
@@ -93,7 +90,7 @@ absl::StatusOr<Listening> ListenOnAll(std::vector<IpEndpoint> endpoints, int wor
 }
 
 absl::StatusOr<Listening> ShareOut(const std::vector<int>& fds, int workers) {
-  Listening all{.port = PortOf(fds.front()), .of_workers = {}};
+  Listening all{.port = PortOf(fds.front()), .passed = true, .of_workers = {}};
   for (int i = 0; i < workers; ++i) {
     std::vector<perigee::Socket>& sockets = all.of_workers.emplace_back();
     for (const int fd : fds) {

@@ -19,12 +19,10 @@ absl::StatusOr<int> ListenOn(const IpEndpoint& endpoint);
 // anybody listens there already.
 absl::Status CheckUnused(const IpEndpoint& endpoint);
 
-// The port that a listening socket has got.
-uint16_t PortOf(int fd);
-
 // For each Worker, one listening socket per address.
 struct Listening {
-  uint16_t port = 0;  // of the first address
+  uint16_t port = 0;    // of the first address
+  bool passed = false;  // the sockets are another's too, who keeps them open
   std::vector<std::vector<perigee::Socket>> of_workers;
 };
 

@@ -36,17 +36,11 @@ adopt() {  # NAME: the child is the one that counts
 
 ended() { ! identity "$1" >/dev/null; }
 
-# Connections whose handshake is under way when a port's old socket closes go over to the new one: 0 or 1. Linux 5.14.
-migrate_handshakes() { echo "$1" 2>/dev/null >/proc/sys/net/ipv4/tcp_migrate_req || :; }
-
 # Starts httpserver in the place of process $old, and waits until one of them has ended: the new one does not wait for
 # longer than the old one's grace.
 hand_over() {
-  migrating=$(cat /proc/sys/net/ipv4/tcp_migrate_req 2>/dev/null) || :
-  migrate_handshakes 1
   begin httpserver --replace "$old"
   until ended "$old" || ended "$child"; do sleep 0.1; done
-  [ "$migrating" = 1 ] || migrate_handshakes 0
 }
 
 # httpserver hands its port over; the others leave a gap of some milliseconds.
