@@ -142,6 +142,16 @@ TEST_F(ServerTest, WhatIsSupersededDoesNotComeBack) {
   EXPECT_EQ(Fetch("/a").status, 502);
 }
 
+TEST_F(ServerTest, WhatIsSupersededTakesNoOtherVariantWithIt) {
+  Start(Answer(Ok("old", "Cache-Control: max-age=60\r\nVary: Accept-Language\r\n")));
+  Fetch("/a", "Accept-Language: de\r\n");
+  Fetch("/a", "Accept-Language: fr\r\n");
+  origin_->SetScript(Answer(Ok("new", kPrivate)));
+  EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\nCache-Control: no-cache\r\n").body, "new");
+  EXPECT_EQ(Fetch("/a", "Accept-Language: fr\r\n").body, "new");
+  EXPECT_EQ(Fetch("/a", "Accept-Language: de\r\n").body, "old");
+}
+
 TEST_F(ServerTest, NotModifiedThatForbidsStoringEndsTheStoredOne) {
   Start(Answer(Ok("old", kAlwaysValidate)));
   Fetch("/a");

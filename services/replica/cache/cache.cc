@@ -321,6 +321,17 @@ size_t Cache::Impl::Erase(std::string_view key) {
   return erased;
 }
 
+size_t Cache::Impl::EraseSelected(std::string_view key, const http::HeaderList& request) {
+  const std::lock_guard lock(mutex_);
+  size_t erased = 0;
+  while (Entry* entry = index_.Find(key, request)) {
+    index_.Remove(*entry);
+    ++erased;
+  }
+  if (erased > 0) WakeWriter();
+  return erased;
+}
+
 CacheStats Cache::Impl::Stats() const {
   const std::lock_guard lock(mutex_);
   CacheStats stats;
@@ -380,6 +391,9 @@ bool Cache::FitsInMemoryAlone(uint64_t body_bytes) const { return impl_->FitsInM
 size_t Cache::Purge(const PurgeSelection& selection, PurgeKind kind) { return impl_->Purge(selection, kind); }
 uint64_t Cache::PurgeGeneration() const { return impl_->PurgeGeneration(); }
 size_t Cache::Erase(std::string_view key) { return impl_->Erase(key); }
+size_t Cache::EraseSelected(std::string_view key, const http::HeaderList& request) {
+  return impl_->EraseSelected(key, request);
+}
 CacheStats Cache::Stats() const { return impl_->Stats(); }
 absl::Status Cache::Flush() { return impl_->Flush(); }
 

@@ -174,6 +174,8 @@ class Cache {
   // Forgets every variant. No Find that starts afterwards returns one of them; Flush makes that last beyond a
   // crash. Returns how many there were.
   size_t Erase(std::string_view key);
+  // The same for those that `request` selects, older ones too.
+  size_t EraseSelected(std::string_view key, const http::HeaderList& request);
 
   // Purges what is stored when the call begins, and keeps out what was asked for before it. No Find that
   // starts after it returned gives one of the old ones (kHard), or gives it as fresh (kSoft). Flush makes

@@ -79,6 +79,7 @@ class Cache::Impl {
   uint64_t PurgeGeneration() const;
   size_t Purge(const PurgeSelection& selection, PurgeKind kind);
   size_t Erase(std::string_view key);
+  size_t EraseSelected(std::string_view key, const http::HeaderList& request);
   CacheStats Stats() const;
   absl::Status Flush();
 

@@ -73,6 +73,17 @@ TEST_F(CacheTest, TheNewestOfSeveralMatchingVariantsWins) {
   EXPECT_EQ(cache->Find("a", kAny).response->head.headers.Get("X-Seed"), "3");
 }
 
+TEST_F(CacheTest, ErasesAllThatARequestSelectsAndNoMore) {
+  const auto cache = OpenCache();
+  const http::HeaderList other{{"X", "1"}};
+  cache->Insert("a", other, MakeResponse(1, 10, {{"Vary", "X"}}));
+  cache->Insert("a", kAny, MakeResponse(2, 10, {{"Vary", "X"}}));
+  cache->Insert("a", kAny, MakeResponse(3, 10));
+  EXPECT_EQ(cache->EraseSelected("a", kAny), 2u) << "no older one comes back";
+  EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kVaryMiss);
+  EXPECT_EQ(cache->Find("a", other).response->head.headers.Get("X-Seed"), "1");
+}
+
 TEST_F(CacheTest, OneKeyHasABoundedNumberOfVariants) {
   const auto cache = OpenCache();
   for (size_t i = 0; i < kMaxVariantsPerKey + 3; ++i) {

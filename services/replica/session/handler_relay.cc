@@ -54,7 +54,7 @@ void Handler::UpdateFromHead(const http::ResponseHead& head, uint64_t asked_at) 
   if (http::HeadAppliesTo(stored->head.headers, head.headers)) {
     Freshen(context_, at_.key, request().headers, stored, head, asked_at);
   } else {
-    context_.cache.Erase(at_.key);
+    context_.cache.EraseSelected(at_.key, request().headers);
   }
 }
 

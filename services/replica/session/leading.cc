@@ -114,7 +114,7 @@ Outcome Judged(Context& context, const Errand& errand, std::unique_ptr<OriginCon
   const http::ResponseHead& head = connection->head();
   if (const auto not_shared = WhyNotShared(context, errand, *connection, sent)) {
     const bool lasting = TellsOfOthers(errand, head, *not_shared);
-    if (errand.stored && lasting) context.cache.Erase(errand.key);
+    if (errand.stored && lasting) context.cache.EraseSelected(errand.key, errand.request.headers);
     lease.GoAlone(lasting);
     return {.connection = std::move(connection), .why_not = not_shared->why};
   }
@@ -123,7 +123,8 @@ Outcome Judged(Context& context, const Errand& errand, std::unique_ptr<OriginCon
                   .head = HeadToStore(errand, head),
                   .asked_at = asked_at};
   // A part takes no whole's place by itself (Cache::Insert).
-  if (head.status == 206 && errand.stored && !errand.stored->parts) context.cache.Erase(errand.key);
+  if (head.status == 206 && errand.stored && !errand.stored->parts)
+    context.cache.EraseSelected(errand.key, errand.request.headers);
   lease.flight()->Publish(HeadOf(storing, BodyLength(*connection), context.policy));
   context.flights.Supersede(errand.key, *lease.flight());
   return {.connection = std::move(connection), .storing = std::move(storing)};

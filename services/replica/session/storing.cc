@@ -141,11 +141,10 @@ Freshened Freshen(Context& context, const std::string& key, const http::HeaderLi
   const auto verdict = stored->parts ? http::JudgePart(seen, merged, context.policy)
                                      : http::JudgeStorability("GET", seen, merged, context.policy);
   const bool shareable = verdict == http::Storability::kStore;
-  const bool for_others = !http::IsRequestsDoing(verdict);
-  auto response = for_others ? context.cache.Refresh(key, seen, object, std::move(merged), asked_at)
-                             : WithHead(*object, std::move(merged), context.policy);
+  auto response = shareable ? context.cache.Refresh(key, seen, object, std::move(merged), asked_at)
+                            : WithHead(*object, std::move(merged), context.policy);
   if (stored->parts) response = WholeInParts(std::move(response), stored->parts->parts);
-  if (for_others && !shareable) context.cache.Erase(key);
+  if (!shareable && !http::IsRequestsDoing(verdict)) context.cache.EraseSelected(key, request);
   return {.response = std::move(response), .shareable = shareable};
 }
 
