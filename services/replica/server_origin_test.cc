@@ -86,7 +86,7 @@ TEST(Server, AnHttpsOriginIsNeverAskedInClear) {
   EXPECT_EQ(Server::Listen(options).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-// --- A failure is held (fetch/flight.h) ---
+// --- A failure is held (fetch/flight_table.h) ---
 
 TEST_F(ServerTest, ThoseWhoComeShortlyAfterAFailureDoNotAskAgain) {
   Start([](const std::string&, TestSocket&) { return false; });

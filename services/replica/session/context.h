@@ -6,7 +6,7 @@
 #include "lib/http_semantics/storability.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/counters.h"
-#include "services/replica/fetch/flight.h"
+#include "services/replica/fetch/flight_table.h"
 #include "services/replica/fetch/origin_pool.h"
 #include "services/replica/io/deadline.h"
 #include "services/replica/limits.h"
