@@ -29,29 +29,29 @@ bool* Flag(std::string_view name, CacheControl* out) {
   return nullptr;
 }
 
-// no-cache and private with field names concern these fields alone.
+// no-cache and private with field names concern these fields alone. A token is one that should have been a
+// string: to drop a field too many does no harm.
 bool AddFieldNames(std::string_view name, const StructuredValue& value, CacheControl* out) {
   auto* fields = name == "no-cache"  ? &out->no_cache_fields
                  : name == "private" ? &out->private_fields
                                      : nullptr;
-  if (fields == nullptr || (value.type != Type::kString && value.type != Type::kInnerList)) return false;
+  const bool names =
+      value.type == Type::kString || value.type == Type::kToken || value.type == Type::kInnerList;
+  if (fields == nullptr || !names) return false;
   for (const std::string_view field : SplitList(value.text)) fields->push_back(ToLower(field));
   for (const std::string& field : value.items) fields->push_back(ToLower(field));
   return true;
 }
 
-// False when the argument is not of the directive's type.
-bool Apply(std::string_view name, const StructuredValue& value, CacheControl* out) {
+// What is unknown, or not of its directive's type, is ignored.
+void Apply(std::string_view name, const StructuredValue& value, CacheControl* out) {
   if (auto* duration = Duration(name, out)) {
-    if (value.type != Type::kInteger) return false;
-    *duration = std::clamp(seconds(value.integer), seconds(0), kMaxDelta);
-    return true;
+    if (value.type == Type::kInteger) *duration = std::clamp(seconds(value.integer), seconds(0), kMaxDelta);
+    return;
   }
-  if (AddFieldNames(name, value, out)) return true;
+  if (AddFieldNames(name, value, out)) return;
   bool* flag = Flag(name, out);
-  if (flag == nullptr) return true;  // an unknown directive
-  *flag = value.boolean;
-  return value.type == Type::kBoolean;
+  if (flag != nullptr && value.type == Type::kBoolean) *flag = value.boolean;
 }
 
 std::optional<CacheControl> ParseCdnCacheControl(const HeaderList& response) {
@@ -59,9 +59,7 @@ std::optional<CacheControl> ParseCdnCacheControl(const HeaderList& response) {
   const auto members = ParseStructuredDictionary(response.Combined("CDN-Cache-Control"));
   if (!members || members->empty()) return std::nullopt;
   CacheControl result{.targeted = true};
-  for (const auto& [name, value] : *members) {
-    if (!Apply(name, value, &result)) return std::nullopt;
-  }
+  for (const auto& [name, value] : *members) Apply(name, value, &result);
   return result;
 }
 

@@ -29,29 +29,24 @@ TEST(Targeted, CdnCacheControlOverrulesCacheControl) {
 }
 
 TEST(Targeted, WhatIsNoStructuredFieldIsIgnored) {
-  for (const char* value : {"",
-                            "max-age=60, &&&",
-                            "max-age=\"60\"",
-                            "MaX-aGe=60",
-                            "max-age = 60",
-                            "max-age=60,",
-                            "max-age=60.5",
-                            "max-age=1234567890123456",
-                            "max-age=60; 1",
-                            "max-age=60 no-store",
-                            "a=\"open",
-                            "a=\"\\x\"",
-                            "a=(1",
-                            "a=(1\"b\")",
-                            "a=:x",
-                            "a=?2",
-                            "a=1.",
-                            "a=1.1234",
-                            "no-store=1",
-                            "max-age"}) {
+  for (const char* value : {"", "max-age=60, &&&", "MaX-aGe=60", "max-age = 60", "max-age=60,",
+                            "max-age=1234567890123456", "max-age=60; 1", "max-age=60 no-store", "a=\"open",
+                            "a=\"\\x\"", "a=(1", "a=(1\"b\")", "a=:x", "a=?2", "a=1.", "a=1.1234"}) {
     EXPECT_FALSE(Cdn(value).targeted) << value;
     EXPECT_TRUE(Cdn(value).no_store) << value;
   }
+}
+
+TEST(Targeted, AMemberOfTheWrongTypeAloneIsIgnored) {
+  for (const char* value : {"max-age=\"60\"", "max-age=60.5", "max-age", "no-store=1", "private=1.5"}) {
+    const CacheControl cc = Cdn(std::string(value) + ", s-maxage=9");
+    EXPECT_TRUE(cc.targeted) << value;
+    EXPECT_EQ(cc.s_maxage, seconds(9)) << value;
+    EXPECT_EQ(cc.max_age, std::nullopt) << value;
+    EXPECT_FALSE(cc.no_store || cc.is_private) << value;
+  }
+  EXPECT_EQ(Cdn("max-age=60, max-age=x").max_age, std::nullopt) << "the last of a dictionary counts";
+  EXPECT_THAT(Cdn("private=A").private_fields, testing::ElementsAre("a"));
 }
 
 TEST(Targeted, EveryTypeOfStructuredFieldIsUnderstood) {

@@ -28,14 +28,28 @@ bool Contains(const std::string_view (&names)[N], std::string_view name) {
 // "W/" is part of the wire form and case-sensitive (RFC 9110 §8.8.3).
 std::string_view OpaqueTag(std::string_view tag) { return tag.starts_with("W/") ? tag.substr(2) : tag; }
 
-bool AnyTagMatches(const std::vector<std::string_view>& asked, std::string_view stored) {
-  return std::any_of(asked.begin(), asked.end(),
-                     [&](std::string_view tag) { return WeakETagMatch(tag, stored); });
+// Takes the first element off a list of entity tags. Unlike a quoted string a tag has no escapes (RFC 9110
+// §8.8.3): the next quote ends it.
+std::string_view TakeTag(std::string_view* list) {
+  size_t comma = list->find(',');
+  const size_t quote = list->find('"');
+  if (quote < comma) comma = list->find(',', list->find('"', quote + 1));
+  const std::string_view tag = Trim(list->substr(0, comma));
+  list->remove_prefix(comma == std::string_view::npos ? list->size() : comma + 1);
+  return tag;
+}
+
+bool AnyTagMatches(std::string_view list, std::string_view stored) {
+  while (!list.empty()) {
+    const std::string_view tag = TakeTag(&list);
+    if (!tag.empty() && WeakETagMatch(tag, stored)) return true;
+  }
+  return false;
 }
 
 ConditionResult EvaluateNoneMatch(const HeaderList& request, const HeaderList& stored) {
-  const auto asked = request.ListElements("If-None-Match");
-  if (asked.size() == 1 && asked.front() == "*") return ConditionResult::kNotModified;
+  const std::string asked = request.Combined("If-None-Match");
+  if (Trim(asked) == "*") return ConditionResult::kNotModified;
   const auto tag = stored.Get("ETag");
   return tag && AnyTagMatches(asked, *tag) ? ConditionResult::kNotModified : ConditionResult::kModified;
 }

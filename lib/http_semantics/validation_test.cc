@@ -170,6 +170,19 @@ TEST(Validation, EvaluatesTheClientsCondition) {
   }
 }
 
+TEST(Validation, TagsHaveNoEscapes) {
+  const auto asked = [](const char* list, const char* tag) {
+    const ResponseHead head{200, "", {{"ETag", tag}}, kNow, kNow};
+    return EvaluateCondition("GET", {{"If-None-Match", list}}, head, kNow) == ConditionResult::kNotModified;
+  };
+  EXPECT_TRUE(asked(R"("a\")", R"("a\")"));
+  EXPECT_TRUE(asked(R"("a\", "b")", R"("b")"));
+  EXPECT_TRUE(asked(R"("x,\" ,, W/"b,c\" )", R"("b,c\")"));
+  EXPECT_FALSE(asked(R"("a\", "b")", R"("a")"));
+  EXPECT_FALSE(asked(R"("a)", R"("a")"));
+  EXPECT_FALSE(asked("\"x\",,", ""));
+}
+
 TEST(Validation, DateStandsForAMissingLastModified) {
   const ResponseHead head{200, "", {{"Date", At(-10)}}, kNow, kNow};
   EXPECT_EQ(EvaluateCondition("GET", {{"If-Modified-Since", At(-10)}}, head, kNow),

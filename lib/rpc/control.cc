@@ -5,6 +5,7 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <chrono>
+#include <limits>
 
 #include "fmt/format.h"
 #include "grpc/health/v1/health.pb.h"
@@ -26,16 +27,19 @@ void LogFromGrpc(gpr_log_func_args* line) { LogDebug(LogModule::kRpc, {}, "grpc:
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer,
-                                              const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer, const CallerCredentials& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // One subchannel for life (ForOneChannel says why): "pick_first" makes a new one after every
+  // connection, an idle channel when it is used again.
+  arguments.SetLoadBalancingPolicyName("round_robin");
+  arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, std::numeric_limits<int>::max());
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  return grpc::CreateCustomChannel(peer.ToString(), credentials, arguments);
+  return grpc::CreateCustomChannel(peer.ToString(), credentials.ForOneChannel(), arguments);
 }
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {

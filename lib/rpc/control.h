@@ -18,8 +18,7 @@ namespace perigee {
 
 // A channel to one peer's control port, on a connection of its own that is made again at once (within a
 // second) when it is lost.
-std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer,
-                                              const std::shared_ptr<grpc::ChannelCredentials>& credentials);
+std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer, const CallerCredentials& credentials);
 
 // Between gRPC's status and ours; the codes have the same numbers.
 grpc::Status ToGrpcStatus(const absl::Status& status);

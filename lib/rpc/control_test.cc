@@ -53,7 +53,7 @@ TEST(ControlServer, AGoneServerIsNotReachable) {
 TEST(HealthProbe, MayGoAwayWhileACallIsUnderWay) {
   std::atomic<int> done{0};
   {
-    HealthProbe probe(ControlChannel(*IpEndpoint::Parse("127.0.0.1:1"), grpc::InsecureChannelCredentials()));
+    HealthProbe probe(ControlChannel(*IpEndpoint::Parse("127.0.0.1:1"), CallerCredentials::PlainText()));
     for (int i = 0; i < 10; ++i) probe.Check(milliseconds(5000), [&](HealthReport) { ++done; });
   }
   EXPECT_EQ(done, 10);
@@ -80,13 +80,13 @@ TEST(ControlServer, AMissingKeyFileIsNamed) {
                                  .key_file = "/nonexistent/k.pem"};
   EXPECT_EQ(ControlServer::Start(kAnyLoopbackPort, security, {}).status().message(),
             "control: \"/nonexistent/ca.pem\": there is no such file");
-  EXPECT_FALSE(ChannelCredentialsFor(security).ok());
+  EXPECT_FALSE(CallerCredentials::For(security).ok());
 }
 
 TEST(ControlServer, AnEndlessKeyFileIsReadNoFurtherThanTheLimit) {
   const ControlSecurity security{
       .ca_file = "/dev/zero", .certificate_file = "/dev/zero", .key_file = "/dev/zero"};
-  EXPECT_EQ(ChannelCredentialsFor(security).status(),
+  EXPECT_EQ(CallerCredentials::For(security).status(),
             absl::InvalidArgumentError("control: \"/dev/zero\" is larger than 1048576 bytes"));
 }
 

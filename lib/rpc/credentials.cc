@@ -5,6 +5,7 @@
 #include <grpcpp/security/tls_credentials_options.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <vector>
 
 #include "fmt/format.h"
@@ -78,7 +79,7 @@ absl::Status Check(const ControlSecurity& security) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<tls::FileWatcherCertificateProvider> Watch(const ControlSecurity& security) {
+std::shared_ptr<tls::CertificateProviderInterface> Watch(const ControlSecurity& security) {
   return std::make_shared<tls::FileWatcherCertificateProvider>(
       security.key_file, security.certificate_file, security.ca_file,
       static_cast<unsigned>(security.refresh.count()));
@@ -107,14 +108,35 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(co
   return credentials;
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
-    const ControlSecurity& security) {
-  if (!security.has_tls()) return grpc::InsecureChannelCredentials();
+struct CallerCredentials::Files {
+  explicit Files(const ControlSecurity& security) : provider(Watch(security)) {}
+
+  const std::shared_ptr<tls::CertificateProviderInterface> provider;
+  std::atomic<uint64_t> channels = 0;
+};
+
+absl::StatusOr<CallerCredentials> CallerCredentials::For(const ControlSecurity& security) {
+  CallerCredentials credentials;
+  if (!security.has_tls()) return credentials;
   if (absl::Status status = Check(security); !status.ok()) return status;
+  credentials.files_ = std::make_shared<Files>(security);
+  return credentials;
+}
+
+// gRPC 1.51 (grpc_tls_certificate_distributor) takes up a name of certificates with the first connection that
+// watches it and drops it with the last, but counts them under one lock and acts under another. Who comes
+// second in between is told nothing yet, and its handshake fails at once; who comes while the last one goes
+// is never told. A name that one subchannel watches all its life has neither, and the provider serves any
+// name.
+std::shared_ptr<grpc::ChannelCredentials> CallerCredentials::ForOneChannel() const {
+  if (files_ == nullptr) return grpc::InsecureChannelCredentials();
+  const std::string name = std::to_string(files_->channels++);
   tls::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(Watch(security));
+  options.set_certificate_provider(files_->provider);
   options.watch_root_certs();
+  options.set_root_cert_name(name);
   options.watch_identity_key_cert_pairs();
+  options.set_identity_cert_name(name);
   return tls::TlsCredentials(options);
 }
 

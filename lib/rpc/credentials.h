@@ -40,7 +40,22 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(co
                                                                               const ControlSecurity& security,
                                                                               RefusedCalls* refused);
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
-    const ControlSecurity& security);
+// What a caller shows and trusts on its channels (ControlChannel). Cheap to copy; thread-safe.
+class CallerCredentials {
+ public:
+  static CallerCredentials PlainText() { return {}; }
+  // As ServerCredentialsFor; plain text where `security` has no TLS.
+  static absl::StatusOr<CallerCredentials> For(const ControlSecurity& security);
+
+ private:
+  friend std::shared_ptr<grpc::Channel> ControlChannel(const IpEndpoint& peer,
+                                                       const CallerCredentials& credentials);
+  struct Files;
+
+  // For one channel, which keeps one subchannel for life, and for no second.
+  std::shared_ptr<grpc::ChannelCredentials> ForOneChannel() const;
+
+  std::shared_ptr<Files> files_;  // null: plain text
+};
 
 }  // namespace perigee

@@ -28,6 +28,8 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 
 constexpr seconds kPatience{15};
+constexpr int kRounds = 40;
+constexpr int kChannelsAtOnce = 8;
 
 Validity AnHour() {
   const auto now = std::chrono::time_point_cast<seconds>(std::chrono::system_clock::now());
@@ -72,19 +74,20 @@ class MutualTlsTest : public testing::Test {
             .refresh = seconds(1)};
   }
 
+  // On the port that it had, when there was one.
   void Start(const std::string& ca, const std::string& own) {
-    auto server =
-        ControlServer::Start(*IpEndpoint::Parse("127.0.0.1:0"), Security(ca, own), {&replica_}, &refused_);
+    auto server = ControlServer::Start(at(), Security(ca, own), {&replica_}, &refused_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
+    port_ = static_cast<uint16_t>(server_->port());
   }
+  IpEndpoint at() const { return {*IpAddress::Parse("127.0.0.1"), port_}; }
 
-  std::shared_ptr<grpc::Channel> Channel(const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
-    return ControlChannel({*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(server_->port())},
-                          credentials);
+  std::shared_ptr<grpc::Channel> Channel(const CallerCredentials& credentials) {
+    return ControlChannel(at(), credentials);
   }
   std::shared_ptr<grpc::Channel> Channel(const std::string& ca, const std::string& own) {
-    return Channel(*ChannelCredentialsFor(Security(ca, own)));
+    return Channel(*CallerCredentials::For(Security(ca, own)));
   }
 
   static bool Reaches(const std::shared_ptr<grpc::Channel>& channel) {
@@ -129,6 +132,7 @@ class MutualTlsTest : public testing::Test {
   v1::Replica::CallbackService replica_;
   RefusedCalls refused_;
   std::unique_ptr<ControlServer> server_;
+  uint16_t port_ = 0;
 };
 
 TEST_F(MutualTlsTest, ACallerOfTheAuthorityIsServedAndOthersAreNot) {
@@ -138,10 +142,10 @@ TEST_F(MutualTlsTest, ACallerOfTheAuthorityIsServedAndOthersAreNot) {
   Start("ours", "server");
   EXPECT_TRUE(Reaches(Channel("ours", "friend")));
   EXPECT_FALSE(Reaches(Channel("ours", "stranger")));
-  EXPECT_FALSE(
-      Reaches(Channel(grpc::SslCredentials({.pem_root_certs = authorities_["ours"].certificate_pem}))))
+  EXPECT_FALSE(Reaches(grpc::CreateChannel(
+      at().ToString(), grpc::SslCredentials({.pem_root_certs = authorities_["ours"].certificate_pem}))))
       << "without a certificate";
-  EXPECT_FALSE(Reaches(Channel(grpc::InsecureChannelCredentials()))) << "in plain text";
+  EXPECT_FALSE(Reaches(Channel(CallerCredentials::PlainText()))) << "in plain text";
   EXPECT_TRUE(Reaches(Channel("ours", "friend"))) << "the server lives on";
 }
 
@@ -186,11 +190,38 @@ TEST_F(MutualTlsTest, ACallersNewFilesAreUsedWithoutARestart) {
   Certify("friend", "ours", "friend");
   Write("friend-ca.pem", authorities_["ours"].certificate_pem);
   Start("theirs", "server");
-  const auto credentials = *ChannelCredentialsFor(Security("friend-ca", "friend"));
+  const auto credentials = *CallerCredentials::For(Security("friend-ca", "friend"));
   ASSERT_FALSE(Reaches(Channel(credentials)));
   Certify("friend", "theirs", "friend");
   Write("friend-ca.pem", authorities_["theirs"].certificate_pem);
   EXPECT_TRUE(Becomes([&] { return Reaches(Channel(credentials)); }));
+}
+
+// One that comes while another is being told what the files hold must be told as well.
+TEST_F(MutualTlsTest, ChannelsThatConnectAtOnceAllHaveTheirCertificates) {
+  Certify("server", "ours", "server");
+  Certify("friend", "ours", "friend");
+  Start("ours", "server");
+  for (int round = 0; round < kRounds; ++round) {
+    const auto credentials = *CallerCredentials::For(Security("ours", "friend"));
+    std::vector<std::future<std::string>> shown;
+    for (int i = 0; i < kChannelsAtOnce; ++i)
+      shown.push_back(std::async(std::launch::async, [&] { return Shown(Channel(credentials)); }));
+    for (auto& one : shown) EXPECT_EQ(one.get(), "server") << "in round " << round;
+  }
+}
+
+TEST_F(MutualTlsTest, AChannelFindsAServerThatComesBack) {
+  Certify("server", "ours", "server");
+  Certify("friend", "ours", "friend");
+  Start("ours", "server");
+  const auto channel = Channel("ours", "friend");
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(Becomes([&] { return Reaches(channel); }));
+    server_.reset();
+    EXPECT_FALSE(Reaches(channel));
+    Start("ours", "server");
+  }
 }
 
 TEST_F(MutualTlsTest, FilesThatDoNotBelongTogetherAreNamed) {
@@ -198,15 +229,15 @@ TEST_F(MutualTlsTest, FilesThatDoNotBelongTogetherAreNamed) {
   Certify("other", "ours", "other");
   ControlSecurity security = Security("ours", "server");
   security.key_file = folder_ + "/other.key";
-  EXPECT_THAT(std::string(ChannelCredentialsFor(security).status().message()),
+  EXPECT_THAT(std::string(CallerCredentials::For(security).status().message()),
               HasSubstr("other.key\": the key is not the certificate's"));
   security = Security("ours", "server");
   const timespec never[2] = {};
   ASSERT_EQ(::utimensat(AT_FDCWD, security.key_file.c_str(), never, 0), 0);
-  EXPECT_THAT(std::string(ChannelCredentialsFor(security).status().message()), HasSubstr("touch it"));
+  EXPECT_THAT(std::string(CallerCredentials::For(security).status().message()), HasSubstr("touch it"));
   Certify("server", "ours", "server");
   security.ca_file = security.key_file;
-  EXPECT_THAT(std::string(ChannelCredentialsFor(security).status().message()),
+  EXPECT_THAT(std::string(CallerCredentials::For(security).status().message()),
               HasSubstr("holds no certificate"));
 }
 

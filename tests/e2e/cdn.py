@@ -299,11 +299,18 @@ class Cdn:
 
     # What can be seen from outside.
 
-    def measurements(self, client):
-        """Of each measurement of a client's network that has ended: why it was made (docs/measurement-log.md)."""
-        network = self.world.hosts[client].ipv4.rsplit(".", 1)[0] + ".0/24"
-        lines = (self.folder / self.director.name / MEASUREMENT_LOG).read_text().splitlines()
-        return [words[2] for words in map(str.split, lines) if words[1] == network]
+    @property
+    def measurement_log(self):
+        return self.folder / self.director.name / MEASUREMENT_LOG
+
+    def network(self, client):
+        return self.world.hosts[client].ipv4.rsplit(".", 1)[0] + ".0/24"
+
+    def measurements(self, client, since=0):
+        """Of each measurement of a client's network that has ended: why it was made (docs/measurement-log.md). `since`: a size
+        that the log has had, for what came later."""
+        lines = self.measurement_log.read_text()[since:].splitlines()
+        return [words[2] for words in map(str.split, lines) if words[1] == self.network(client)]
 
     def origin_requests(self, path):
         return (self.folder / "nginx.access").read_text().count(f'"GET {path} ')

@@ -9,19 +9,15 @@ import cdn as perigee
 CLIENTS = ["client-london", "client-tokyo", "client-accra", "client-dallas", "client-caracas", "client-kazan"]
 
 
-def test_what_was_measured_is_written_down_and_replayed(cdn, world, tmp_path):
-    log = cdn.folder / cdn.director.name / perigee.MEASUREMENT_LOG
-    networks = {client: world.hosts[client].ipv4.rsplit(".", 1)[0] + ".0/24" for client in CLIENTS}
+def test_what_was_measured_is_written_down_and_replayed(cdn, tmp_path):
+    log = cdn.measurement_log
     cdn.forget_clients()
     before = log.stat().st_size if log.exists() else 0
     for client in CLIENTS:
         cdn.dig(client)
 
-    def lines(written):
-        return [line.split() for line in written.splitlines()]
-
     def measured(client, why):
-        return any(words[1:3] == [networks[client], why] for words in lines(log.read_text()[before:]))
+        return why in cdn.measurements(client, since=before)
 
     perigee.wait_until("all are measured", lambda: all(measured(client, "query") for client in CLIENTS))
     perigee.wait_until("some again", lambda: any(measured(client, "refinement") for client in CLIENTS))
@@ -29,14 +25,16 @@ def test_what_was_measured_is_written_down_and_replayed(cdn, world, tmp_path):
     today.write_text(log.read_text()[before:])
 
     def least_ms(network):
-        rtts = [re.search(r":(\d+)@", answer) for words in lines(today.read_text()) if words[1] == network for answer in words[3:]]
+        lines = map(str.split, today.read_text().splitlines())
+        rtts = [re.search(r":(\d+)@", answer) for words in lines if words[1] == network for answer in words[3:]]
         return min(int(rtt[1]) for rtt in rtts if rtt) / 1000
 
     replay = subprocess.run([perigee.BIN / "sim", "--replay", today, "--refinement-probes", "5"], capture_output=True, text=True,
                             check=True, timeout=60)
     _, *stories = map(json.loads, replay.stdout.splitlines())
     stories = {story["place"]: story for story in stories}
-    for client, network in networks.items():
+    for client in CLIENTS:
+        network = cdn.network(client)
         truth = stories[network]["truth"]
         assert min(filter(None, truth)) == least_ms(network), network
         chosen, reason, _ = stories[network]["again"]

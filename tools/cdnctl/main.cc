@@ -99,8 +99,8 @@ absl::StatusOr<Report> ShowConfig(const Flags& flags) {
   return report;
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(const v1::FleetConfig& fleet) {
-  return ChannelCredentialsFor(SecurityFrom(fleet.control(), /*insecure=*/false));
+absl::StatusOr<CallerCredentials> CredentialsOf(const v1::FleetConfig& fleet) {
+  return CallerCredentials::For(SecurityFrom(fleet.control(), /*insecure=*/false));
 }
 
 absl::StatusOr<Report> MeasureClient(const Flags& flags) {

@@ -120,7 +120,7 @@ bool ReplicaCommands::asked() const {
 }
 
 absl::StatusOr<std::vector<Replica>> ReplicasOf(const v1::FleetConfig& fleet) {
-  const auto credentials = ChannelCredentialsFor(SecurityFrom(fleet.control(), /*insecure=*/false));
+  const auto credentials = CallerCredentials::For(SecurityFrom(fleet.control(), /*insecure=*/false));
   if (!credentials.ok()) return credentials.status();
   std::vector<Replica> replicas;
   for (const auto& replica : fleet.replica()) {

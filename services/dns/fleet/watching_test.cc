@@ -71,7 +71,7 @@ class WatchingTest : public testing::Test {
   }
   std::vector<std::shared_ptr<grpc::Channel>> Channels() {
     return {ControlChannel({*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(server_->port())},
-                           grpc::InsecureChannelCredentials())};
+                           CallerCredentials::PlainText())};
   }
   bool Await(const std::function<bool()>& happened) {
     const auto give_up = std::chrono::steady_clock::now() + seconds(20);

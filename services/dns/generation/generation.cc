@@ -67,9 +67,8 @@ PulseOptions PulseOptionsFrom(const v1::SteeringConfig& s) {
           .reports_to_rise = static_cast<int>(s.reports_to_rise())};
 }
 
-std::vector<std::shared_ptr<grpc::Channel>> ChannelsTo(
-    const FleetState& fleet, IpEndpoint ReplicaInfo::*port,
-    const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+std::vector<std::shared_ptr<grpc::Channel>> ChannelsTo(const FleetState& fleet, IpEndpoint ReplicaInfo::*port,
+                                                       const CallerCredentials& credentials) {
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (size_t i = 0; i < fleet.size(); ++i) {
     channels.push_back(ControlChannel(fleet.info(ToReplicaId(i)).*port, credentials));

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "lib/rpc/credentials.h"
 #include "perigee/v1/config.pb.h"
 #include "services/dns/director/known_clients.h"
 #include "services/dns/director/steering_director.h"
@@ -31,7 +32,7 @@ namespace perigee::dns {
 struct Surroundings {
   const Clock& clock;
   boost::asio::io_context& loop;  // run by one thread
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  CallerCredentials credentials;
   std::vector<IpAddress> own_addresses;
   std::vector<CookieSecret> process_secrets;  // where no secret file is given
   std::chrono::milliseconds tcp_idle_timeout{};

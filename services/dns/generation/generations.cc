@@ -42,7 +42,7 @@ std::shared_ptr<const Authority> AuthorityOf(const std::shared_ptr<Generation>& 
 
 absl::StatusOr<std::unique_ptr<Generations>> Generations::Start(const GenerationsOptions& options,
                                                                 v1::FleetConfig fleet, const Clock& clock) {
-  const auto credentials = ChannelCredentialsFor(SecurityFrom(fleet.control(), options.insecure_control));
+  const auto credentials = CallerCredentials::For(SecurityFrom(fleet.control(), options.insecure_control));
   if (!credentials.ok()) return credentials.status();
   std::unique_ptr<Generations> generations(new Generations(options, clock, *credentials));
   auto configuration = generations->Take(std::move(fleet), options.zones);
@@ -51,8 +51,7 @@ absl::StatusOr<std::unique_ptr<Generations>> Generations::Start(const Generation
   return generations;
 }
 
-Generations::Generations(const GenerationsOptions& options, const Clock& clock,
-                         std::shared_ptr<grpc::ChannelCredentials> credentials)
+Generations::Generations(const GenerationsOptions& options, const Clock& clock, CallerCredentials credentials)
     : options_(options),
       clock_(clock),
       counters_(options.counters == nullptr ? unread_ : *options.counters),

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "lib/base/published.h"
 #include "lib/health/loop_sign.h"
+#include "lib/rpc/credentials.h"
 #include "services/dns/admin/director_service.h"
 #include "services/dns/generation/generation.h"
 #include "services/dns/generation/map_copy.h"
@@ -65,8 +66,7 @@ class Generations final : public DirectorBackend {
   void Reload(std::function<void(absl::StatusOr<v1::ReloadResponse>)> done) override;
 
  private:
-  Generations(const GenerationsOptions& options, const Clock& clock,
-              std::shared_ptr<grpc::ChannelCredentials> credentials);
+  Generations(const GenerationsOptions& options, const Clock& clock, CallerCredentials credentials);
 
   absl::StatusOr<Configuration> Take(v1::FleetConfig fleet, const ZoneLoadOptions& zones) const;
   absl::Status Begin(Configuration configuration);

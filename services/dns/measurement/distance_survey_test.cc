@@ -89,7 +89,7 @@ class DistanceSurveyTest : public testing::Test {
     server_ = *ControlServer::Start(*IpEndpoint::Parse("127.0.0.1:0"), {}, {probers_.get()});
     const IpEndpoint peer{*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(server_->port())};
     const std::vector<std::shared_ptr<grpc::Channel>> channels(
-        replicas, ControlChannel(peer, grpc::InsecureChannelCredentials()));
+        replicas, ControlChannel(peer, CallerCredentials::PlainText()));
     client_ = std::make_unique<ProberClient>(channels);
     survey_ = std::make_unique<DistanceSurvey>(io_, *fleet_, *client_, clock_, log, pauses);
   }

@@ -59,7 +59,7 @@ class LoopEndTest : public testing::Test {
   LoopEndTest() {
     server_ = *ControlServer::Start(*IpEndpoint::Parse("127.0.0.1:0"), {}, {&prober_});
     const IpEndpoint peer{*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(server_->port())};
-    for (int i = 0; i < 2; ++i) channels_.push_back(ControlChannel(peer, grpc::InsecureChannelCredentials()));
+    for (int i = 0; i < 2; ++i) channels_.push_back(ControlChannel(peer, CallerCredentials::PlainText()));
     generation_ = std::make_unique<Generation>(*this);
     thread_ = std::thread([this] { io_.run(); });
   }

@@ -80,8 +80,7 @@ class ProberClientTest : public testing::Test {
   ProberClientTest() {
     server_ = *ControlServer::Start(*IpEndpoint::Parse("127.0.0.1:0"), {}, {&prober_});
     const IpEndpoint peer{*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(server_->port())};
-    const std::shared_ptr<grpc::Channel> channels[] = {
-        ControlChannel(peer, grpc::InsecureChannelCredentials())};
+    const std::shared_ptr<grpc::Channel> channels[] = {ControlChannel(peer, CallerCredentials::PlainText())};
     client_.emplace(channels);
   }
 

@@ -54,7 +54,7 @@ class LoadWatchersTest : public testing::Test {
     ASSERT_TRUE(control.ok()) << control.status();
     control_ = *std::move(control);
     const IpEndpoint at{*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(control_->port())};
-    stub_ = v1::Replica::NewStub(ControlChannel(at, grpc::InsecureChannelCredentials()));
+    stub_ = v1::Replica::NewStub(ControlChannel(at, CallerCredentials::PlainText()));
   }
 
   WatchService service_;

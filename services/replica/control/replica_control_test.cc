@@ -23,7 +23,7 @@ class ReplicaControlTest : public ServerTest {
     control_ = *ControlServer::Start(*IpEndpoint::Parse("127.0.0.1:0"), {}, {&*service_});
     service_->TellHealth([this](bool serving) { control_->SetServing("", serving); });
     const IpEndpoint peer{*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>(control_->port())};
-    channel_ = ControlChannel(peer, grpc::InsecureChannelCredentials());
+    channel_ = ControlChannel(peer, CallerCredentials::PlainText());
     stub_ = v1::Replica::NewStub(channel_);
   }
   ~ReplicaControlTest() override {

@@ -66,7 +66,7 @@ TEST_F(ServerTest, StatsOverTheControlPortTellWhatWasServed) {
   clock.Advance(std::chrono::seconds(61));
 
   const IpEndpoint peer{*IpAddress::Parse("127.0.0.1"), static_cast<uint16_t>((*control)->port())};
-  const auto stub = v1::Replica::NewStub(ControlChannel(peer, grpc::InsecureChannelCredentials()));
+  const auto stub = v1::Replica::NewStub(ControlChannel(peer, CallerCredentials::PlainText()));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
   v1::StatsResponse stats;
