@@ -233,6 +233,7 @@ TEST(Storability, JudgesByTheRules) {
       {"404 with freshness", Storability::kStore, {{"Cache-Control", "max-age=1"}}, 404},
       {"400 with freshness", Storability::kStore, {{"Cache-Control", "max-age=1"}}, 400},
       {"400 without freshness", Storability::kNoFreshness, {{"ETag", "\"a\""}}, 400},
+      {"401 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 401},
       {"403 with freshness", Storability::kStore, {{"Expires", At(60)}}, 403},
       {"403 without freshness", Storability::kNoFreshness, {{"ETag", "\"a\""}}, 403},
       {"431 with freshness", Storability::kRequestFault, {{"Cache-Control", "max-age=1"}}, 431},

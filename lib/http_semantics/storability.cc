@@ -17,20 +17,31 @@ constexpr int kUnderstood[] = {200, 201, 202, 203, 204, 205, 300, 301, 302, 303,
                                400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 414,
                                415, 421, 422, 426, 451, 500, 501, 502, 503, 504, 505};
 constexpr int kHeuristic[] = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501};
-// What was wrong with one request's time, body, conditions, range, Expect, rate, fields or network, none of
-// which is in the key: kept, such an answer would be everybody's (H. V. Nguyen et al., "Your Cache Has
-// Fallen", CCS 2019). RFC 6585 forbids to store 428, 429, 431 and 511.
-constexpr int kRequestFault[] = {408, 412, 413, 416, 417, 428, 429, 431, 511};
+// What was wrong with one request's credentials, time, body, conditions, range, Expect, rate, fields or
+// network, none of which is in the key: kept, such an answer would be everybody's (H. V. Nguyen et al., "Your
+// Cache Has Fallen", CCS 2019). RFC 6585 forbids to store 428, 429, 431 and 511.
+constexpr int kRequestFault[] = {401, 407, 408, 412, 413, 416, 417, 428, 429, 431, 511};
+// Many servers refuse fields of more than 8 KB, with whatever status: an error may be about those of this one
+// request when it has more than half of that.
+constexpr size_t kOrdinaryFieldBytes = 4'096;
+constexpr size_t kAroundAField = 4;  // ": " and the line's end
 
 template <size_t N>
 bool Contains(const int (&statuses)[N], int status) {
   return std::find(std::begin(statuses), std::end(statuses), status) != std::end(statuses);
 }
 
-Storability JudgeStatus(int status, const CacheControl& response) {
+bool HasOversizedFields(const HeaderList& request) {
+  size_t bytes = 0;
+  for (const HeaderField field : request) bytes += field.name.size() + field.value.size() + kAroundAField;
+  return bytes > kOrdinaryFieldBytes;
+}
+
+Storability JudgeStatus(const HeaderList& request, int status, const CacheControl& response) {
   if (status < 200) return Storability::kNotFinal;
   if (status == 206 || status == 304) return Storability::kPartial;
   if (Contains(kRequestFault, status)) return Storability::kRequestFault;
+  if (status >= 400 && HasOversizedFields(request)) return Storability::kRequestFault;
   if (response.must_understand && !Contains(kUnderstood, status)) return Storability::kNotUnderstood;
   return Storability::kStore;
 }
@@ -121,7 +132,7 @@ Storability JudgeStorability(std::string_view method, const HeaderList& request,
                              const CachePolicy& policy) {
   if (method != "GET") return Storability::kMethod;
   const CacheControl directives = ParseResponseCacheControl(response.headers);
-  Storability verdict = JudgeStatus(response.status, directives);
+  Storability verdict = JudgeStatus(request, response.status, directives);
   if (verdict == Storability::kStore) {
     verdict = JudgeDirectives(request, response.headers, directives, policy);
   }

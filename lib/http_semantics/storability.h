@@ -27,7 +27,8 @@ enum class Storability {
   kMethod,         // only responses to GET are stored
   kNotFinal,       // 1xx
   kPartial,        // 206 and 304 are no whole responses
-  kRequestFault,   // 408, 412, 413, 416, 417, 428, 429, 431, 511: about one request alone
+  kRequestFault,   // 401, 407, 408, 412, 413, 416, 417, 428, 429, 431, 511, and errors that may be due to
+                   // its oversized fields: about one request alone
   kNotUnderstood,  // must-understand with a status that this cache does not know
   kRequestNoStore,
   kResponseNoStore,

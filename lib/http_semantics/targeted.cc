@@ -43,15 +43,19 @@ bool AddFieldNames(std::string_view name, const StructuredValue& value, CacheCon
   return true;
 }
 
-// What is unknown, or not of its directive's type, is ignored.
-void Apply(std::string_view name, const StructuredValue& value, CacheControl* out) {
+// False, and nothing changed, when the argument is not of the directive's type. What is unknown is ignored.
+bool Apply(std::string_view name, const StructuredValue& value, CacheControl* out) {
   if (auto* duration = Duration(name, out)) {
-    if (value.type == Type::kInteger) *duration = std::clamp(seconds(value.integer), seconds(0), kMaxDelta);
-    return;
+    if (value.type != Type::kInteger) return false;
+    *duration = std::clamp(seconds(value.integer), seconds(0), kMaxDelta);
+    return true;
   }
-  if (AddFieldNames(name, value, out)) return;
+  if (AddFieldNames(name, value, out)) return true;
   bool* flag = Flag(name, out);
-  if (flag != nullptr && value.type == Type::kBoolean) *flag = value.boolean;
+  if (flag == nullptr) return true;
+  if (value.type != Type::kBoolean) return false;
+  *flag = value.boolean;
+  return true;
 }
 
 std::optional<CacheControl> ParseCdnCacheControl(const HeaderList& response) {
@@ -59,7 +63,9 @@ std::optional<CacheControl> ParseCdnCacheControl(const HeaderList& response) {
   const auto members = ParseStructuredDictionary(response.Combined("CDN-Cache-Control"));
   if (!members || members->empty()) return std::nullopt;
   CacheControl result{.targeted = true};
-  for (const auto& [name, value] : *members) Apply(name, value, &result);
+  size_t applied = 0;
+  for (const auto& [name, value] : *members) applied += Apply(name, value, &result) ? 1 : 0;
+  if (applied == 0) return std::nullopt;
   return result;
 }
 

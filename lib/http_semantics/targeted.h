@@ -15,9 +15,10 @@ inline constexpr std::string_view kSurrogateName = "perigee";
 inline constexpr std::string_view kSurrogateCapability = "perigee=\"Surrogate/1.0\"";
 
 // What a response asks of this cache: CDN-Cache-Control; without one, Surrogate-Control; else Cache-Control.
-// A targeted field that is empty or no valid Structured Field counts as absent, a member of another type than
-// its directive's alone is ignored (RFC 9213 §2.1). With a targeted one (`targeted`), the response's Expires
-// and Cache-Control have no say.
+// A targeted field that is empty or no valid Structured Field counts as absent (RFC 9213 §2.2). A member of
+// another type than its directive's alone is ignored (§2.1); where there is no other, so is the field, for
+// Cache-Control may forbid what it does not say. With a targeted one (`targeted`), the response's Expires and
+// Cache-Control have no say.
 CacheControl ParseResponseCacheControl(const HeaderList& response);
 
 }  // namespace perigee::http

@@ -45,7 +45,9 @@ TEST(Targeted, AMemberOfTheWrongTypeAloneIsIgnored) {
     EXPECT_EQ(cc.max_age, std::nullopt) << value;
     EXPECT_FALSE(cc.no_store || cc.is_private) << value;
   }
-  EXPECT_EQ(Cdn("max-age=60, max-age=x").max_age, std::nullopt) << "the last of a dictionary counts";
+  EXPECT_FALSE(Cdn("max-age=60, max-age=x").targeted) << "the last of a dictionary counts";
+  EXPECT_FALSE(Cdn("max-age=\"60\", no-store=1").targeted) << "nothing is left of it";
+  EXPECT_TRUE(Cdn("none").targeted) << "an example of RFC 9213 §3.1";
   EXPECT_THAT(Cdn("private=A").private_fields, testing::ElementsAre("a"));
 }
 

@@ -81,6 +81,19 @@ TEST_F(ServerTest, AnAnswerToOversizedFieldsIsNobodyElses) {
   EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("hit")) << "nor does it push out what is stored";
 }
 
+// The origin refuses fields that are within this server's limit, with a status that may be stored.
+TEST_F(ServerTest, AnErrorThatMayBeDueToOversizedFieldsIsNobodyElses) {
+  Start([](const std::string& head, TestSocket& socket) {
+    if (head.size() < 8'192) return socket.Send(Ok("whole"));
+    return socket.Send("HTTP/1.1 400 x\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n");
+  });
+  const std::string oversized = "X-Large: " + std::string(8'192, 'x') + "\r\n";
+  EXPECT_EQ(Fetch("/a", oversized).status, 400);
+  EXPECT_EQ(Fetch("/a").body, "whole");
+  EXPECT_EQ(Fetch("/a", "Cache-Control: no-cache\r\n" + oversized).status, 400);
+  EXPECT_THAT(Fetch("/a").Field("Cache-Status"), HasSubstr("hit"));
+}
+
 TEST_F(ServerTest, AnAnswerToARangeOrAConditionIsNobodyElses) {
   Start([](const std::string& head, TestSocket& socket) {
     if (head.find("Range: ") == std::string::npos) return socket.Send(Ok("whole"));

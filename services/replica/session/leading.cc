@@ -62,14 +62,11 @@ bool IsAboutRange(const Errand& errand, const http::ResponseHead& head) {
   return head.status == 206 ? IsOfSameWhole(errand.stored.get(), head) : head.status == 304;
 }
 
-// What a request's form or credentials were refused for; these may be stored where they say so, but tell
-// nothing of what is.
-bool RefusesRequest(int status) { return status == 400 || status == 401 || status == 407; }
-
 // Whether a response that is not kept tells of other requests too: what is stored must not come back when the
 // origin fails, and others' answers will not be kept either.
 bool TellsOfOthers(const Errand& errand, const http::ResponseHead& head, const NotShared& not_shared) {
-  return !not_shared.of_request && !RefusesRequest(head.status) && !http::IsServerTrouble(head.status) &&
+  // A 400 is stored where it says so, but finds fault with the request.
+  return !not_shared.of_request && head.status != 400 && !http::IsServerTrouble(head.status) &&
          !IsAboutRange(errand, head);
 }
 
