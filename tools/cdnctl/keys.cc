@@ -291,7 +291,7 @@ std::string KeysTable(const v1::KeysReport& report, WallTime now, bool coloured)
     const auto left = std::chrono::floor<days>(Expires(key) - now);
     rows.push_back({key.name(), key.role(), Addresses(key), Date(key), fmt::to_string(left.count())});
   }
-  const std::string table =
+  std::string table =
       FormatTable({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight}, rows);
   if (!coloured) return table;
   size_t from = table.find('\n') + 1;
