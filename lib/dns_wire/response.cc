@@ -140,16 +140,6 @@ void ResponseWriter::AddAddresses(Section section, NameView owner, std::chrono::
   End(section, need, addresses.size(), mark);
 }
 
-void ResponseWriter::AddAddress(Section section, NameView owner, std::chrono::seconds ttl,
-                                const IpAddress& address, Need need) {
-  AddAddresses(section, owner, ttl, {&address, 1}, need);
-}
-
-void ResponseWriter::AddRecord(Section section, NameView owner, RrType type, std::chrono::seconds ttl,
-                               Rdata rdata, Need need) {
-  AddSet(section, owner, type, ttl, {&rdata, 1}, need);
-}
-
 void ResponseWriter::End(Section section, Need need, size_t records, const Mark& mark) {
   assert(section >= section_);
   section_ = section;

@@ -80,12 +80,6 @@ class ResponseWriter {
   void AddAddresses(Section section, NameView owner, std::chrono::seconds ttl,
                     std::span<const IpAddress> addresses, Need need = Need::kOptional);
 
-  // Sets of one record.
-  void AddAddress(Section section, NameView owner, std::chrono::seconds ttl, const IpAddress& address,
-                  Need need = Need::kOptional);
-  void AddRecord(Section section, NameView owner, RrType type, std::chrono::seconds ttl, Rdata rdata,
-                 Need need = Need::kOptional);
-
   bool truncated() const { return (flags_ & kFlagTc) != 0; }
 
   // Writes OPT and the header, and returns the size of the message. Call it once, at the end.

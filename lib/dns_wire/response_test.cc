@@ -18,6 +18,16 @@ using testing::Hex;
 using testing::MakeQuery;
 using testing::OptSpec;
 
+// Sets of one record.
+void AddAddress(ResponseWriter& writer, Section section, NameView owner, std::chrono::seconds ttl,
+                const IpAddress& address, Need need = Need::kOptional) {
+  writer.AddAddresses(section, owner, ttl, {&address, 1}, need);
+}
+void AddRecord(ResponseWriter& writer, Section section, NameView owner, RrType type, std::chrono::seconds ttl,
+               ResponseWriter::Rdata rdata, Need need = Need::kOptional) {
+  writer.AddSet(section, owner, type, ttl, {&rdata, 1}, need);
+}
+
 class ResponseTest : public ::testing::Test {
  protected:
   ResponseWriter WriterFor(const testing::QuerySpec& spec, size_t limit = kPlainUdpLimit,
@@ -45,7 +55,7 @@ TEST_F(ResponseTest, WritesAnAddressOctetForOctet) {
   ResponseWriter writer =
       WriterFor({.name = "CdN.org", .id = 0xbeef, .flags = kFlagRd | kFlagCd | kFlagZ | kFlagAd});
   writer.set_authoritative();
-  writer.AddAddress(Section::kAnswer, query_.qname, 60s, IpAddress::Parse("198.18.0.7").value());
+  AddAddress(writer, Section::kAnswer, query_.qname, 60s, IpAddress::Parse("198.18.0.7").value());
   EXPECT_EQ(Finish(writer), Hex(R"(
     be ef              # id
     85 10              # QR AA RD CD; not RA, Z, AD
@@ -60,7 +70,7 @@ TEST_F(ResponseTest, CompressesSoaAgainstTheQuestion) {
   ResponseWriter writer = WriterFor({.name = "a.x.org", .opt = OptSpec{.dnssec_ok = true}});
   writer.set_rcode(Rcode::kNxDomain);
   const Name apex = Name::Parse("X.org").value();
-  writer.AddRecord(Section::kAuthority, apex, RrType::kSoa, 300s, Hex(R"(
+  AddRecord(writer, Section::kAuthority, apex, RrType::kSoa, 300s, Hex(R"(
     03 6e 73 31 01 78 03 6f 72 67 00    # ns1.x.org.
     02 68 6d 03 6e 65 74 00             # hm.net.
     00 00 00 01 00 00 00 02 00 00 00 03 00 00 00 04 00 00 00 05
@@ -79,7 +89,7 @@ TEST_F(ResponseTest, CompressesSoaAgainstTheQuestion) {
 TEST_F(ResponseTest, LeavesNamesInOtherTypesAlone) {
   ResponseWriter writer = WriterFor({.name = "x.org"});
   const Bytes rdata = Hex("01 78 03 6f 72 67 00");
-  writer.AddRecord(Section::kAnswer, query_.qname, static_cast<RrType>(39), 1s, rdata);
+  AddRecord(writer, Section::kAnswer, query_.qname, static_cast<RrType>(39), 1s, rdata);
   EXPECT_EQ(Decode(Finish(writer))->answer.at(0).rdata, rdata);
 }
 
@@ -96,7 +106,7 @@ TEST_F(ResponseTest, SetsTcWhenTheAnswerDoesNotFitAndKeepsRoomForOpt) {
     ResponseWriter writer =
         WriterFor({.name = "x.org", .opt = edns ? std::optional(OptSpec{}) : std::nullopt});
     for (int i = 0; i < 40; ++i) {
-      writer.AddAddress(Section::kAnswer, query_.qname, 60s, IpAddress::Parse("198.18.0.7").value());
+      AddAddress(writer, Section::kAnswer, query_.qname, 60s, IpAddress::Parse("198.18.0.7").value());
     }
     EXPECT_TRUE(writer.truncated());
     const Bytes bytes = Finish(writer);
@@ -111,8 +121,8 @@ TEST_F(ResponseTest, SetsTcWhenTheAnswerDoesNotFitAndKeepsRoomForOpt) {
 
 TEST_F(ResponseTest, LeavesOutAdditionalRecordsWithoutTc) {
   ResponseWriter writer = WriterFor({.name = "x.org"});
-  writer.AddRecord(Section::kAnswer, query_.qname, RrType::kTxt, 1s, Bytes(470, 1));
-  writer.AddAddress(Section::kAdditional, query_.qname, 1s, IpAddress::Parse("198.18.0.7").value());
+  AddRecord(writer, Section::kAnswer, query_.qname, RrType::kTxt, 1s, Bytes(470, 1));
+  AddAddress(writer, Section::kAdditional, query_.qname, 1s, IpAddress::Parse("198.18.0.7").value());
   const auto message = Decode(Finish(writer));
   ASSERT_TRUE(message.has_value());
   EXPECT_EQ(message->flags & kFlagTc, 0);
@@ -123,8 +133,8 @@ TEST_F(ResponseTest, LeavesOutAdditionalRecordsWithoutTc) {
 TEST_F(ResponseTest, ClampsTtls) {
   ResponseWriter writer = WriterFor({.name = "x.org"});
   const IpAddress address;
-  writer.AddAddress(Section::kAnswer, query_.qname, -5s, address);
-  writer.AddAddress(Section::kAnswer, query_.qname, std::chrono::seconds(int64_t{1} << 40), address);
+  AddAddress(writer, Section::kAnswer, query_.qname, -5s, address);
+  AddAddress(writer, Section::kAnswer, query_.qname, std::chrono::seconds(int64_t{1} << 40), address);
   const auto message = Decode(Finish(writer));
   EXPECT_EQ(message->answer.at(0).ttl, 0u);
   EXPECT_EQ(message->answer.at(1).ttl, 0x7fffffffu);
@@ -215,7 +225,7 @@ TEST_F(ResponseTest, SetsExactlyTheRoomOfTheOptionsApart) {
   const size_t room = 512 - kHeaderSize - 7 - (2 + 10) - (kOptSize + 4 + 100 + 4 + 24);
   for (const size_t excess : {0, 1}) {
     ResponseWriter writer = WriterFor({.name = "x", .opt = OptSpec{}}, 512, edns);
-    writer.AddRecord(Section::kAnswer, query_.qname, RrType::kTxt, 1s, Bytes(room + excess));
+    AddRecord(writer, Section::kAnswer, query_.qname, RrType::kTxt, 1s, Bytes(room + excess));
     EXPECT_EQ(writer.truncated(), excess == 1);
     const Bytes bytes = Finish(writer);
     if (excess == 0) {
@@ -229,7 +239,7 @@ TEST_F(ResponseTest, SaysTruncatedWithHeaderQuestionAndOptOnly) {
   ResponseWriter writer =
       WriterFor({.name = "x", .opt = OptSpec{}}, 512, {.cookie = std::array<uint8_t, kFullCookieSize>{}});
   writer.set_truncated();
-  writer.AddAddress(Section::kAnswer, query_.qname, 60s, IpAddress());
+  AddAddress(writer, Section::kAnswer, query_.qname, 60s, IpAddress());
   EXPECT_EQ(Finish(writer), Hex(R"(
     12 34 82 00 00 01 00 00 00 00 00 01          # QR TC
     01 78 00 00 01 00 01
@@ -246,7 +256,7 @@ TEST_F(ResponseTest, LeavesASetOutWhole) {
   EXPECT_FALSE(writer.truncated());
   writer.AddSet(Section::kAnswer, Name::Parse("y.org").value(), RrType::kTxt, 1s, four);
   EXPECT_TRUE(writer.truncated());
-  writer.AddAddress(Section::kAdditional, query_.qname, 1s, IpAddress());  // would fit, but comes after
+  AddAddress(writer, Section::kAdditional, query_.qname, 1s, IpAddress());  // would fit, but comes after
   const auto message = Decode(Finish(writer));
   ASSERT_TRUE(message.has_value());
   EXPECT_EQ(message->answer.size(), 2u);
@@ -258,9 +268,9 @@ TEST_F(ResponseTest, SetsTcForRequiredGlueOnly) {
   const std::vector<IpAddress> many(5, IpAddress::Parse("198.18.0.7").value());
   for (const Need need : {Need::kOptional, Need::kRequired}) {
     ResponseWriter writer = WriterFor({.name = "x.org"});
-    writer.AddRecord(Section::kAuthority, query_.qname, RrType::kTxt, 1s, text);
+    AddRecord(writer, Section::kAuthority, query_.qname, RrType::kTxt, 1s, text);
     writer.AddAddresses(Section::kAdditional, query_.qname, 1s, many, need);
-    writer.AddAddress(Section::kAdditional, query_.qname, 1s, many[0], need);
+    AddAddress(writer, Section::kAdditional, query_.qname, 1s, many[0], need);
     const auto message = Decode(Finish(writer));
     ASSERT_TRUE(message.has_value());
     const bool required = need == Need::kRequired;
@@ -275,8 +285,8 @@ TEST_F(ResponseTest, CompressesAgainstAllThatStandsBefore) {
   const Bytes mx = Hex("00 0a 04 4d 41 49 4c 01 59 03 6e 65 74 00");
   const std::vector<ResponseWriter::Rdata> servers = {ns1, ns2};
   writer.AddSet(Section::kAnswer, query_.qname, RrType::kNs, 1s, servers);
-  writer.AddRecord(Section::kAnswer, query_.qname, RrType::kMx, 1s, mx);
-  writer.AddAddress(Section::kAdditional, Name::Parse("NS2.y.net").value(), 1s, IpAddress());
+  AddRecord(writer, Section::kAnswer, query_.qname, RrType::kMx, 1s, mx);
+  AddAddress(writer, Section::kAdditional, Name::Parse("NS2.y.net").value(), 1s, IpAddress());
   EXPECT_EQ(Finish(writer), Hex(R"(
     12 34 80 00 00 01 00 03 00 00 00 01
     01 78 03 6f 72 67 00 00 01 00 01
@@ -303,8 +313,8 @@ TEST_F(ResponseTest, ForgetsTheNamesOfASetThatIsLeftOut) {
   ResponseWriter writer = WriterFor({.name = "x.org"});
   const Name a = Name::Parse("a.b.c.d").value();
   const Bytes big(490, 1);
-  writer.AddRecord(Section::kAdditional, a, RrType::kTxt, 1s, big);
-  writer.AddAddress(Section::kAdditional, a, 1s, IpAddress());
+  AddRecord(writer, Section::kAdditional, a, RrType::kTxt, 1s, big);
+  AddAddress(writer, Section::kAdditional, a, 1s, IpAddress());
   const auto message = Decode(Finish(writer));
   ASSERT_TRUE(message.has_value());
   ASSERT_EQ(message->additional.size(), 1u);
@@ -315,7 +325,7 @@ TEST_F(ResponseTest, NeverPointsBeyondWhatAPointerReaches) {
   ResponseWriter writer = WriterFor({.name = "x.org"}, kTcpLimit);
   const Bytes big(kPointerLimit, 1);
   const std::vector<IpAddress> two(2);
-  writer.AddRecord(Section::kAnswer, query_.qname, RrType::kTxt, 1s, big);
+  AddRecord(writer, Section::kAnswer, query_.qname, RrType::kTxt, 1s, big);
   writer.AddAddresses(Section::kAnswer, Name::Parse("a.b").value(), 1s, two);
   const auto message = Decode(Finish(writer));
   ASSERT_TRUE(message.has_value());
@@ -327,8 +337,8 @@ TEST_F(ResponseTest, GoesOnWithoutRoomForMoreSuffixes) {
   ResponseWriter writer = WriterFor({.name = "x.org"}, kTcpLimit);
   for (size_t i = 0; i < 2 * SuffixTable::kMaxSuffixes; ++i) {
     const Name owner = Name::Parse("n" + std::to_string(i)).value();
-    writer.AddAddress(Section::kAnswer, owner, 1s, IpAddress());
-    writer.AddAddress(Section::kAnswer, owner, 1s, IpAddress());
+    AddAddress(writer, Section::kAnswer, owner, 1s, IpAddress());
+    AddAddress(writer, Section::kAnswer, owner, 1s, IpAddress());
   }
   const auto message = Decode(Finish(writer));
   ASSERT_TRUE(message.has_value());
@@ -341,7 +351,7 @@ TEST_F(ResponseTest, LeavesRdataThatIsNotWhatItsTypeSaysAsItIs) {
   ResponseWriter writer = WriterFor({.name = "x.org"});
   const Bytes odd = Hex("03 61");
   for (const RrType type : {RrType::kNs, RrType::kMx, RrType::kSoa}) {
-    writer.AddRecord(Section::kAnswer, query_.qname, type, 1s, odd);
+    AddRecord(writer, Section::kAnswer, query_.qname, type, 1s, odd);
   }
   const auto message = Decode(Finish(writer));
   ASSERT_TRUE(message.has_value());

@@ -70,8 +70,4 @@ std::string FormatCacheStatus(const CacheStatus& status) {
   return text;
 }
 
-void AddCacheStatus(const CacheStatus& status, HeaderList* response) {
-  response->Add("Cache-Status", FormatCacheStatus(status));
-}
-
 }  // namespace perigee::http

@@ -6,8 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "lib/http_semantics/headers.h"
-
 namespace perigee::http {
 
 // Why a request was forwarded (RFC 9211 §2.2).
@@ -38,8 +36,5 @@ inline constexpr std::string_view kCacheStatusName = "Perigee";
 // "Perigee; hit; ttl=30" or "Perigee; fwd=stale; fwd-status=304; collapsed".
 std::string FormatCacheStatus(const CacheStatus& status);
 void AppendCacheStatus(const CacheStatus& status, std::string* out);
-
-// Appends this cache's element to those of the caches nearer to the origin (RFC 9211 §2).
-void AddCacheStatus(const CacheStatus& status, HeaderList* response);
 
 }  // namespace perigee::http

@@ -37,11 +37,5 @@ TEST(CacheStatus, LeavesOutADetailThatWouldBreakTheField) {
   EXPECT_EQ(FormatCacheStatus(status), "Perigee; hit");
 }
 
-TEST(CacheStatus, ComesAfterTheCachesNearerToTheOrigin) {
-  HeaderList headers{{"Cache-Status", "Other; hit"}};
-  AddCacheStatus({}, &headers);
-  EXPECT_EQ(headers.Combined("Cache-Status"), "Other; hit, Perigee; hit");
-}
-
 }  // namespace
 }  // namespace perigee::http

@@ -12,37 +12,32 @@ namespace {
 using std::chrono::floor;
 using std::chrono::seconds;
 
-struct Lifetime {
-  seconds length{0};
-  LifetimeSource source = LifetimeSource::kNone;
-};
-
 std::optional<WallTime> DateField(const HeaderList& headers, std::string_view name, WallTime now) {
   const auto value = headers.Get(name);
   return value ? ParseHttpDate(*value, now) : std::nullopt;
 }
 
-Lifetime HeuristicLifetime(const ResponseHead& response, bool is_public, WallTime date,
-                           const CachePolicy& policy) {
-  if (!is_public && !IsHeuristicallyCacheable(response.status)) return {};
+seconds HeuristicLifetime(const ResponseHead& response, bool is_public, WallTime date,
+                          const CachePolicy& policy) {
+  if (!is_public && !IsHeuristicallyCacheable(response.status)) return seconds(0);
   if (response.status >= 400 && IsHeuristicallyCacheable(response.status) &&
       policy.negative_ttl > seconds::zero()) {
-    return {policy.negative_ttl, LifetimeSource::kHeuristic};
+    return policy.negative_ttl;
   }
   const auto modified = DateField(response.headers, "Last-Modified", response.response_time);
-  if (!modified || *modified >= date) return {};
+  if (!modified || *modified >= date) return seconds(0);
   const double share = std::chrono::duration<double>(date - *modified).count() * policy.heuristic_fraction;
-  return {std::min(seconds(static_cast<int64_t>(share)), policy.heuristic_cap), LifetimeSource::kHeuristic};
+  return std::min(seconds(static_cast<int64_t>(share)), policy.heuristic_cap);
 }
 
-Lifetime LifetimeOf(const ResponseHead& response, const CacheControl& directives, WallTime date,
-                    const CachePolicy& policy) {
-  if (directives.s_maxage) return {*directives.s_maxage, LifetimeSource::kSMaxAge};
-  if (directives.max_age) return {*directives.max_age, LifetimeSource::kMaxAge};
-  if (directives.targeted) return {};
+seconds LifetimeOf(const ResponseHead& response, const CacheControl& directives, WallTime date,
+                   const CachePolicy& policy) {
+  if (directives.s_maxage) return *directives.s_maxage;
+  if (directives.max_age) return *directives.max_age;
+  if (directives.targeted) return seconds(0);
   if (response.headers.Has("Expires")) {  // an invalid date, "0" above all, means the past (RFC 9111 §5.3)
     const WallTime expires = DateField(response.headers, "Expires", response.response_time).value_or(date);
-    return {std::clamp(floor<seconds>(expires - date), seconds(0), kMaxDelta), LifetimeSource::kExpires};
+    return std::clamp(floor<seconds>(expires - date), seconds(0), kMaxDelta);
   }
   return HeuristicLifetime(response, directives.is_public, date, policy);
 }
@@ -63,53 +58,13 @@ bool AcceptsStale(const Freshness& stored, const CacheControl& request, seconds 
 
 }  // namespace
 
-std::string_view Name(LifetimeSource source) {
-  switch (source) {
-    case LifetimeSource::kSMaxAge:
-      return "s-maxage";
-    case LifetimeSource::kMaxAge:
-      return "max-age";
-    case LifetimeSource::kExpires:
-      return "expires";
-    case LifetimeSource::kHeuristic:
-      return "heuristic";
-    case LifetimeSource::kNone:
-      return "none";
-  }
-  return "unknown";
-}
-
-std::string_view Name(ReuseReason reason) {
-  switch (reason) {
-    case ReuseReason::kFresh:
-      return "fresh";
-    case ReuseReason::kMaxStale:
-      return "max-stale";
-    case ReuseReason::kStaleWhileRevalidate:
-      return "stale-while-revalidate";
-    case ReuseReason::kExpired:
-      return "expired";
-    case ReuseReason::kResponseNoCache:
-      return "no-cache";
-    case ReuseReason::kRequestNoCache:
-      return "request-no-cache";
-    case ReuseReason::kRequestMaxAge:
-      return "request-max-age";
-    case ReuseReason::kRequestMinFresh:
-      return "request-min-fresh";
-  }
-  return "unknown";
-}
-
 Freshness FreshnessOf(const ResponseHead& response, const CachePolicy& policy) {
   const CacheControl directives = ParseResponseCacheControl(response.headers);
   // Without a Date the moment of arrival stands for it (RFC 9110 §6.6.1).
   const WallTime date =
       DateField(response.headers, "Date", response.response_time).value_or(response.response_time);
-  const Lifetime lifetime = LifetimeOf(response, directives, date, policy);
   Freshness result;
-  result.lifetime = lifetime.length;
-  result.source = lifetime.source;
+  result.lifetime = LifetimeOf(response, directives, date, policy);
   result.initial_age = InitialAge(response, date);
   result.response_time = response.response_time;
   result.no_cache = directives.no_cache;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 
 #include "lib/http_semantics/cache_control.h"
 #include "lib/http_semantics/message.h"
@@ -10,13 +9,9 @@
 
 namespace perigee::http {
 
-enum class LifetimeSource { kSMaxAge, kMaxAge, kExpires, kHeuristic, kNone };
-std::string_view Name(LifetimeSource source);
-
 // What the rules need of a stored response, worked out once so that a hit parses no header.
 struct Freshness {
   std::chrono::seconds lifetime{0};
-  LifetimeSource source = LifetimeSource::kNone;
   // corrected_initial_age of RFC 9111 §4.2.3, and the moment that it belongs to.
   std::chrono::seconds initial_age{0};
   WallTime response_time;
@@ -50,7 +45,6 @@ enum class ReuseReason {
   kRequestMaxAge,
   kRequestMinFresh,
 };
-std::string_view Name(ReuseReason reason);
 
 struct ReuseDecision {
   Reuse reuse = Reuse::kMustRevalidate;

@@ -2,7 +2,6 @@
 // CDN-Cache-Control (RFC 9213), and the older Surrogate-Control (W3C Note "Edge Architecture Specification").
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 #include "lib/http_semantics/cache_control.h"

@@ -84,12 +84,8 @@ std::optional<std::string_view> StrongValidator(const HeaderList& response, Wall
   return StrongLastModified(response, now) ? response.Get("Last-Modified") : std::nullopt;
 }
 
-void MakeUnconditional(HeaderList* request) {
-  for (const std::string_view name : kPreconditions) request->Remove(name);
-}
-
 void MakeConditional(const HeaderList& stored, HeaderList* request) {
-  MakeUnconditional(request);
+  for (const std::string_view name : kPreconditions) request->Remove(name);
   MakeConditionalInPart(stored, request);
 }
 

@@ -26,9 +26,6 @@ void MakeConditional(const HeaderList& stored, HeaderList* request);
 // good, else as the client wants it. So its If-Range, If-Match and If-Unmodified-Since stay.
 void MakeConditionalInPart(const HeaderList& stored, HeaderList* request);
 
-// Removes the client's preconditions and Range, so that the origin sends the whole response.
-void MakeUnconditional(HeaderList* request);
-
 // Whether a 304 is about `stored` (RFC 9111 §4.3.4): the validators that both have agree, the ETag by weak
 // comparison. When false, forget the stored one and fetch without condition.
 bool NotModifiedAppliesTo(const HeaderList& stored, const HeaderList& not_modified);

@@ -24,8 +24,6 @@ TEST(Validation, AsksWithTheStoredValidatorsInsteadOfTheClients) {
                      {"If-Unmodified-Since", "x"}};
   MakeConditional({{"ETag", "W/\"s\""}, {"Last-Modified", At(-5)}}, &request);
   EXPECT_EQ(request.text(), "Host: a\r\nIf-None-Match: W/\"s\"\r\nIf-Modified-Since: " + At(-5) + "\r\n");
-  MakeUnconditional(&request);
-  EXPECT_EQ(request.text(), "Host: a\r\n");
 }
 
 TEST(Validation, ARangeRequestKeepsItsRangeAndWhatElseItAsks) {

@@ -54,7 +54,6 @@ absl::Status Apply(std::string_view item, LogLevels* levels) {
 
 }  // namespace
 
-std::string_view Word(LogLevel level) { return kLevels[static_cast<size_t>(level)]; }
 std::string_view Word(LogModule module) { return kModules[static_cast<size_t>(module)]; }
 
 std::string LogModuleWords() { return fmt::format("{}", fmt::join(kModules, ", ")); }

@@ -33,7 +33,6 @@ enum class LogModule : uint8_t {
 };
 inline constexpr size_t kLogModules = static_cast<size_t>(LogModule::kCount);
 
-std::string_view Word(LogLevel level);    // "warning"
 std::string_view Word(LogModule module);  // "dns.measurement"
 
 class LogLevels {

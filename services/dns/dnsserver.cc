@@ -202,12 +202,10 @@ void DnsServer::Rooms::StartListening(const DnsServerOptions& options, DnsPorts 
   const ResponderFactory responders = [this] {
     return std::make_unique<Responder>(generations->authority(), telemetry(), parked);
   };
-  udp = UdpListener::Serve(std::move(ports.udp),
-                           {.addresses = {},
-                            .threads_per_address = options.threads_per_address,
-                            .realtime = options.realtime,
-                            .life = &life},
-                           responders);
+  udp = UdpListener::Serve(
+      std::move(ports.udp),
+      {.threads_per_address = options.threads_per_address, .realtime = options.realtime, .life = &life},
+      responders);
   TcpOptions tcp_options = options.tcp;
   tcp_options.counters = &server_counters.tcp;
   tcp_options.life = &life;

@@ -147,17 +147,6 @@ class TcpServer {
   std::list<tcp::acceptor> acceptors_;
 };
 
-absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Start(const TcpOptions& options,
-                                                                const ResponderFactory& responders) {
-  std::vector<OpenPort> ports;
-  for (const IpEndpoint& address : options.addresses) {
-    auto port = OpenTcpPort({Protocol::kTcp, address});
-    if (!port.ok()) return port.status();
-    ports.push_back(*std::move(port));
-  }
-  return Serve(std::move(ports), options, responders);
-}
-
 std::unique_ptr<TcpListener> TcpListener::Serve(std::vector<OpenPort> ports, const TcpOptions& options,
                                                 const ResponderFactory& responders) {
   std::unique_ptr<TcpListener> listener(new TcpListener);

@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/health/life_signs.h"
 #include "services/dns/listener/socket.h"
@@ -21,7 +20,6 @@
 namespace perigee::dns {
 
 struct TcpOptions {
-  std::vector<IpEndpoint> addresses;  // port 0 takes a free one
   std::chrono::milliseconds idle_timeout{10'000};
   // At these limits the connection that was quiet longest makes room (see connection_table.h).
   size_t max_connections = 1024;
@@ -35,19 +33,14 @@ class TcpServer;
 
 class TcpListener {
  public:
-  // Serves at once. What the responder refers to must outlive the listener. Errors as in socket.h: all
-  // addresses or none.
-  static absl::StatusOr<std::unique_ptr<TcpListener>> Start(const TcpOptions& options,
-                                                            const ResponderFactory& responders);
-
-  // Serves ports that are open already, in place of those of `options`.
+  // Serves at once. What the responder refers to must outlive the listener.
   static std::unique_ptr<TcpListener> Serve(std::vector<OpenPort> ports, const TcpOptions& options,
                                             const ResponderFactory& responders);
 
   // Closes every connection and ends the thread. Answers still parked are dropped.
   ~TcpListener();
 
-  // As asked for, in order, with real ports.
+  // Of the ports, in order.
   const std::vector<IpEndpoint>& endpoints() const { return endpoints_; }
 
  private:

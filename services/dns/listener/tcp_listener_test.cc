@@ -22,12 +22,18 @@ using testing::TcpClient;
 
 IpEndpoint At(std::string_view text) { return IpEndpoint::Parse(text).value(); }
 
+std::vector<OpenPort> Open(const std::vector<IpEndpoint>& addresses) {
+  std::vector<OpenPort> ports;
+  for (const IpEndpoint& address : addresses) ports.push_back(OpenTcpPort({Protocol::kTcp, address}).value());
+  return ports;
+}
+
 struct Server {
-  explicit Server(TcpOptions options, std::optional<SteeredAnswer> everybody = std::nullopt)
+  explicit Server(TcpOptions options, std::optional<SteeredAnswer> everybody = std::nullopt,
+                  const std::vector<IpEndpoint>& addresses = {At("127.0.0.1:0")})
       : steering(everybody), desk(&steering) {
-    if (options.addresses.empty()) options.addresses = {At("127.0.0.1:0")};
     options.counters = &counters;
-    listener = TcpListener::Start(options, desk.factory()).value();
+    listener = TcpListener::Serve(Open(addresses), options, desk.factory());
   }
 
   IpEndpoint endpoint(size_t i = 0) const { return listener->endpoints().at(i); }
@@ -48,7 +54,7 @@ struct Server {
 Bytes Query(uint16_t id) { return MakeQuery({.name = "cdn.example.org", .id = id}); }
 
 TEST(TcpListener, AnswersOverBothFamilies) {
-  Server server({.addresses = {At("127.0.0.1:0"), At("[::1]:0")}}, AnswerV4("198.18.0.7"));
+  Server server({}, AnswerV4("198.18.0.7"), {At("127.0.0.1:0"), At("[::1]:0")});
   for (size_t i = 0; i < 2; ++i) {
     TcpClient client(server.endpoint(i));
     client.Send(Query(1));
@@ -238,7 +244,7 @@ TEST(TcpListener, AnAnswerAfterTheConnectionOrTheServerGoesNowhere) {
 
 TEST(TcpListener, NamesThePortThatIsInUse) {
   Server server({});
-  const auto second = TcpListener::Start({.addresses = {server.endpoint()}}, server.desk.factory());
+  const auto second = OpenTcpPort({Protocol::kTcp, server.endpoint()});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()),
               HasSubstr("cannot listen on TCP " + server.endpoint().ToString()));

@@ -140,17 +140,6 @@ int ThreadsPerAddress(int threads_per_address) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-absl::StatusOr<std::unique_ptr<UdpListener>> UdpListener::Start(const UdpOptions& options,
-                                                                const ResponderFactory& responders) {
-  std::vector<OpenPort> ports;
-  for (const IpEndpoint& address : options.addresses) {
-    auto port = OpenUdpPort({Protocol::kUdp, address}, ThreadsPerAddress(options.threads_per_address));
-    if (!port.ok()) return port.status();
-    ports.push_back(*std::move(port));
-  }
-  return Serve(std::move(ports), options, responders);
-}
-
 std::unique_ptr<UdpListener> UdpListener::Serve(std::vector<OpenPort> ports, const UdpOptions& options,
                                                 const ResponderFactory& responders) {
   std::unique_ptr<UdpListener> listener(new UdpListener);

@@ -10,7 +10,6 @@
 #include <memory>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "lib/base/address.h"
 #include "lib/health/life_signs.h"
 #include "services/dns/listener/socket.h"
@@ -22,21 +21,15 @@ namespace perigee::dns {
 int ThreadsPerAddress(int threads_per_address);
 
 struct UdpOptions {
-  std::vector<IpEndpoint> addresses;  // port 0 takes a free one
-  int threads_per_address = 0;        // 0: as many as there are cores
-  bool realtime = false;              // threads go first while they are modest (urgency.h)
-  LifeSigns* life = nullptr;          // where each thread shows that it goes round; outlives the listener
+  int threads_per_address = 0;  // 0: as many as there are cores
+  bool realtime = false;        // threads go first while they are modest (urgency.h)
+  LifeSigns* life = nullptr;    // where each thread shows that it goes round; outlives the listener
 };
 
 class UdpListener {
  public:
-  // Serves at once. What the responders refer to must outlive the listener. Errors as in socket.h: all
-  // addresses or none.
-  static absl::StatusOr<std::unique_ptr<UdpListener>> Start(const UdpOptions& options,
-                                                            const ResponderFactory& responders);
-
-  // Serves ports that are open already, in place of those of `options`; with one thread per socket where
-  // there are more sockets than threads_per_address.
+  // Serves at once, with one thread per socket where there are more sockets than threads_per_address. What
+  // the responders refer to must outlive the listener.
   static std::unique_ptr<UdpListener> Serve(std::vector<OpenPort> ports, const UdpOptions& options,
                                             const ResponderFactory& responders);
 
@@ -44,7 +37,7 @@ class UdpListener {
   // up to a second to notice.
   ~UdpListener();
 
-  // As asked for, in order, with real ports.
+  // Of the ports, in order.
   const std::vector<IpEndpoint>& endpoints() const { return endpoints_; }
 
  private:

@@ -23,12 +23,20 @@ using testing::UdpClient;
 
 IpEndpoint At(std::string_view text) { return IpEndpoint::Parse(text).value(); }
 
+std::vector<OpenPort> Open(const std::vector<IpEndpoint>& addresses, int sockets) {
+  std::vector<OpenPort> ports;
+  for (const IpEndpoint& address : addresses)
+    ports.push_back(OpenUdpPort({Protocol::kUdp, address}, sockets).value());
+  return ports;
+}
+
 // A server with a steering of its own; knows nobody, or everybody.
 struct Server {
-  explicit Server(std::vector<IpEndpoint> addresses, std::optional<SteeredAnswer> everybody = std::nullopt)
+  explicit Server(const std::vector<IpEndpoint>& addresses,
+                  std::optional<SteeredAnswer> everybody = std::nullopt)
       : steering(everybody),
         desk(&steering),
-        listener(UdpListener::Start({std::move(addresses), 2}, desk.factory()).value()) {}
+        listener(UdpListener::Serve(Open(addresses, 2), {.threads_per_address = 2}, desk.factory())) {}
 
   IpEndpoint endpoint(size_t i = 0) const { return listener->endpoints().at(i); }
 
@@ -124,7 +132,7 @@ TEST(UdpListener, SurvivesClientsThatAreGoneBeforeTheirAnswer) {
 
 TEST(UdpListener, NamesThePortThatIsInUse) {
   Server server({At("127.0.0.1:0")});
-  const auto second = UdpListener::Start({{server.endpoint()}, 1}, server.desk.factory());
+  const auto second = OpenUdpPort({Protocol::kUdp, server.endpoint()}, 1);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()),
               HasSubstr("cannot listen on UDP " + server.endpoint().ToString() + ": Address already in use"));
@@ -134,10 +142,9 @@ TEST(UdpListener, EachThreadShowsThatItGoesRound) {
   LifeSigns life;
   FakeSteering steering(AnswerV4("198.18.0.7"));
   testing::Desk desk(&steering);
-  const auto listener = UdpListener::Start(
-      {.addresses = {At("127.0.0.1:0")}, .threads_per_address = 1, .life = &life}, desk.factory());
-  ASSERT_TRUE(listener.ok());
-  const IpEndpoint endpoint = (*listener)->endpoints().at(0);
+  const auto listener = UdpListener::Serve(Open({At("127.0.0.1:0")}, 1),
+                                           {.threads_per_address = 1, .life = &life}, desk.factory());
+  const IpEndpoint endpoint = listener->endpoints().at(0);
   const MonoTime asked = std::chrono::steady_clock::now();
   UdpClient client(endpoint);
   client.Send(MakeQuery({.name = "cdn.example.org"}));
@@ -168,7 +175,7 @@ struct Parent {
   std::unique_ptr<UdpListener> Serve(const ResponderFactory& responders) const {
     std::vector<OpenPort> ports;
     ports.push_back(Pass());
-    return UdpListener::Serve(std::move(ports), {.addresses = {}, .threads_per_address = 2}, responders);
+    return UdpListener::Serve(std::move(ports), {.threads_per_address = 2}, responders);
   }
 
   Socket socket;
