@@ -17,6 +17,15 @@ def call(via, method, payload=b"", timeout=5):
     return via.unary_unary(method)(payload, timeout=timeout)
 
 
+def code(via, method, payload=b""):
+    """The status that a call ends with."""
+    try:
+        call(via, method, payload)
+        return "OK"
+    except grpc.RpcError as error:
+        return error.code().name
+
+
 def health(via, service=b""):
     request = (b"\x0a" + bytes([len(service)]) + service) if service else b""
     return {b"\x08\x01": "SERVING", b"\x08\x02": "NOT_SERVING"}[

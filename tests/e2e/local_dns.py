@@ -6,11 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 
 import dns_raw
 from cdn import BIN, resident_kib, wait_until
 from dns_raw import free_port
+from metrics_page import HasMetrics
 
 HERE = pathlib.Path(__file__).parent
 DOMAIN = "cdn.example.org"
@@ -22,7 +22,7 @@ CLIENT = "127.9.9.9"
 UNREACHABLE_PORT = 1
 
 
-class LocalDns:
+class LocalDns(HasMetrics):
     """`fleet` is text for the fleet file beside what is always in it; `files` are written beside it.
 
     `passive_us` is what a replica's connections with CLIENT take: then that one answers no probe.
@@ -139,40 +139,9 @@ class LocalDns:
 
     # What it tells of itself.
 
-    def metrics_page(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as page:
-            return page.read().decode()
-
-    def metrics(self):
-        """The metrics page: {name{labels}: value}."""
-        return parse_metrics(self.metrics_page())
-
     def decisions(self, name="decisions.log"):
         file = self.folder / name
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def resident_kib(self):
         return resident_kib(self.process.pid)
-
-
-def parse_metrics(text):
-    """Strictly by the exposition format: every sample is of a family that was declared before it."""
-    samples, families = {}, {}
-    for line in text.splitlines():
-        if declared := re.fullmatch(r"# TYPE (\w+) (counter|gauge|histogram|summary|untyped)", line):
-            assert declared[1] not in families, f"declared twice: {line}"
-            families[declared[1]] = declared[2]
-        elif line and not line.startswith("#"):
-            sample = re.fullmatch(r'(\w+)(\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\})? (\S+)', line)
-            assert sample, f"not a sample: {line}"
-            family = re.sub(r"_(bucket|sum|count)$", "", sample[1])
-            assert sample[1] in families or families.get(family) in ("histogram", "summary"), line
-            key = sample[1] + (sample[2] or "")
-            assert key not in samples, f"twice: {line}"
-            samples[key] = float(sample[3])
-    return samples
-
-
-def total(samples, *words):
-    """The sum of the samples whose name and labels hold all these words."""
-    return sum(value for key, value in samples.items() if all(w in key for w in words) and "_bucket" not in key)

@@ -7,11 +7,10 @@ import re
 import signal
 import subprocess
 import threading
-import urllib.request
 
 from cdn import BIN, wait_until
 from dns_raw import free_port
-from local_dns import parse_metrics
+from metrics_page import HasMetrics
 
 
 class Origin(http.server.BaseHTTPRequestHandler):
@@ -33,7 +32,7 @@ class Origin(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class LocalHttp:
+class LocalHttp(HasMetrics):
     """`fleet` is text for the fleet file; METRICS in it becomes the metrics port's address. Without any the server runs on
     flags alone. `origin`: another one than that of this process, by its URL. `handler`: of this one's requests."""
 
@@ -117,10 +116,3 @@ class LocalHttp:
     def lines(self, name="access.log"):
         file = self.folder / name
         return file.read_text().splitlines() if file.exists() else []
-
-    def metrics_page(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as page:
-            return page.read().decode()
-
-    def metrics(self):
-        return parse_metrics(self.metrics_page())

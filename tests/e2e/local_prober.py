@@ -1,14 +1,13 @@
 """A prober on loopback, with a scamper of its own. Needs root."""
 
 import subprocess
-import urllib.request
 
 from cdn import BIN, wait_until
 from dns_raw import free_port
-from local_dns import parse_metrics
+from metrics_page import HasMetrics
 
 
-class LocalProber:
+class LocalProber(HasMetrics):
     def __init__(self, folder):
         self.port, self.metrics_port, self.folder = free_port(), free_port(), folder
         (folder / "cdn.textproto").write_text('domain: "cdn.example.org"\n'
@@ -38,10 +37,3 @@ class LocalProber:
             out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(found[0])], capture_output=True, text=True).stdout
             found = out.split()
         return int(found[0])
-
-    def metrics_page(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as page:
-            return page.read().decode()
-
-    def metrics(self):
-        return parse_metrics(self.metrics_page())

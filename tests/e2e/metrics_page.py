@@ -1,12 +1,47 @@
-"""Looks at the metrics page of a server, whichever it is: anything with metrics() and metrics_page()."""
+"""The metrics page of a server, whichever it is."""
 
 import re
+import urllib.request
 
 from cdn import wait_until
-from local_dns import total
 
 BASE_UNITS = ("seconds", "bytes", "ratio")
 OTHER_UNITS = ("milliseconds", "ms", "microseconds", "us", "minutes", "hours", "kilobytes", "kib", "mb", "percent")
+
+
+class HasMetrics:
+    """A server on loopback whose metrics page is at `metrics_port`."""
+
+    def metrics_page(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as page:
+            return page.read().decode()
+
+    def metrics(self):
+        """{name{labels}: value}"""
+        return parse_metrics(self.metrics_page())
+
+
+def parse_metrics(text):
+    """Strictly by the exposition format: every sample is of a family that was declared before it."""
+    samples, families = {}, {}
+    for line in text.splitlines():
+        if declared := re.fullmatch(r"# TYPE (\w+) (counter|gauge|histogram|summary|untyped)", line):
+            assert declared[1] not in families, f"declared twice: {line}"
+            families[declared[1]] = declared[2]
+        elif line and not line.startswith("#"):
+            sample = re.fullmatch(r'(\w+)(\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\})? (\S+)', line)
+            assert sample, f"not a sample: {line}"
+            family = re.sub(r"_(bucket|sum|count)$", "", sample[1])
+            assert sample[1] in families or families.get(family) in ("histogram", "summary"), line
+            key = sample[1] + (sample[2] or "")
+            assert key not in samples, f"twice: {line}"
+            samples[key] = float(sample[3])
+    return samples
+
+
+def total(samples, *words):
+    """The sum of the samples whose name and labels hold all these words."""
+    return sum(value for key, value in samples.items() if all(w in key for w in words) and "_bucket" not in key)
 
 
 def families(page):

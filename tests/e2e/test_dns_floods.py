@@ -9,7 +9,8 @@ import time
 
 import dns_raw as dns
 import pytest
-from local_dns import DOMAIN, LocalDns, total
+from local_dns import DOMAIN, LocalDns
+from metrics_page import total
 
 FLOOD_S = 2
 # Where the measuring loop is starved 16,384 queries wait for it (measurement_loop.h), of little more than a KiB each.

@@ -9,8 +9,8 @@ import time
 import dns_raw as dns
 import pytest
 from cdn import wait_until
-from local_dns import DOMAIN, LocalDns, total
-from metrics_page import assert_prometheus_conventions, becomes, families
+from local_dns import DOMAIN, LocalDns
+from metrics_page import assert_prometheus_conventions, becomes, families, total
 
 FLEET = 'dns { metrics_listen: "METRICS" state_file: "state.sqlite" }'
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "metrics.md"

@@ -7,7 +7,8 @@ import threading
 import dns_raw as dns
 import pytest
 from cdn import wait_until
-from local_dns import CLIENT, DOMAIN, REPLICAS, LocalDns, total
+from local_dns import CLIENT, DOMAIN, REPLICAS, LocalDns
+from metrics_page import total
 
 ZONE_NAME = "example.org"
 FLEET = f"""zone {{ name: "{ZONE_NAME}" file: "example.zone" steered: "cdn" steered: "*.steered" }}

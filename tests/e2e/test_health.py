@@ -13,11 +13,11 @@ import pytest
 from cdn import ROOT, wait_until
 from commands import check, examples
 from dns_raw import free_port
-from local_dns import CLIENT, DOMAIN, LocalDns, total
+from local_dns import CLIENT, DOMAIN, LocalDns
 from local_http import LocalHttp
 from local_prober import LocalProber
 from local_replicas import LocalReplicas
-from metrics_page import assert_prometheus_conventions, families
+from metrics_page import assert_prometheus_conventions, families, total
 
 DOCS = ROOT / "docs/metrics.md"
 # scamper is asked each second, and believed to hang after three without an answer.

@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 from cdn import BIN, wait_until
-from local_dns import total
 from local_http import LocalHttp
-from metrics_page import assert_prometheus_conventions, becomes, families
+from metrics_page import assert_prometheus_conventions, becomes, families, total
 
 FLEET = ('http { metrics_listen: "METRICS" access_log: "access.log" access_log_format: "json"'
          ' served_name: "cdn.example.org" served_name: "*.cdn.example.org" served_name: "127.0.0.1" }')

@@ -7,8 +7,8 @@ import socket
 import pytest
 from cdn import wait_until
 from in_host import python_in_own_network
-from local_dns import total
 from local_http import LocalHttp
+from metrics_page import total
 
 LIMIT = 3
 ONE, OTHER = "198.18.0.1", "198.18.0.2"

@@ -10,8 +10,8 @@ import urllib.request
 import pytest
 from cdn import BIN, make_keys, wait_until
 from dns_raw import free_port
-from local_dns import parse_metrics, total
 from local_replicas import LocalReplicas, rows
+from metrics_page import parse_metrics, total
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import dns_raw
 from cdn import wait_until
-from local_dns import DOMAIN, LocalDns, total
+from local_dns import DOMAIN, LocalDns
+from metrics_page import total
 
 # Each in a network of its own.
 CLIENTS = [f"127.{10 + i // 100}.{i % 100}.9" for i in range(200)]
