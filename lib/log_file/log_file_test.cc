@@ -2,11 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <vector>
+
+#include "lib/base/testing/files.h"
 
 namespace perigee {
 namespace {
@@ -15,22 +14,9 @@ using testing::ElementsAre;
 
 constexpr size_t kRecordsPerRing = 64;
 
-std::vector<std::string> Lines(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
-  return lines;
-}
-
 class LogFileTest : public testing::Test {
  protected:
-  LogFileTest() {
-    std::string name = testing::TempDir() + "log_file_XXXXXX";
-    directory_ = mkdtemp(name.data());
-  }
-  ~LogFileTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string path(std::string_view name = "the.log") const { return directory_ + "/" + std::string(name); }
+  std::string path(std::string_view name = "the.log") const { return folder_ / name; }
 
   // Numbers, a line each. It writes when it is reopened or ends, not sooner.
   static absl::StatusOr<std::unique_ptr<LogFile>> Open(const std::string& path) {
@@ -47,7 +33,7 @@ class LogFileTest : public testing::Test {
   }
 
  private:
-  std::string directory_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(LogFileTest, WritesWhatIsInTheRingsWhenItEnds) {

@@ -1,20 +1,18 @@
 // Mutual TLS between two real ends on loopback: who is let in, what a role may call, and files that change.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <future>
 #include <map>
 #include <thread>
 #include <utility>
 
-#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "gtest/gtest.h"
+#include "lib/base/testing/files.h"
 #include "lib/pki/authority.h"
 #include "lib/rpc/control.h"
 #include "lib/rpc/health_probe.h"
@@ -40,18 +38,13 @@ Validity AnHour() {
 class MutualTlsTest : public testing::Test {
  protected:
   MutualTlsTest() {
-    std::string path = testing::TempDir() + "perigee_tls_XXXXXX";
-    folder_ = ::mkdtemp(path.data());
     for (const std::string name : {"ours", "theirs"}) {
       authorities_[name] = *MakeAuthority(name, AnHour());
       Write(name + ".pem", authorities_[name].certificate_pem);
     }
   }
-  ~MutualTlsTest() override { std::filesystem::remove_all(folder_); }
 
-  void Write(const std::string& name, const std::string& text) {
-    std::ofstream(folder_ + "/" + name) << text;
-  }
+  void Write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
 
   // Writes the files `file`.pem and .key of a new certificate.
   void Certify(const std::string& file, const std::string& authority, const std::string& common_name,
@@ -68,9 +61,9 @@ class MutualTlsTest : public testing::Test {
 
   // Trusts `ca` and shows the certificate `own`.
   ControlSecurity Security(const std::string& ca, const std::string& own) {
-    return {.ca_file = fmt::format("{}/{}.pem", folder_, ca),
-            .certificate_file = fmt::format("{}/{}.pem", folder_, own),
-            .key_file = fmt::format("{}/{}.key", folder_, own),
+    return {.ca_file = folder_ / (ca + ".pem"),
+            .certificate_file = folder_ / (own + ".pem"),
+            .key_file = folder_ / (own + ".key"),
             .refresh = seconds(1)};
   }
 
@@ -127,7 +120,7 @@ class MutualTlsTest : public testing::Test {
 
   uint64_t refused(Role role) const { return refused_[static_cast<size_t>(role)].value(); }
 
-  std::string folder_;
+  TemporaryFolder folder_;
   std::map<std::string, CertifiedKey> authorities_;
   v1::Replica::CallbackService replica_;
   RefusedCalls refused_;
@@ -228,7 +221,7 @@ TEST_F(MutualTlsTest, FilesThatDoNotBelongTogetherAreNamed) {
   Certify("server", "ours", "server");
   Certify("other", "ours", "other");
   ControlSecurity security = Security("ours", "server");
-  security.key_file = folder_ + "/other.key";
+  security.key_file = folder_ / "other.key";
   EXPECT_THAT(std::string(CallerCredentials::For(security).status().message()),
               HasSubstr("other.key\": the key is not the certificate's"));
   security = Security("ours", "server");

@@ -43,6 +43,16 @@ absl::Status LastError(sqlite3* handle, int code, const std::string& path) {
   return MakeError(code, path, sqlite3_errmsg(handle));
 }
 
+// Stands at the row; NotFound when there is none.
+absl::StatusOr<Statement> FirstRow(Database& database, std::string_view sql) {
+  auto statement = database.Prepare(sql);
+  if (!statement.ok()) return statement.status();
+  const auto row = statement->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::NotFoundError(fmt::format("{}: no row", database.path()));
+  return statement;
+}
+
 }  // namespace
 
 absl::StatusOr<Database> Database::Open(const std::string& path, Mode mode) {
@@ -73,21 +83,15 @@ absl::Status Database::Execute(const std::string& sql) {
 }
 
 absl::StatusOr<int64_t> Database::QueryNumber(std::string_view sql) {
-  auto statement = Prepare(sql);
-  if (!statement.ok()) return statement.status();
-  const auto row = statement->Step();
+  const auto row = FirstRow(*this, sql);
   if (!row.ok()) return row.status();
-  if (!*row) return absl::NotFoundError(fmt::format("{}: no row", path()));
-  return statement->Number(0);
+  return row->Number(0);
 }
 
 absl::StatusOr<std::string> Database::QueryText(std::string_view sql) {
-  auto statement = Prepare(sql);
-  if (!statement.ok()) return statement.status();
-  const auto row = statement->Step();
+  const auto row = FirstRow(*this, sql);
   if (!row.ok()) return row.status();
-  if (!*row) return absl::NotFoundError(fmt::format("{}: no row", path()));
-  return std::string(statement->Text(0));
+  return std::string(row->Text(0));
 }
 
 absl::StatusOr<bool> Database::Checkpoint(bool truncate) {

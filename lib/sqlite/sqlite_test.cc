@@ -1,11 +1,12 @@
 #include "lib/sqlite/sqlite.h"
 
 #include <gmock/gmock.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "lib/base/testing/files.h"
 
 namespace perigee::sqlite {
 namespace {
@@ -14,17 +15,10 @@ using testing::HasSubstr;
 
 class SqliteTest : public testing::Test {
  protected:
-  SqliteTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "perigee-sqlite-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    path_ = directory_ + "/test.sqlite";
-  }
-  ~SqliteTest() override { std::filesystem::remove_all(directory_); }
-
   Database OpenOrDie() { return *Database::Open(path_, Database::Mode::kReadWriteCreate); }
 
-  std::string directory_;
-  std::string path_;
+  const TemporaryFolder folder_;
+  const std::string path_ = folder_ / "test.sqlite";
 };
 
 TEST_F(SqliteTest, BytesAndNumbersComeBack) {
@@ -66,7 +60,7 @@ TEST_F(SqliteTest, ErrorsNameTheFileAndTheReason) {
   const absl::Status status = db.Prepare("SELECT * FROM absent").status();
   EXPECT_THAT(std::string(status.message()), HasSubstr(path_ + ": no such table: absent"));
   EXPECT_TRUE(
-      absl::IsNotFound(Database::Open(directory_ + "/no/such", Database::Mode::kReadWriteCreate).status()));
+      absl::IsNotFound(Database::Open(folder_ / "no/such", Database::Mode::kReadWriteCreate).status()));
   EXPECT_TRUE(absl::IsNotFound(db.QueryNumber("SELECT 1 WHERE 0").status()));
 }
 

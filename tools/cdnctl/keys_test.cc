@@ -1,13 +1,13 @@
 #include "tools/cdnctl/keys.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <iterator>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/base/testing/files.h"
 
 namespace perigee::cdnctl {
 namespace {
@@ -22,12 +22,6 @@ constexpr days kLife{397}, kMargin{60};
 
 class KeyFolderTest : public testing::Test {
  protected:
-  KeyFolderTest() {
-    std::string path = testing::TempDir() + "perigee_keys_XXXXXX";
-    root_ = ::mkdtemp(path.data());
-  }
-  ~KeyFolderTest() override { fs::remove_all(root_); }
-
   KeyFolder Folder(days later = {}) const { return {root_ / "keys", kNow + later}; }
   std::string Text(const std::string& file) const {
     std::ifstream in(root_ / "keys" / file);
@@ -45,7 +39,8 @@ class KeyFolderTest : public testing::Test {
             .dns_names = {}};
   }
 
-  fs::path root_;
+  const TemporaryFolder folder_;
+  const fs::path root_ = folder_.path();
 };
 
 TEST_F(KeyFolderTest, HoldsWhatAHostIsGivenForNobodyElseToRead) {

@@ -1,9 +1,9 @@
 #include "services/dns/generation/generation.h"
 
-#include <filesystem>
 #include <fstream>
 
 #include "gmock/gmock.h"
+#include "lib/base/testing/files.h"
 #include "services/dns/generation/generation_testing.h"
 #include "services/dns/geography/testing/mmdb.h"
 
@@ -19,23 +19,16 @@ std::string Message(const absl::Status& status) { return std::string(status.mess
 
 class ConfigureTest : public ::testing::Test {
  protected:
-  ConfigureTest() {
-    std::string folder = ::testing::TempDir() + "perigee_generation_XXXXXX";
-    if (mkdtemp(folder.data()) == nullptr) ADD_FAILURE() << "no folder";
-    folder_ = folder;
-  }
-  ~ConfigureTest() override { std::filesystem::remove_all(folder_); }
-
   absl::StatusOr<Configuration> Try(v1::FleetConfig fleet) {
-    return Configure(std::move(fleet), {.folder = folder_}, surroundings_);
+    return Configure(std::move(fleet), {.folder = folder_.path()}, surroundings_);
   }
   absl::Status ErrorOf(std::string_view more) { return Try(FleetOf({"a", "b"}, more)).status(); }
   absl::Status ErrorOfSecrets(const std::string& text) {
-    std::ofstream(folder_ + "/secret") << text;
+    std::ofstream(folder_ / "secret") << text;
     return ErrorOf("dns { cookies { secret_file: 'secret' } }");
   }
 
-  std::string folder_;
+  TemporaryFolder folder_;
   SystemClock clock_;
   boost::asio::io_context loop_;
   const Surroundings surroundings_{.clock = clock_, .loop = loop_, .process_secrets = {RandomCookieSecret()}};
@@ -61,8 +54,8 @@ TEST_F(ConfigureTest, SaysWhereADomainAndReplicasComeFrom) {
 TEST_F(ConfigureTest, ReadsTheGeographyDatabaseOrSaysWhyNot) {
   MmdbWriter writer;
   writer.Add(*IpPrefix::Parse("198.18.7.0/24"), {53.35, -6.26});
-  writer.WriteTo(folder_ + "/places.mmdb");
-  std::ofstream(folder_ + "/broken.mmdb") << "no database";
+  writer.WriteTo(folder_ / "places.mmdb");
+  std::ofstream(folder_ / "broken.mmdb") << "no database";
   const auto with = [this](const char* file) {
     v1::FleetConfig fleet = FleetOf({"a"});
     fleet.mutable_steering()->set_geography_database(file);
@@ -74,17 +67,17 @@ TEST_F(ConfigureTest, ReadsTheGeographyDatabaseOrSaysWhyNot) {
   EXPECT_EQ(Try(FleetOf({"a"}))->geography, nullptr);
   for (const char* file : {"broken.mmdb", "none.mmdb"}) {
     EXPECT_THAT(Message(with(file).status()),
-                StartsWith(fmt::format("steering.geography_database: \"{}/{}\": ", folder_, file)));
+                StartsWith(fmt::format("steering.geography_database: \"{}\": ", folder_ / file)));
   }
 }
 
 TEST_F(ConfigureTest, ErrorsNameTheFieldAndTheFile) {
   const absl::Status missing = ErrorOf("zone { name: 'example.org' file: 'none' }");
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(missing.message(), "zone[0]: \"" + folder_ + "/none\": there is no such file");
-  std::ofstream(folder_ + "/broken") << "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns.else.\n@ A 1.2.3\n";
+  EXPECT_EQ(missing.message(), "zone[0]: \"" + folder_ / "none" + "\": there is no such file");
+  std::ofstream(folder_ / "broken") << "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns.else.\n@ A 1.2.3\n";
   EXPECT_THAT(Message(ErrorOf("zone { name: 'example.org' file: 'broken' }")),
-              StartsWith("zone[0]: " + folder_ + "/broken:4: "));
+              StartsWith("zone[0]: " + folder_ / "broken" + ":4: "));
 
   v1::FleetConfig fleet = FleetOf({"a"});
   auto& lost = *fleet.mutable_steering()->add_override();
@@ -97,13 +90,15 @@ TEST_F(ConfigureTest, ErrorsNameTheFieldAndTheFile) {
 TEST_F(ConfigureTest, ASecretFileThatIsNoneIsNamed) {
   const std::string secret(32, 'a');
   EXPECT_TRUE(ErrorOfSecrets(secret + "\n" + secret + "\n").ok());
-  EXPECT_THAT(Message(ErrorOfSecrets("not hexadecimal\n")), StartsWith(folder_ + "/secret:1: "));
+  EXPECT_THAT(Message(ErrorOfSecrets("not hexadecimal\n")), StartsWith(folder_ / "secret" + ":1: "));
   const absl::Status large = ErrorOfSecrets(secret + std::string(4096, '\n'));
   EXPECT_EQ(large.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(large.message(), "dns.cookies.secret_file: \"" + folder_ + "/secret\" is larger than 4096 bytes");
+  EXPECT_EQ(large.message(),
+            "dns.cookies.secret_file: \"" + folder_ / "secret" + "\" is larger than 4096 bytes");
   const absl::Status missing = ErrorOf("dns { cookies { secret_file: 'none' } }");
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(missing.message(), "dns.cookies.secret_file: \"" + folder_ + "/none\": there is no such file");
+  EXPECT_EQ(missing.message(),
+            "dns.cookies.secret_file: \"" + folder_ / "none" + "\": there is no such file");
 }
 
 TEST(NeedsRestart, NamesWhatTheProcessBoundOrOpenedAtItsStart) {

@@ -40,7 +40,7 @@ class GenerationsTest : public StateFileTest {
     auto started = Generations::Start(
         {.load_fleet = [this] { return load_(); },
          .taken = [this](const v1::FleetConfig& taken) { taken_.push_back(taken.dns().identity()); },
-         .zones = {.folder = folder_},
+         .zones = {.folder = folder_.path()},
          .counters = &counters_},
         std::move(fleet), clock_);
     ASSERT_TRUE(started.ok()) << started.status();
@@ -137,7 +137,7 @@ TEST_F(GenerationsTest, AReloadThatFailsLeavesAllAsItWasAndSaysWhy) {
   const auto served = Served();
   EXPECT_EQ(ReloadWith(absl::NotFoundError("no fleet file")).status(), absl::NotFoundError("no fleet file"));
   EXPECT_EQ(ReloadWith(FleetOf({"a"}, "zone { name: 'x.org' file: 'none' }")).status().message(),
-            "zone[0]: \"" + folder_ + "/none\": there is no such file");
+            "zone[0]: \"" + folder_ / "none" + "\": there is no such file");
   EXPECT_EQ(generations_->current(), before);
   EXPECT_EQ(Served(), served);
   EXPECT_EQ(generations_->count(), 1u);
@@ -267,7 +267,7 @@ TEST_F(GenerationsTest, TheEndWaitsForAReloadUnderWay) {
 
 TEST_F(GenerationsTest, AStartThatFailsSaysWhyAndLeavesNothing) {
   const auto start = [this](std::string_view more) {
-    return Generations::Start({.load_fleet = [this] { return load_(); }, .zones = {.folder = folder_}},
+    return Generations::Start({.load_fleet = [this] { return load_(); }, .zones = {.folder = folder_.path()}},
                               FleetOf({"a"}, more), clock_)
         .status()
         .ToString();

@@ -1,12 +1,9 @@
 // What EDNS options, the guard and the telemetry make of queries.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <memory>
 #include <string>
 
 #include "fmt/format.h"
 #include "gmock/gmock.h"
+#include "lib/base/testing/files.h"
 #include "lib/dns_wire/testing/message.h"
 #include "services/dns/responder/testing/allocation_counter.h"
 #include "services/dns/responder/testing/responder_fixture.h"
@@ -341,9 +338,8 @@ TEST_F(ResponderEdnsTest, AllocatesNothingOnTheWarmPath) {
 }
 
 TEST_F(ResponderEdnsTest, WritesDownWhySteeredAnswersAreWhatTheyAre) {
-  std::string directory = ::testing::TempDir() + "responder_XXXXXX";
-  ASSERT_NE(mkdtemp(directory.data()), nullptr);
-  const std::string path = directory + "/decisions";
+  const TemporaryFolder folder;
+  const std::string path = folder / "decisions";
   {
     testing::Desk desk(Guarded(), DecisionLog::Open(path).value());
     const auto responder = desk.NewResponder();
@@ -354,11 +350,7 @@ TEST_F(ResponderEdnsTest, WritesDownWhySteeredAnswersAreWhatTheyAre) {
     const SteeredAnswer answer = AnswerV4("198.18.0.9");
     steering_.TakeParked(1).at(0)(&answer);
   }
-  std::ifstream file(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
-  std::filesystem::remove_all(directory);
-  EXPECT_THAT(lines,
+  EXPECT_THAT(Lines(path),
               UnorderedElementsAre(AllOf(HasSubstr(R"("client":"198.18.8.8","prefix":"198.18.8.0/24")"),
                                          HasSubstr(R"("type":"AAAA","protocol":"udp","replica":"fake")")),
                                    AllOf(HasSubstr(R"("client":"198.18.7.1","prefix":"198.18.7.0/24")"),

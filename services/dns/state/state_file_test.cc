@@ -30,11 +30,10 @@ TEST_F(StateFileTest, ASecondServerOnOneFileIsToldSo) {
 }
 
 TEST_F(StateFileTest, AMissingFolderIsNamed) {
-  const auto file = StateFile::Open(folder_ + "/nowhere/state.sqlite");
-  EXPECT_EQ(file.status().message(),
-            "state file: can't make \"" + folder_ +
-                "/nowhere/state.sqlite.lock\": No such file or directory; its folder "
-                "must exist and be writable");
+  const auto file = StateFile::Open(folder_ / "nowhere/state.sqlite");
+  EXPECT_EQ(file.status().message(), "state file: can't make \"" + folder_ / "nowhere/state.sqlite.lock" +
+                                         "\": No such file or directory; its folder "
+                                         "must exist and be writable");
 }
 
 TEST_F(StateFileTest, ADamagedFileIsSetAside) {

@@ -1,12 +1,10 @@
 #include "services/dns/telemetry/decision_log.h"
 
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
-#include <filesystem>
-#include <fstream>
-#include <vector>
+
+#include "lib/base/testing/files.h"
 
 namespace perigee::dns {
 namespace {
@@ -32,27 +30,12 @@ DecisionRecord Record(std::string_view name = "cdn.example.org") {
 
 boost::json::value Parsed(const DecisionRecord& record) { return boost::json::parse(FormatDecision(record)); }
 
-std::vector<std::string> Lines(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
-  return lines;
-}
-
 class DecisionLogTest : public testing::Test {
  protected:
-  DecisionLogTest() {
-    std::string name = testing::TempDir() + "decision_log_XXXXXX";
-    directory_ = mkdtemp(name.data());
-  }
-  ~DecisionLogTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string path(std::string_view name = "decisions.log") const {
-    return directory_ + "/" + std::string(name);
-  }
+  std::string path(std::string_view name = "decisions.log") const { return folder_ / name; }
 
  private:
-  std::string directory_;
+  TemporaryFolder folder_;
 };
 
 TEST(FormatDecision, TellsEverythingInOneLine) {

@@ -1,9 +1,9 @@
 #include "services/dns/zone/zone_config.h"
 
-#include <filesystem>
 #include <fstream>
 
 #include "gmock/gmock.h"
+#include "lib/base/testing/files.h"
 #include "lib/config/fleet.h"
 #include "services/dns/zone/testing/plans.h"
 
@@ -17,22 +17,20 @@ using ::testing::StartsWith;
 constexpr std::string_view kDomain =
     "domain: \"cdn.example.org\"  origin: \"o\"  replica { name: \"a\" ipv4: \"192.0.2.1\" }\n";
 
-// A folder with two zone files, gone with the test.
+// A folder with two zone files.
 class LoadZonesTest : public ::testing::Test {
  protected:
-  LoadZonesTest() : folder_(std::filesystem::path(::testing::TempDir()) / "perigee_zone_config_test") {
-    std::filesystem::create_directories(folder_);
+  LoadZonesTest() {
     Write("example.org", "$TTL 3600\n@ SOA ns.else. h 1 2 3 4 3600\n@ NS ns.else.\nwww CNAME cdn\n");
     Write("broken", "$TTL 3600\n@ SOA ns.else. h 1 2 3 4 3600\n@ NS ns.else.\ncdn A 192.0.2.1\n");
   }
-  ~LoadZonesTest() override { std::filesystem::remove_all(folder_); }
 
   void Write(const char* name, std::string_view text) { std::ofstream(folder_ / name) << text; }
 
   absl::StatusOr<ZoneSet> Load(std::string_view more) {
     const auto fleet = ParseFleet(std::string(kDomain) + std::string(more), "cdn.textproto");
     if (!fleet.ok()) return fleet.status();
-    return LoadZones(*fleet, {.folder = folder_.string(),
+    return LoadZones(*fleet, {.folder = folder_.path(),
                               .name_server = "",
                               .server_addresses = {IpAddress::Parse("192.0.2.53").value()}});
   }
@@ -41,7 +39,7 @@ class LoadZonesTest : public ::testing::Test {
     return zones.ok() ? "OK" : std::string(zones.status().message());
   }
 
-  const std::filesystem::path folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(LoadZonesTest, MakesAZoneForTheDomainWhenNoneHoldsIt) {
@@ -84,10 +82,10 @@ TEST_F(LoadZonesTest, TellsWhoItIs) {
 
 TEST_F(LoadZonesTest, NamesTheFieldOrTheLine) {
   EXPECT_EQ(ErrorOf("zone { name: \"example.org\" file: \"broken\" }"),
-            "zone[0]: " + (folder_ / "broken").string() +
+            "zone[0]: " + folder_ / "broken" +
                 ":4: cdn.example.org.: a steered name cannot have A or AAAA records of its own: remove them");
   EXPECT_EQ(ErrorOf("zone { name: \"example.org\" file: \"none\" }"),
-            "zone[0]: \"" + (folder_ / "none").string() + "\": there is no such file");
+            "zone[0]: \"" + folder_ / "none" + "\": there is no such file");
   EXPECT_THAT(ErrorOf("zone { name: \"a.org\" steered: \"b.\" }"),
               StartsWith("zone[0].steered[0]: b. is not within the zone a.org."));
 }

@@ -1,12 +1,12 @@
 #include "services/dns/zone/zone_file.h"
 
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <vector>
 
 #include "fmt/format.h"
 #include "gmock/gmock.h"
+#include "lib/base/testing/files.h"
 #include "services/dns/zone/rdata_text.h"
 #include "services/dns/zone/testing/plans.h"
 #include "services/dns/zone/zone_builder.h"
@@ -322,16 +322,14 @@ TEST(ReadZone, StopsAtItsLimits) {
 }
 
 TEST(LoadZoneFile, ReadsFromTheDisk) {
-  const auto folder = std::filesystem::path(::testing::TempDir()) / "perigee_zone_file_test";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   std::ofstream(folder / "db") << kHead << "$INCLUDE more\n";
   std::ofstream(folder / "more") << "a A 192.0.2.1\n";
   EXPECT_NE(Find(LoadZoneFile(folder / "db", N("x.org"), {}), "a.x.org", RrType::kA), nullptr);
   EXPECT_THAT(ErrorOf(LoadZoneFile(folder / "none", N("x.org"), {})),
               HasSubstr("none\": there is no such file"));
-  EXPECT_THAT(ErrorOf(LoadZoneFile(folder, N("x.org"), {})), HasSubstr("is a directory"));
+  EXPECT_THAT(ErrorOf(LoadZoneFile(folder.path(), N("x.org"), {})), HasSubstr("is a directory"));
   EXPECT_THAT(ErrorOf(LoadZoneFile("/dev/zero", N("x.org"), {})), HasSubstr("larger than"));
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
