@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio.hpp>
 #include <charconv>
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -3,8 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <utility>
-#include <vector>
 
 #include "lib/base/clock.h"
 #include "services/dns/director/known_clients.h"

@@ -1,8 +1,6 @@
 #include "bench/sim/simulation.h"
 
 #include <algorithm>
-#include <string>
-#include <utility>
 
 #include "bench/sim/director.h"
 

@@ -5,7 +5,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 
 #include "fmt/format.h"

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <thread>
 
 #include "gmock/gmock.h"
@@ -18,7 +17,6 @@ namespace {
 
 using std::chrono::microseconds;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
 // A service manager that listens, on an abstract address that the kernel picks, until it goes.

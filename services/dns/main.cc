@@ -12,7 +12,6 @@
 #include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/service/passed_sockets.h"
-#include "lib/service/privileges.h"
 #include "lib/service/service_manager.h"
 #include "services/dns/dnsserver.h"
 

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"

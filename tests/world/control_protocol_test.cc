@@ -1,7 +1,6 @@
 #include "tests/world/control_protocol.h"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -9,8 +8,6 @@
 
 namespace perigee::world {
 namespace {
-
-using std::chrono::milliseconds;
 
 constexpr HostId kA{0}, kB{1};
 

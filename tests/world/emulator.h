@@ -5,7 +5,6 @@
 // signal.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <vector>
 

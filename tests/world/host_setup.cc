@@ -5,8 +5,6 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 
-#include <cstring>
-
 #include "fmt/format.h"
 #include "tests/world/namespaces.h"
 #include "tests/world/rtnetlink.h"

@@ -1,7 +1,6 @@
 #include "tests/world/rtt_check.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string_view>
 
 #include "fmt/format.h"

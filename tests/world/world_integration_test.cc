@@ -27,7 +27,6 @@
 #include "lib/base/parse.h"
 #include "tests/world/control_server.h"
 #include "tests/world/namespaces.h"
-#include "tests/world/rtt_check.h"
 #include "tests/world/state.h"
 
 namespace perigee::world {

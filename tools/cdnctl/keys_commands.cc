@@ -1,7 +1,6 @@
 #include "tools/cdnctl/keys_commands.h"
 
 #include <chrono>
-#include <utility>
 
 #include "CLI/CLI.hpp"
 #include "tools/cdnctl/keys.h"

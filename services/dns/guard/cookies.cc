@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
-#include <span>
 
 #include "absl/status/status.h"
 #include "fmt/format.h"

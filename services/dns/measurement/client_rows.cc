@@ -6,6 +6,7 @@
 
 #include "services/dns/steering/clientele.h"
 #include "services/dns/steering/floors.h"
+#include "services/dns/steering/inference.h"
 
 namespace perigee::dns {
 namespace {

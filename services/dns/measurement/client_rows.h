@@ -18,7 +18,6 @@
 #include "services/dns/measurement/clienteles.h"
 #include "services/dns/measurement/distance_view.h"
 #include "services/dns/steering/choose.h"
-#include "services/dns/steering/inference.h"
 #include "services/dns/telemetry/server_counters.h"
 
 namespace perigee::dns {

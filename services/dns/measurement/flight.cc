@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "services/dns/steering/floors.h"
-#include "services/dns/steering/selector.h"
 
 namespace perigee::dns {
 

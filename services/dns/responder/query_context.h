@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 
 #include "lib/dns_wire/query.h"
 #include "lib/dns_wire/response.h"

@@ -1,7 +1,6 @@
 #include "services/dns/steering/early_decision.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 #include <string>
 #include <vector>

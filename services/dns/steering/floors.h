@@ -7,7 +7,6 @@
 // them with f_i + f_j much less than d.
 #pragma once
 
-#include <optional>
 #include <span>
 
 #include "services/dns/steering/choose.h"

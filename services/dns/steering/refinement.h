@@ -6,7 +6,6 @@
 // first sample hides.
 #pragma once
 
-#include <cstddef>
 #include <span>
 
 #include "services/dns/steering/choose.h"

@@ -1,7 +1,6 @@
 #include "services/dns/steering/selector.h"
 
 #include <cmath>
-#include <vector>
 
 #include "gtest/gtest.h"
 

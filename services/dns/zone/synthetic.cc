@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <initializer_list>
 
 #include "fmt/format.h"
 #include "services/dns/zone/zone_builder.h"

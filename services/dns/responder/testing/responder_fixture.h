@@ -4,7 +4,6 @@
 #include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "gtest/gtest.h"
 #include "lib/dns_wire/testing/message.h"
