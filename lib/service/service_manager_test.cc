@@ -1,6 +1,7 @@
 #include "lib/service/service_manager.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -99,10 +100,9 @@ TEST_F(ServiceManagerTest, HearsWhyAReloadWasRefused) {
 TEST_F(ServiceManagerTest, HearsAgainAndAgainThatAllIsAlive) {
   setenv("WATCHDOG_USEC", "2000", 1);
   StopSignal stop;
-  const pthread_t waiting = pthread_self();
   std::thread manager([&] {
     for (int beats = 0; beats < 3;) beats += Receive() == AliveMessage() ? 1 : 0;
-    pthread_kill(waiting, SIGTERM);
+    kill(getpid(), SIGTERM);
   });
   EXPECT_EQ(ServeUntilStopped(stop, "answering", Alive, NothingNew), SIGTERM);
   manager.join();
