@@ -56,6 +56,8 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
           "The head of the origin's response; beyond: 502");
   AddSize(app, "--max-origin-connections", &limits.max_origin_connections, 1, kMany,
           "Connections to the origin");
+  AddSize(app, "--max-origin-connections-per-address", &limits.max_origin_connections_per_address, 1, kMany,
+          "Those in use for an IPv4 address or IPv6 /64, but for loopback; beyond: 503, or stale");
   AddSize(app, "--max-idle-origin-connections", &limits.max_idle_origin_connections, 0, kMany,
           "Those of them kept while idle");
   app->add_option("--max-object-bytes", flags->max_object_bytes,

@@ -25,7 +25,10 @@ struct Limits {
   milliseconds drain_idle_timeout{1'000};      // idle, once the server stops: for requests on their way
 
   // --- Towards the origin ---
-  size_t max_origin_connections = 1'024;     // over all threads; further requests wait connect_timeout long
+  size_t max_origin_connections = 1'024;  // over all threads; further requests wait connect_timeout long
+  // Of them, those in use for one address, or /64 of IPv6, but for loopback; beyond: 503, or stale. A
+  // client's slow misses and WebSockets leave the rest to the others.
+  size_t max_origin_connections_per_address = 256;
   size_t max_idle_origin_connections = 128;  // kept alive, over all threads
   size_t max_response_header_bytes = 65'536;
   milliseconds resolve_timeout{5'000};

@@ -137,6 +137,8 @@ TEST(Settings, EverySizeLimitIsAFlag) {
       {"--max-request-body-bytes", [](const Limits& l) { return l.max_request_body_bytes; }},
       {"--max-response-header-bytes", [](const Limits& l) { return l.max_response_header_bytes; }},
       {"--max-origin-connections", [](const Limits& l) { return l.max_origin_connections; }},
+      {"--max-origin-connections-per-address",
+       [](const Limits& l) { return l.max_origin_connections_per_address; }},
       {"--max-idle-origin-connections", [](const Limits& l) { return l.max_idle_origin_connections; }},
       {"--max-object-bytes", [](const Limits& l) { return l.max_object_bytes; }},
       {"--max-flight-bytes", [](const Limits& l) { return l.max_flight_bytes; }},

@@ -26,7 +26,7 @@ Task<bool> Handler::Tunnel() {
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
   const InterimSink interim = ForwardInterim();
   recorder_.AskOrigin();
-  Fetched fetched = co_await context_.pool.Fetch(text, Asks::kUpgrade, &interim);
+  Fetched fetched = co_await context_.pool.Fetch(client_.client(), text, Asks::kUpgrade, &interim);
   if (fetched.error == FetchError::kNone && fetched.connection->head().status == 101 &&
       !fetched.connection->head().headers.ListHas("Upgrade", kWebSocket)) {
     fetched.error = FetchError::kMalformed;  // to something that the client has not asked for
