@@ -119,7 +119,9 @@ void Cache::Impl::WriterLoop() {
   std::unique_lock lock(mutex_);
   auto due = SteadyClock::now() + WriterInterval();
   for (bool stopping = false; !stopping;) {
-    work_.wait_until(lock, due, [&] {
+    const bool shrinks = disk_status_.ok() && disk_->shrinks();
+    const auto next = shrinks ? std::min(due, SteadyClock::now() + kShrinkPause) : due;
+    work_.wait_until(lock, next, [&] {
       return stop_ || flushes_asked_ != flushes_done_ || (disk_status_.ok() && HasWrites());
     });
     gathers_ = true;

@@ -266,7 +266,8 @@ absl::Status DiskTier::Maintain() {
   const auto pages = database_.QueryNumber("PRAGMA page_count");
   if (!free.ok()) return free.status();
   if (!pages.ok()) return pages.status();
-  if (*free > kFreePages && *free > *pages / 4) {
+  shrinks_ = *free > kFreePages && *free > *pages / 4;
+  if (shrinks_) {
     absl::Status status = database_.Execute(fmt::format("PRAGMA incremental_vacuum({})", kFreePages));
     if (!status.ok()) return status;
   }
