@@ -63,6 +63,8 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   app->add_option("--max-object-bytes", flags->max_object_bytes,
                   "Larger responses are neither stored nor shared [the cache's size]")
       ->group("Limits");
+  AddSize(app, "--max-objects", &flags->max_objects, 1, 1'000'000'000,
+          "Objects stored; each takes some 600 bytes of memory, in no budget");
   AddSize(app, "--large-object-bytes", &flags->large_object_bytes, 1, UINT64_MAX / 2,
           "Larger bodies are streamed to SQLite and from there, and not kept in memory");
   AddSize(app, "--max-flight-bytes", &limits.max_flight_bytes, 1, UINT64_MAX / 2,

@@ -60,9 +60,10 @@ TEST(Settings, StoringSetCookieIsASwitchForServerAndCache) {
 }
 
 TEST(Settings, TheStoresLimitsAreFlags) {
-  const auto settings =
-      Parse({"-p", "80", "-o", "a", "--large-object-bytes", "5000", "--disk-retry-ms", "70"});
+  const auto settings = Parse({"-p", "80", "-o", "a", "--large-object-bytes", "5000", "--disk-retry-ms", "70",
+                               "--max-objects", "60"});
   ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_EQ(settings->cache.max_objects, 60u);
   EXPECT_EQ(settings->cache.large_object_bytes, 5'000u);
   EXPECT_EQ(settings->cache.disk_retry, std::chrono::milliseconds(70));
 }
