@@ -271,6 +271,17 @@ class FileSizeLimit {
   rlimit before_{};
 };
 
+TEST_F(CacheTest, AStartOnAFullDiskMeansMemoryAloneUntilThereIsRoom) {
+  const auto cache = [&] {
+    const FileSizeLimit limit(4'096);
+    return OpenCache();
+  }();
+  EXPECT_FALSE(cache->Stats().disk_ok);
+  cache->Insert("a", kAny, MakeResponse(1, 100));
+  EXPECT_TRUE(cache->Flush().ok());
+  EXPECT_TRUE(cache->Stats().disk_ok);
+}
+
 TEST_F(CacheTest, AFullDiskMeansMemoryAloneUntilThereIsRoom) {
   options_.memory_budget_bytes = 300'000;
   {

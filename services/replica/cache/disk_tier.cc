@@ -283,6 +283,20 @@ absl::Status DiskTier::Clear() {
   return status;
 }
 
+absl::Status RemoveCacheFile(const std::string& path) {
+  {
+    auto database = Database::Open(path, Database::Mode::kReadOnly);
+    if (!database.ok()) return database.status();
+    const auto version = database->QueryNumber("PRAGMA user_version");
+    if (!version.ok()) return version.status();
+    if (*version != kSchemaVersion)
+      return absl::FailedPreconditionError(fmt::format("{}: not a cache of this version", path));
+  }
+  std::error_code error;
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix, error);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
   const std::string target = fmt::format("{}.damaged-{}", path, seconds);

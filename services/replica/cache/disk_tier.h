@@ -163,6 +163,9 @@ class DiskTier {
   std::vector<std::unique_ptr<Reader>> idle_readers_;
 };
 
+// Removes the file and its -wal and -shm; FailedPrecondition when it is no cache of this version.
+absl::Status RemoveCacheFile(const std::string& path);
+
 // Renames the file and its -wal and -shm to "<path>.damaged-<unix time>"…; returns the new name.
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now);
 
