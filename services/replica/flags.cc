@@ -77,7 +77,7 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   AddSize(app, "--min-rate", &limits.min_rate, 0, kMany,
           "Bytes per second that a request's body, and an answer, keep up on average; 0 for none");
   AddDuration(app, "--drain-idle-timeout", &limits.drain_idle_timeout,
-              "Idle time of a client connection once the server stops");
+              "Idle time of a client connection, and all that a WebSocket has left, once the server stops");
   AddDuration(app, "--resolve-timeout", &limits.resolve_timeout, "For the look-up of the origin's name");
   AddDuration(app, "--connect-timeout", &limits.connect_timeout, "For each address of the origin");
   AddDuration(app, "--first-byte-timeout", &limits.first_byte_timeout,

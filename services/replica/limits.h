@@ -22,7 +22,7 @@ struct Limits {
   milliseconds body_timeout{30'000};           // silence inside a request's body; then 408
   milliseconds write_timeout{30'000};          // a client that takes no byte for so long is cut off
   uint64_t min_rate = 500;                     // bytes/s of a body, and of an answer, on average (io/pace.h)
-  milliseconds drain_idle_timeout{1'000};      // idle, once the server stops: for requests on their way
+  milliseconds drain_idle_timeout{1'000};      // idle, and a tunnel's rest, once the server stops
 
   // --- Towards the origin ---
   size_t max_origin_connections = 1'024;  // over all threads; further requests wait connect_timeout long

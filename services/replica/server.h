@@ -101,6 +101,7 @@ class Server {
 
   // Takes no new connections but those that the kernel has accepted already, and lets requests under way, and
   // those that come within drain_idle_timeout on connections that are kept, finish, for at most `grace`.
+  // WebSockets, which would keep whoever takes its place waiting, are ended after drain_idle_timeout.
   void Drain(std::chrono::milliseconds grace);
 
  private:
