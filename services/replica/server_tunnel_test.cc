@@ -183,6 +183,7 @@ TEST_F(TunnelTest, AServerThatStopsDoesNotWaitForTunnels) {
   server_->Drain(std::chrono::seconds(20));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
   EXPECT_TRUE(silent.AtEnd());
+  server_.reset();
   chat.join();
 }
 
