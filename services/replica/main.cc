@@ -128,6 +128,18 @@ void Reopen(AccessLog* log) {
     LogWarning(LogModule::kMain, {}, "{}", status.ToString());
 }
 
+// Beyond the system's limit connections are neither accepted nor refused, and the origin is not reached.
+void TakeDescriptors(const Limits& limits) {
+  const uint64_t wanted = limits.max_connections + limits.max_origin_connections;
+  const uint64_t given = RaiseDescriptorLimit();
+  if (given > wanted) return;
+  LogWarning(
+      LogModule::kMain, {},
+      "no more than {} files may be open, but {} connections (--max-connections, --max-origin-connections): "
+      "raise the one (LimitNOFILE=), or lower the others",
+      given, wanted);
+}
+
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
   auto settings = ReadSettings(flags);
   if (!settings.ok()) return settings.status();
@@ -135,7 +147,7 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   const auto tls = MakeTls(*settings);
   if (!tls.ok()) return tls.status();
   settings->server.tls = tls->get();
-  RaiseDescriptorLimit();
+  TakeDescriptors(settings->server.limits);
 
   auto listening = OpenPorts(flags, &*settings);
   if (!listening.ok()) return listening.status();

@@ -84,6 +84,7 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
   // A budget given by flag is not silently cut by a memory budget that only follows from another default.
   const uint64_t memory = flags.cache_bytes != 0 ? flags.cache_bytes : config.memory_budget_bytes();
   cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
+  cache.max_objects = flags.max_objects;
   cache.large_object_bytes = flags.large_object_bytes;
   cache.disk_retry = flags.disk_retry;
   cache.eviction = ParseEviction(flags.eviction).value_or(EvictionFrom(config.eviction()));

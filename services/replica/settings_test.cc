@@ -60,9 +60,10 @@ TEST(Settings, StoringSetCookieIsASwitchForServerAndCache) {
 }
 
 TEST(Settings, TheStoresLimitsAreFlags) {
-  const auto settings =
-      Parse({"-p", "80", "-o", "a", "--large-object-bytes", "5000", "--disk-retry-ms", "70"});
+  const auto settings = Parse({"-p", "80", "-o", "a", "--large-object-bytes", "5000", "--disk-retry-ms", "70",
+                               "--max-objects", "60"});
   ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_EQ(settings->cache.max_objects, 60u);
   EXPECT_EQ(settings->cache.large_object_bytes, 5'000u);
   EXPECT_EQ(settings->cache.disk_retry, std::chrono::milliseconds(70));
 }
@@ -137,6 +138,8 @@ TEST(Settings, EverySizeLimitIsAFlag) {
       {"--max-request-body-bytes", [](const Limits& l) { return l.max_request_body_bytes; }},
       {"--max-response-header-bytes", [](const Limits& l) { return l.max_response_header_bytes; }},
       {"--max-origin-connections", [](const Limits& l) { return l.max_origin_connections; }},
+      {"--max-origin-connections-per-address",
+       [](const Limits& l) { return l.max_origin_connections_per_address; }},
       {"--max-idle-origin-connections", [](const Limits& l) { return l.max_idle_origin_connections; }},
       {"--max-object-bytes", [](const Limits& l) { return l.max_object_bytes; }},
       {"--max-flight-bytes", [](const Limits& l) { return l.max_flight_bytes; }},

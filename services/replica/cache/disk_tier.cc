@@ -266,7 +266,8 @@ absl::Status DiskTier::Maintain() {
   const auto pages = database_.QueryNumber("PRAGMA page_count");
   if (!free.ok()) return free.status();
   if (!pages.ok()) return pages.status();
-  if (*free > kFreePages && *free > *pages / 4) {
+  shrinks_ = *free > kFreePages && *free > *pages / 4;
+  if (shrinks_) {
     absl::Status status = database_.Execute(fmt::format("PRAGMA incremental_vacuum({})", kFreePages));
     if (!status.ok()) return status;
   }
@@ -280,6 +281,20 @@ absl::Status DiskTier::Clear() {
   absl::Status status = database_.Execute("DELETE FROM chunk; DELETE FROM object; DELETE FROM loose;");
   EndSnapshots();
   return status;
+}
+
+absl::Status RemoveCacheFile(const std::string& path) {
+  {
+    auto database = Database::Open(path, Database::Mode::kReadOnly);
+    if (!database.ok()) return database.status();
+    const auto version = database->QueryNumber("PRAGMA user_version");
+    if (!version.ok()) return version.status();
+    if (*version != kSchemaVersion)
+      return absl::FailedPreconditionError(fmt::format("{}: not a cache of this version", path));
+  }
+  std::error_code error;
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix, error);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now) {

@@ -102,6 +102,7 @@ Families OriginFamilies(const Counters& sum, const HttpGauges& gauges) {
 Families CacheFamilies(const CacheStats& cache) {
   return {
       Gauge("perigee_http_cache_objects", "Objects stored.", cache.objects),
+      Gauge("perigee_http_cache_objects_limit", "How many there may be.", cache.max_objects),
       Gauge("perigee_http_cache_bytes", "What they take.", cache.bytes),
       Gauge("perigee_http_cache_limit_bytes", "What they may take.", cache.budget_bytes),
       Gauge("perigee_http_cache_memory_objects", "Objects held in memory too.", cache.memory_objects),
