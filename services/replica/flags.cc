@@ -133,7 +133,8 @@ void AddFlags(CLI::App* app, Flags* flags) {
                 "Allow the control port beyond loopback without mutual TLS");
   app->add_option("--cache", flags->cache, "The SQLite file of the cache [perigee-cache.sqlite]");
   app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
-  app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
+  app->add_option("--memory-bytes", flags->memory_bytes,
+                  "The part of it kept in memory too [all of it, at most a quarter of the machine's memory]");
   AddEvictionFlag(app, flags);
   app->add_flag("--store-set-cookie", flags->store_set_cookie,
                 "Store responses with Set-Cookie too, as RFC 9111 allows: every client gets the same cookie");

@@ -1,12 +1,10 @@
 // httpserver: wires flags, cache, server and control port together.
 #include <atomic>
-#include <thread>
 
 #include "CLI/CLI.hpp"
 #include "lib/config/fleet.h"
 #include "lib/log/log.h"
 #include "lib/metrics/metrics_server.h"
-#include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "lib/service/passed_sockets.h"
@@ -15,6 +13,7 @@
 #include "lib/service/take_over.h"
 #include "services/replica/control/replica_service.h"
 #include "services/replica/fetch/tls_client.h"
+#include "services/replica/machine.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/session/port_handover.h"
 #include "services/replica/settings.h"
@@ -91,7 +90,7 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& sett
 absl::StatusOr<Settings> ReadSettings(const Flags& flags) {
   const auto fleet = ReadFleet(flags.config);
   if (!fleet.ok()) return fleet.status();
-  return MakeSettings(flags, *fleet, static_cast<int>(std::thread::hardware_concurrency()), HasIpv6());
+  return MakeSettings(flags, *fleet, ThisMachine());
 }
 
 absl::StatusOr<Listening> OpenPorts(const Flags& flags, Settings* settings) {

@@ -26,7 +26,7 @@ absl::StatusOr<Settings> Parse(std::vector<std::string> arguments, const std::st
   }
   v1::FleetConfig fleet = DefaultFleet();
   if (!fleet_text.empty()) fleet = *ParseFleet(fleet_text, "cdn.textproto");
-  return MakeSettings(flags, fleet, 3, true);
+  return MakeSettings(flags, fleet, {.cores = 3, .ipv6 = true, .memory_bytes = 1'000'000'000});
 }
 
 std::string Complaint(std::vector<std::string> arguments) {
@@ -50,6 +50,17 @@ TEST(Settings, DefaultsAreThoseOfTheHelp) {
   EXPECT_EQ(settings->cache.memory_budget_bytes, 10'000'000u);
   EXPECT_EQ(settings->server.limits.max_object_bytes, 10'000'000u);
   EXPECT_FALSE(settings->server.policy.store_set_cookie);
+}
+
+TEST(Settings, TheCacheTakesAQuarterOfTheMemoryUnlessAskedFor) {
+  const auto memory = [](std::vector<std::string> flags, const char* fleet = "") {
+    flags.insert(flags.begin(), {"-p", "80", "-o", "a"});
+    return Parse(std::move(flags), fleet)->cache.memory_budget_bytes;
+  };
+  EXPECT_EQ(memory({"--cache-bytes", "200000000"}), 200'000'000u);
+  EXPECT_EQ(memory({"--cache-bytes", "50000000000"}), 250'000'000u);
+  EXPECT_EQ(memory({"--cache-bytes", "50000000000", "--memory-bytes", "400000000"}), 400'000'000u);
+  EXPECT_EQ(memory({"--cache-bytes", "50000000000"}, kFleet), 4'000u) << "the fleet file asks for it";
 }
 
 TEST(Settings, StoringSetCookieIsASwitchForServerAndCache) {

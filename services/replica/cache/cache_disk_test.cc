@@ -220,8 +220,13 @@ TEST_F(CacheTest, ADamagedFileIsMovedAsideAndAnEmptyCacheStarts) {
 
 TEST_F(CacheTest, AFileThatIsNoCacheIsMovedAside) {
   std::ofstream(options_.path) << std::string(50'000, 'x');
+  std::ofstream(options_.path + ".damaged-17000000001");
+  std::ofstream(options_.path + ".damaged-17000000001-wal");
+  std::ofstream(directory_ + "/other.damaged-1700000000");
   EXPECT_TRUE(OpenCache()->Stats().disk_ok);
-  EXPECT_EQ(DamagedFiles(directory_).size(), 1u);
+  EXPECT_THAT(DamagedFiles(directory_),
+              testing::UnorderedElementsAre("cache.sqlite.damaged-1700000000", "other.damaged-1700000000"))
+      << "the last that was ours, and what is not";
 }
 
 TEST_F(CacheTest, AFileOfAnotherVersionIsMovedAside) {

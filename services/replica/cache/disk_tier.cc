@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "services/replica/cache/checksum.h"
 #include "services/replica/cache/disk_rows.h"
@@ -297,9 +298,27 @@ absl::Status RemoveCacheFile(const std::string& path) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// What earlier calls of MoveAside have left.
+void RemoveOlder(const std::filesystem::path& aside) {
+  const std::filesystem::path folder = aside.has_parent_path() ? aside.parent_path() : ".";
+  const std::string name = aside.filename();
+  std::error_code error;
+  std::vector<std::filesystem::path> older;
+  for (const auto& file : std::filesystem::directory_iterator(folder, error)) {
+    if (file.path().filename().string().starts_with(name)) older.push_back(file.path());
+  }
+  for (const std::filesystem::path& file : older) std::filesystem::remove(file, error);
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-  const std::string target = fmt::format("{}.damaged-{}", path, seconds);
+  const std::string aside = path + ".damaged-";
+  const std::string target = fmt::format("{}{}", aside, seconds);
+  RemoveOlder(aside);
   std::error_code error;
   std::filesystem::rename(path, target, error);
   if (error) {

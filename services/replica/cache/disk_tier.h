@@ -166,7 +166,8 @@ class DiskTier {
 // Removes the file and its -wal and -shm; FailedPrecondition when it is no cache of this version.
 absl::Status RemoveCacheFile(const std::string& path);
 
-// Renames the file and its -wal and -shm to "<path>.damaged-<unix time>"…; returns the new name.
+// Renames the file and its -wal and -shm to "<path>.damaged-<unix time>"…; returns the new name. One that
+// lies there from before goes: they are in no budget.
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now);
 
 }  // namespace perigee::replica

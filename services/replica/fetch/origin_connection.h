@@ -10,6 +10,7 @@
 
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "services/replica/address_limit.h"
 #include "services/replica/fetch/circuit_breaker.h"
 #include "services/replica/fetch/fetch_error.h"
 #include "services/replica/fetch/transport.h"
@@ -17,7 +18,6 @@
 #include "services/replica/io/deadline.h"
 #include "services/replica/io/gather.h"
 #include "services/replica/limits.h"
-#include "services/replica/session/address_limit.h"
 
 namespace perigee::replica {
 

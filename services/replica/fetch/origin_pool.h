@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "lib/http_semantics/validation.h"
+#include "services/replica/address_limit.h"
 #include "services/replica/fetch/circuit_breaker.h"
 #include "services/replica/fetch/connect_order.h"
 #include "services/replica/fetch/fetch_error.h"
@@ -25,7 +26,6 @@
 #include "services/replica/fetch/origin_connection.h"
 #include "services/replica/fetch/resolver.h"
 #include "services/replica/io/wakeup.h"
-#include "services/replica/session/address_limit.h"
 
 namespace perigee::replica {
 

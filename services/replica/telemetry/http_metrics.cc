@@ -78,6 +78,8 @@ Families ConnectionFamilies(const Counters& sum, const HttpGauges& gauges) {
                 gauges.max_connections),
           OneCounter("perigee_http_connections_opened_total", "Client connections accepted.",
                      sum.connections_opened.value()),
+          OneCounter("perigee_http_accept_failures_total", "Times that the system had no connection to give.",
+                     sum.accept_failures.value()),
           Gauge("perigee_http_tunnels", "WebSocket connections open.", sum.tunnels()),
           Gauge("perigee_http_tunnels_limit", "The most WebSocket connections (--max-tunnels).",
                 gauges.max_tunnels),

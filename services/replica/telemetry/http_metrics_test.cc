@@ -17,6 +17,7 @@ std::string Text(const Counters& sum, const HttpGauges& gauges = {}) {
 
 void CountSome(Counters& counters) {
   counters.connections_opened.Add(3);
+  counters.accept_failures.Add(4);
   counters.connections_closed.Add();
   counters.tunnels_opened.Add(2);
   counters.tunnels_closed.Add();
@@ -56,6 +57,7 @@ TEST(HttpMetrics, AddsUpAllWorkers) {
                              "refused_total{reason=\"foreign-host\"} 2",
                              "connections 4",
                              "connections_opened_total 6",
+                             "accept_failures_total 8",
                              "tunnels 2",
                              "tunnels_opened_total 4",
                              "origin_requests_total 8",
