@@ -41,7 +41,7 @@ std::vector<Request> ReadTrace(std::FILE* file) {
 }
 
 std::unique_ptr<Index> EmptyIndex(uint64_t budget, Eviction eviction) {
-  return std::make_unique<Index>(budget, Index::MaxPerKey{1, 1}, MakeEvictionPolicy(eviction),
+  return std::make_unique<Index>(budget, Index::Most{1, 1}, MakeEvictionPolicy(eviction),
                                  [](Entry&, uint64_t) { return uint64_t{0}; });
 }
 

@@ -62,7 +62,6 @@ void FillDefaults(v1::FleetConfig* fleet) {
   FillDns(fleet->mutable_dns());
   auto& c = *fleet->mutable_cache();
   if (c.budget_bytes() == 0) c.set_budget_bytes(10'000'000);
-  if (c.memory_budget_bytes() == 0) c.set_memory_budget_bytes(c.budget_bytes());
   if (c.path().empty()) c.set_path("perigee-cache.sqlite");
   if (fleet->log().level().empty()) fleet->mutable_log()->set_level("info");
 }

@@ -28,7 +28,7 @@ TEST(Fleet, FillsEveryDefault) {
   EXPECT_EQ(fleet->replica(1).http_port(), 8080u);
   EXPECT_EQ(fleet->steering().hold_ms(), 500u);
   EXPECT_EQ(fleet->cache().budget_bytes(), 10'000'000u);
-  EXPECT_EQ(fleet->cache().memory_budget_bytes(), 10'000'000u);
+  EXPECT_EQ(fleet->cache().memory_budget_bytes(), 0u) << "each replica knows its own memory";
   EXPECT_EQ(fleet->log().level(), "info");
 }
 

@@ -70,11 +70,12 @@ void StartLogging(const LogFlags& flags) {
                           .sink = nullptr});
 }
 
-void RaiseDescriptorLimit() {
+uint64_t RaiseDescriptorLimit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
 }
 
 int Fail(std::string_view program, const absl::Status& status) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -40,8 +41,8 @@ void TakeLogLevels(const LogFlags& flags, const std::string& fleet_level);
 // "Become this user, for good, ".
 void AddUserFlags(CLI::App& app, std::string& user, std::string& group, std::string_view when_and_what);
 
-// Takes as many file descriptors as the system gives: every connection needs one.
-void RaiseDescriptorLimit();
+// Takes as many file descriptors as the system gives, and returns how many: every connection needs one.
+uint64_t RaiseDescriptorLimit();
 
 // Prints "program: message" on standard error and returns the exit code: 2 for InvalidArgument and NotFound
 // (the command line or the fleet file is wrong), 1 for anything else.

@@ -16,7 +16,7 @@ void Counters::AddAll(const Counters& others) {
        {&Counters::requests, &Counters::hits, &Counters::misses, &Counters::revalidated, &Counters::stale,
         &Counters::origin_errors, &Counters::collapsed, &Counters::connections_closed,
         &Counters::connections_opened, &Counters::tunnels_closed, &Counters::tunnels_opened,
-        &Counters::sent_bytes, &Counters::origin_requests}) {
+        &Counters::accept_failures, &Counters::sent_bytes, &Counters::origin_requests}) {
     (this->*counter).Add((others.*counter).value());
   }
   by_method.AddAll(others.by_method);

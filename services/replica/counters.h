@@ -27,6 +27,7 @@ struct alignas(64) Counters {
 
   // Those open now are the difference.
   Counter connections_opened, connections_closed;
+  Counter accept_failures;  // of the system: no descriptors, no memory
 
   Counter tunnels_opened, tunnels_closed;
 

@@ -56,11 +56,15 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
           "The head of the origin's response; beyond: 502");
   AddSize(app, "--max-origin-connections", &limits.max_origin_connections, 1, kMany,
           "Connections to the origin");
+  AddSize(app, "--max-origin-connections-per-address", &limits.max_origin_connections_per_address, 1, kMany,
+          "Those in use for an IPv4 address or IPv6 /64, but for loopback; beyond: 503, or stale");
   AddSize(app, "--max-idle-origin-connections", &limits.max_idle_origin_connections, 0, kMany,
           "Those of them kept while idle");
   app->add_option("--max-object-bytes", flags->max_object_bytes,
                   "Larger responses are neither stored nor shared [the cache's size]")
       ->group("Limits");
+  AddSize(app, "--max-objects", &flags->max_objects, 1, 1'000'000'000,
+          "Objects stored; each takes some 600 bytes of memory, in no budget");
   AddSize(app, "--large-object-bytes", &flags->large_object_bytes, 1, UINT64_MAX / 2,
           "Larger bodies are streamed to SQLite and from there, and not kept in memory");
   AddSize(app, "--max-flight-bytes", &limits.max_flight_bytes, 1, UINT64_MAX / 2,
@@ -73,7 +77,7 @@ void AddLimitFlags(CLI::App* app, Flags* flags) {
   AddSize(app, "--min-rate", &limits.min_rate, 0, kMany,
           "Bytes per second that a request's body, and an answer, keep up on average; 0 for none");
   AddDuration(app, "--drain-idle-timeout", &limits.drain_idle_timeout,
-              "Idle time of a client connection once the server stops");
+              "Idle time of a client connection, and all that a WebSocket has left, once the server stops");
   AddDuration(app, "--drain-handshake-timeout", &limits.drain_handshake_timeout,
               "For handshakes under way, once another process takes over (--replace)");
   AddDuration(app, "--resolve-timeout", &limits.resolve_timeout, "For the look-up of the origin's name");
@@ -129,7 +133,8 @@ void AddFlags(CLI::App* app, Flags* flags) {
                 "Allow the control port beyond loopback without mutual TLS");
   app->add_option("--cache", flags->cache, "The SQLite file of the cache [perigee-cache.sqlite]");
   app->add_option("--cache-bytes", flags->cache_bytes, "Size of the cache [10000000]");
-  app->add_option("--memory-bytes", flags->memory_bytes, "The part of it kept in memory too [all of it]");
+  app->add_option("--memory-bytes", flags->memory_bytes,
+                  "The part of it kept in memory too [all of it, at most a quarter of the machine's memory]");
   AddEvictionFlag(app, flags);
   app->add_flag("--store-set-cookie", flags->store_set_cookie,
                 "Store responses with Set-Cookie too, as RFC 9111 allows: every client gets the same cookie");

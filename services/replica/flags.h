@@ -33,6 +33,7 @@ struct Flags {
   std::optional<uint32_t> negative_ttl_seconds;
   int threads = 0;
   uint64_t max_object_bytes = 0;
+  uint64_t max_objects = CacheOptions().max_objects;
   uint64_t large_object_bytes = CacheOptions().large_object_bytes;
   std::chrono::milliseconds disk_retry = CacheOptions().disk_retry;
   std::string metrics_listen;

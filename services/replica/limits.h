@@ -22,11 +22,14 @@ struct Limits {
   milliseconds body_timeout{30'000};           // silence inside a request's body; then 408
   milliseconds write_timeout{30'000};          // a client that takes no byte for so long is cut off
   uint64_t min_rate = 500;                     // bytes/s of a body, and of an answer, on average (io/pace.h)
-  milliseconds drain_idle_timeout{1'000};      // idle, once the server stops: for requests on their way
+  milliseconds drain_idle_timeout{1'000};      // idle, and a tunnel's rest, once the server stops
   milliseconds drain_handshake_timeout{300};   // for handshakes under way, once another process takes over
 
   // --- Towards the origin ---
-  size_t max_origin_connections = 1'024;     // over all threads; further requests wait connect_timeout long
+  size_t max_origin_connections = 1'024;  // over all threads; further requests wait connect_timeout long
+  // Of them, those in use for one address, or /64 of IPv6, but for loopback; beyond: 503, or stale. A
+  // client's slow misses and WebSockets leave the rest to the others.
+  size_t max_origin_connections_per_address = 256;
   size_t max_idle_origin_connections = 128;  // kept alive, over all threads
   size_t max_response_header_bytes = 65'536;
   milliseconds resolve_timeout{5'000};

@@ -1,12 +1,10 @@
 // httpserver: wires flags, cache, server and control port together.
 #include <atomic>
-#include <thread>
 
 #include "CLI/CLI.hpp"
 #include "lib/config/fleet.h"
 #include "lib/log/log.h"
 #include "lib/metrics/metrics_server.h"
-#include "lib/net/host.h"
 #include "lib/program/program.h"
 #include "lib/rpc/control.h"
 #include "lib/service/passed_sockets.h"
@@ -15,6 +13,7 @@
 #include "lib/service/take_over.h"
 #include "services/replica/control/replica_service.h"
 #include "services/replica/fetch/tls_client.h"
+#include "services/replica/machine.h"
 #include "services/replica/session/listener.h"
 #include "services/replica/session/port_handover.h"
 #include "services/replica/settings.h"
@@ -91,7 +90,7 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetrics(const Settings& sett
 absl::StatusOr<Settings> ReadSettings(const Flags& flags) {
   const auto fleet = ReadFleet(flags.config);
   if (!fleet.ok()) return fleet.status();
-  return MakeSettings(flags, *fleet, static_cast<int>(std::thread::hardware_concurrency()), HasIpv6());
+  return MakeSettings(flags, *fleet, ThisMachine());
 }
 
 absl::StatusOr<Listening> OpenPorts(const Flags& flags, Settings* settings) {
@@ -128,6 +127,18 @@ void Reopen(AccessLog* log) {
     LogWarning(LogModule::kMain, {}, "{}", status.ToString());
 }
 
+// Beyond the system's limit connections are neither accepted nor refused, and the origin is not reached.
+void TakeDescriptors(const Limits& limits) {
+  const uint64_t wanted = limits.max_connections + limits.max_origin_connections;
+  const uint64_t given = RaiseDescriptorLimit();
+  if (given > wanted) return;
+  LogWarning(
+      LogModule::kMain, {},
+      "no more than {} files may be open, but {} connections (--max-connections, --max-origin-connections): "
+      "raise the one (LimitNOFILE=), or lower the others",
+      given, wanted);
+}
+
 absl::Status Serve(const Flags& flags, StopSignal& stop) {
   auto settings = ReadSettings(flags);
   if (!settings.ok()) return settings.status();
@@ -135,7 +146,7 @@ absl::Status Serve(const Flags& flags, StopSignal& stop) {
   const auto tls = MakeTls(*settings);
   if (!tls.ok()) return tls.status();
   settings->server.tls = tls->get();
-  RaiseDescriptorLimit();
+  TakeDescriptors(settings->server.limits);
 
   auto listening = OpenPorts(flags, &*settings);
   if (!listening.ok()) return listening.status();

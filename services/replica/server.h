@@ -100,7 +100,8 @@ class Server {
   void SendAway(bool on);
 
   // Takes no new connections but those that the kernel has accepted already, and lets requests under way, and
-  // those that come within drain_idle_timeout on connections that are kept, finish, for at most `grace`. Where
+  // those that come within drain_idle_timeout on connections that are kept, finish, for at most `grace`.
+  // WebSockets, which would keep whoever takes its place waiting, are ended after drain_idle_timeout. Where
   // another process shares the port, that gets the new connections, and what shakes hands with this one is
   // waited for, for drain_handshake_timeout.
   void Drain(std::chrono::milliseconds grace);

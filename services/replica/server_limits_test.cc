@@ -11,6 +11,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "lib/log/log.h"
+#include "services/replica/counters.h"
 #include "services/replica/fetch/origin_pool.h"
 #include "services/replica/testing/name_server.h"
 #include "services/replica/testing/server_fixture.h"
@@ -244,12 +245,7 @@ TEST_F(ServerTest, OfIdleOriginConnectionsNoMoreThanTheLimitAreKept) {
 class LineCounter : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit LineCounter(std::string text) : text_(std::move(text)) {}
-  // Whether so many have come within 5 s.
-  bool Await(int lines) {
-    const MonoTime give_up = Now() + std::chrono::seconds(5);
-    while (lines_ < lines && Now() < give_up) std::this_thread::yield();
-    return lines_ >= lines;
-  }
+  int lines() const { return lines_; }
 
  private:
   void sink_it_(const spdlog::details::log_msg& line) override {
@@ -269,9 +265,21 @@ rlim_t DescriptorsInUse() {
   return static_cast<rlim_t>(lowest_free);
 }
 
+// Whether so many have come within 5 s.
+bool AwaitAcceptFailures(const Server& server, uint64_t count) {
+  const auto failures = [&server] {
+    Counters sum;
+    server.AddUp(&sum);
+    return sum.accept_failures.value();
+  };
+  const MonoTime give_up = Now() + std::chrono::seconds(5);
+  while (failures() < count && Now() < give_up) std::this_thread::yield();
+  return failures() >= count;
+}
+
 TEST_F(ServerTest, WithoutDescriptorsAcceptingPausesAndServesAgainAfterwards) {
-  const auto failures = std::make_shared<LineCounter>("cannot accept a connection");
-  StartLogging(LogOptions{.sink = failures});
+  const auto told = std::make_shared<LineCounter>("connections cannot be accepted");
+  StartLogging(LogOptions{.sink = told});
   Start(Answer(Ok("hello")));
   // Stored: a hit needs no descriptor but the client's. The connection stays, so that none becomes free.
   TestSocket earlier = TestSocket::ConnectTo(port());
@@ -286,12 +294,13 @@ TEST_F(ServerTest, WithoutDescriptorsAcceptingPausesAndServesAgainAfterwards) {
     const absl::Cleanup restore = [&usual] { ::setrlimit(RLIMIT_NOFILE, &usual); };
     Connect(client, port());
     client.Send(Get("/a"));
-    ASSERT_TRUE(failures->Await(1));
+    ASSERT_TRUE(AwaitAcceptFailures(*server_, 1));
     const MonoTime first = Now();
-    EXPECT_TRUE(failures->Await(4));
+    EXPECT_TRUE(AwaitAcceptFailures(*server_, 4));
     EXPECT_GE(Now() - first, milliseconds(250)) << "three pauses of 100 ms, not a loop that spins";
   }
   EXPECT_EQ(ReadResponse(client).body, "hello");
+  EXPECT_EQ(told->lines(), 1) << "once, not at every try";
   server_.reset();
   StartLogging(LogOptions{});
 }

@@ -223,6 +223,18 @@ TEST_F(ServerTest, RefusesConnectAndTrace) {
   EXPECT_EQ(origin_->requests(), 0);
 }
 
+TEST_F(ServerTest, WhoSendsMoreAfterTheLastAnswerHoldsNoConnection) {
+  Start(Answer(Ok("x")));
+  TestSocket client = TestSocket::ConnectTo(port());
+  client.Send("nonsense\r\n\r\n");
+  EXPECT_EQ(ReadResponse(client).status, 400);
+  client.Send("more");
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (server_->Stats().connections > 0 && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::yield();
+  EXPECT_EQ(server_->Stats().connections, 0u);
+}
+
 TEST_F(ServerTest, SlowHeaderIs408AndIdleIsClosedInSilence) {
   limits_.header_timeout = milliseconds(150);
   limits_.keep_alive_timeout = milliseconds(300);

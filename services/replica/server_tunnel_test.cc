@@ -172,6 +172,21 @@ TEST_F(TunnelTest, AnUpgradeToSomethingElseIsAnError) {
   EXPECT_EQ(Ask(port(), kHandshake).status, 502);
 }
 
+TEST_F(TunnelTest, AServerThatStopsDoesNotWaitForTunnels) {
+  limits_.drain_idle_timeout = milliseconds(200);
+  Start(AgreeAndGreet);
+  TestSocket silent = Open(), busy = Open();
+  std::thread chat([&busy] {
+    while (busy.Send(kMaskedHello) && busy.ReadBytes(kHello.size()) == kHello) continue;
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  server_->Drain(std::chrono::seconds(20));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_TRUE(silent.AtEnd());
+  server_.reset();
+  chat.join();
+}
+
 TEST_F(TunnelTest, StopsWithTunnelsOpen) {
   Start(AgreeAndGreet);
   TestSocket client = Open();

@@ -9,6 +9,10 @@
 namespace perigee::replica {
 namespace {
 
+// Of the machine's memory, for a cache of which nobody has said how much is to be there: the rest is for
+// connections, the index, the kernel's pages of the cache's file, and what else runs there.
+constexpr uint64_t kMemoryShare = 4;
+
 absl::StatusOr<std::vector<IpEndpoint>> ListenEndpoints(const Flags& flags, bool ipv6) {
   std::vector<std::string> texts = flags.listen;
   if (texts.empty())
@@ -77,13 +81,14 @@ absl::Status AddHttpSettings(const Flags& flags, const v1::FleetConfig& fleet, S
   return absl::OkStatus();
 }
 
-CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
+CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config, const Machine& machine) {
   CacheOptions cache;
   cache.path = flags.cache.empty() ? config.path() : flags.cache;
   cache.budget_bytes = flags.cache_bytes != 0 ? flags.cache_bytes : config.budget_bytes();
-  // A budget given by flag is not silently cut by a memory budget that only follows from another default.
-  const uint64_t memory = flags.cache_bytes != 0 ? flags.cache_bytes : config.memory_budget_bytes();
-  cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : memory;
+  cache.memory_budget_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : config.memory_budget_bytes();
+  if (cache.memory_budget_bytes == 0)
+    cache.memory_budget_bytes = std::min(cache.budget_bytes, machine.memory_bytes / kMemoryShare);
+  cache.max_objects = flags.max_objects;
   cache.large_object_bytes = flags.large_object_bytes;
   cache.disk_retry = flags.disk_retry;
   cache.eviction = ParseEviction(flags.eviction).value_or(EvictionFrom(config.eviction()));
@@ -95,8 +100,8 @@ CacheOptions CacheSettings(const Flags& flags, const v1::CacheConfig& config) {
 
 }  // namespace
 
-absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig& fleet, int cores,
-                                      bool ipv6) {
+absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig& fleet,
+                                      const Machine& machine) {
   Settings settings;
   const std::string origin_text = flags.origin.empty() ? fleet.origin() : flags.origin;
   if (origin_text.empty()) {
@@ -109,7 +114,7 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
     return absl::InvalidArgumentError(
         fmt::format("--origin-ca: the origin {} is not https://", origin->base));
   }
-  auto listen = ListenEndpoints(flags, ipv6);
+  auto listen = ListenEndpoints(flags, machine.ipv6);
   if (!listen.ok()) return listen.status();
   auto control = IpEndpoint::Parse(flags.control);
   if (!control.ok()) {
@@ -117,10 +122,10 @@ absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig&
         fmt::format("--control {}: give an IP address and a port, such as 127.0.0.1:4302", flags.control));
   }
 
-  settings.cache = CacheSettings(flags, fleet.cache());
+  settings.cache = CacheSettings(flags, fleet.cache(), machine);
   settings.server = {.listen = *listen,
                      .origin = *origin,
-                     .threads = flags.threads > 0 ? flags.threads : std::max(1, cores),
+                     .threads = flags.threads > 0 ? flags.threads : std::max(1, machine.cores),
                      .limits = flags.limits,
                      .policy = settings.cache.policy,
                      .resolver = {.timeout = flags.limits.resolve_timeout, .servers = {}},

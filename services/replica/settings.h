@@ -13,6 +13,7 @@
 #include "perigee/v1/config.pb.h"
 #include "services/replica/cache/cache.h"
 #include "services/replica/flags.h"
+#include "services/replica/machine.h"
 #include "services/replica/server.h"
 #include "services/replica/telemetry/access_log.h"
 
@@ -31,8 +32,10 @@ struct Settings {
 };
 
 // A flag counts before the fleet file. InvalidArgument names the flag or field that is wrong or missing.
-// `cores`: how many threads when --threads is not given; `ipv6`: whether to listen on [::] by default.
-absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig& fleet, int cores, bool ipv6);
+// `machine` decides where neither does: threads, whether to listen on [::], and how much of the cache is kept
+// in memory too: all of it that takes no more than a quarter of the machine's.
+absl::StatusOr<Settings> MakeSettings(const Flags& flags, const v1::FleetConfig& fleet,
+                                      const Machine& machine);
 
 // Makes passed sockets, at least one, what is listened on, and returns them. InvalidArgument names one that
 // is UDP or not what -p and --listen ask for, or an address that none was passed for.

@@ -26,7 +26,7 @@ absl::StatusOr<Settings> Parse(std::vector<std::string> arguments, const std::st
   }
   v1::FleetConfig fleet = DefaultFleet();
   if (!fleet_text.empty()) fleet = *ParseFleet(fleet_text, "cdn.textproto");
-  return MakeSettings(flags, fleet, 3, true);
+  return MakeSettings(flags, fleet, {.cores = 3, .ipv6 = true, .memory_bytes = 1'000'000'000});
 }
 
 std::string Complaint(std::vector<std::string> arguments) {
@@ -52,6 +52,17 @@ TEST(Settings, DefaultsAreThoseOfTheHelp) {
   EXPECT_FALSE(settings->server.policy.store_set_cookie);
 }
 
+TEST(Settings, TheCacheTakesAQuarterOfTheMemoryUnlessAskedFor) {
+  const auto memory = [](std::vector<std::string> flags, const char* fleet = "") {
+    flags.insert(flags.begin(), {"-p", "80", "-o", "a"});
+    return Parse(std::move(flags), fleet)->cache.memory_budget_bytes;
+  };
+  EXPECT_EQ(memory({"--cache-bytes", "200000000"}), 200'000'000u);
+  EXPECT_EQ(memory({"--cache-bytes", "50000000000"}), 250'000'000u);
+  EXPECT_EQ(memory({"--cache-bytes", "50000000000", "--memory-bytes", "400000000"}), 400'000'000u);
+  EXPECT_EQ(memory({"--cache-bytes", "50000000000"}, kFleet), 4'000u) << "the fleet file asks for it";
+}
+
 TEST(Settings, StoringSetCookieIsASwitchForServerAndCache) {
   const auto settings = Parse({"-p", "8080", "-o", "origin.example", "--store-set-cookie"});
   ASSERT_TRUE(settings.ok()) << settings.status();
@@ -60,9 +71,10 @@ TEST(Settings, StoringSetCookieIsASwitchForServerAndCache) {
 }
 
 TEST(Settings, TheStoresLimitsAreFlags) {
-  const auto settings =
-      Parse({"-p", "80", "-o", "a", "--large-object-bytes", "5000", "--disk-retry-ms", "70"});
+  const auto settings = Parse({"-p", "80", "-o", "a", "--large-object-bytes", "5000", "--disk-retry-ms", "70",
+                               "--max-objects", "60"});
   ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_EQ(settings->cache.max_objects, 60u);
   EXPECT_EQ(settings->cache.large_object_bytes, 5'000u);
   EXPECT_EQ(settings->cache.disk_retry, std::chrono::milliseconds(70));
 }
@@ -137,6 +149,8 @@ TEST(Settings, EverySizeLimitIsAFlag) {
       {"--max-request-body-bytes", [](const Limits& l) { return l.max_request_body_bytes; }},
       {"--max-response-header-bytes", [](const Limits& l) { return l.max_response_header_bytes; }},
       {"--max-origin-connections", [](const Limits& l) { return l.max_origin_connections; }},
+      {"--max-origin-connections-per-address",
+       [](const Limits& l) { return l.max_origin_connections_per_address; }},
       {"--max-idle-origin-connections", [](const Limits& l) { return l.max_idle_origin_connections; }},
       {"--max-object-bytes", [](const Limits& l) { return l.max_object_bytes; }},
       {"--max-flight-bytes", [](const Limits& l) { return l.max_flight_bytes; }},

@@ -109,6 +109,16 @@ def test_logrotate_renames_and_hangs_up(server):
     assert samples["perigee_http_access_log_lines_total"] == len(server.lines() + server.lines("access.log.1"))
 
 
+def test_a_limit_of_files_below_that_of_connections_is_told(tmp_path):
+    with LocalHttp(tmp_path, flags=["--max-connections", "900", "--max-origin-connections", "90"]) as local:
+        assert "files may be open" not in local.log()
+        assert local.end() == 0
+        unlimited = local.command
+        local.command = lambda: ["prlimit", "--nofile=990:990", *unlimited()]
+        local.start()
+        assert "no more than 990 files may be open, but 990 connections" in local.log()
+
+
 def test_port_and_origin_are_all_it_needs(tmp_path):
     with LocalHttp(tmp_path) as local:
         assert local.ask("/x", host="any.example")[2] == b"/x"

@@ -205,6 +205,21 @@ def test_a_full_disk_means_memory_alone_until_there_is_room(tmp_path, small_disk
             assert is_hit(check(path)), "stored on the disk again"
 
 
+def test_a_cache_that_has_filled_its_disk_begins_anew_after_a_restart(tmp_path, small_disk):
+    flags = ["--cache-bytes", str(30 * MB), "--disk-retry-ms", "200"]
+    with store(tmp_path, *flags, cache=small_disk / "cache.sqlite") as server:
+        for n in range(100):
+            server.ask(f"/s/{n}/200000")
+        wait_until("the disk is out", lambda: server.metrics()["perigee_http_cache_disk_up"] == 0)
+        assert server.end() == 0
+        server.start()
+        wait_until("the disk is back", lambda: server.metrics()["perigee_http_cache_disk_up"] == 1)
+        server.ask("/s/new/100000")
+        assert server.end() == 0
+        server.start()
+        assert is_hit(server.ask("/s/new/100000")[1])
+
+
 def download(port, path, pause=0.0, receive_buffer=None):
     """The digest of the body; reads at the pace of a chunk each `pause` seconds."""
     with socket.socket() as client:

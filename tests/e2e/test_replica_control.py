@@ -1,6 +1,7 @@
 """cdnctl purge, warm, stats and drain --direct, against two real httpservers on loopback."""
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -101,6 +102,12 @@ def test_warm_fetches_into_every_cache_and_lists_what_is_not_stored(fleet):
     assert rows(fleet.cdnctl("warm", "/a"))["near"]["HIT"] == "1"
 
 
+def test_warm_takes_more_urls_than_one_call(fleet):
+    fleet.origin.texts.update({f"/{n}": "x" for n in range(1001)})
+    result = fleet.cdnctl("warm", "--file", "-", "--replica", "near", stdin="".join(f"/{n}\n" for n in range(1001)))
+    assert result.returncode == 0 and rows(result)["near"]["STORED"] == "1001"
+
+
 def test_warm_fails_when_the_origin_does(fleet):
     fleet.origin.stop()
     result = fleet.cdnctl("warm", "/a", "--replica", "near")
@@ -132,6 +139,9 @@ def test_drain_direct_and_back(fleet):
     (["warm"], "nothing to warm"),
     (["purge", "/a", "--replica", "nowhere"], 'no replica "nowhere"'),
     (["warm", "--file", "missing.txt"], "missing.txt"),
+    (["warm", "--file", "."], ".: cannot be read"),
+    (["warm", "/caf\xe9"], "/caf\\xc3\\xa9: percent-encode"),
+    (["purge", "--prefix", "/caf\xe9"], "/caf\\xc3\\xa9: percent-encode"),
     (["drain"], "which replica"),
 ])
 def test_a_wrong_command_says_what_is_wrong(fleet, arguments, message):
@@ -142,6 +152,11 @@ def test_a_wrong_command_says_what_is_wrong(fleet, arguments, message):
 def test_a_malformed_url_is_refused_by_the_replica_and_told(fleet):
     result = fleet.cdnctl("purge", "cdn.example.org/a")
     assert result.returncode == 1 and "http://HOST/PATH" in rows(result)["near"]["RESULT"]
+
+
+def test_the_log_says_what_was_purged_and_for_whom(fleet):
+    assert fleet.cdnctl("purge", "/a", "--prefix", "/img/").returncode == 0
+    assert re.search(r"purged 0 object\(s\), for good, for ipv4:127\.\S+: /a, prefix /img/\n", (fleet.folder / "near.log").read_text())
 
 
 @pytest.fixture(scope="module")

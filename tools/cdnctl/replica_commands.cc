@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/escaping.h"
 #include "lib/config/fleet_parts.h"
 #include "lib/rpc/control.h"
 
@@ -42,17 +43,31 @@ constexpr char kStatsExamples[] =
     "  cdnctl stats\n"
     "  cdnctl stats --replica dublin --replica tokyo";
 
+// What is not ASCII cannot be sent at all, the rest is the replicas' to judge.
+absl::Status CheckUrl(std::string_view url) {
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  if (std::all_of(url.begin(), url.end(), is_ascii)) return absl::OkStatus();
+  const std::string shown = absl::CHexEscape(absl::string_view(url.data(), url.size()));
+  return absl::InvalidArgumentError(fmt::format("{}: percent-encode what is not ASCII", shown));
+}
+
+absl::Status CheckUrls(const std::vector<std::string>& urls) {
+  absl::Status status;
+  for (const std::string& url : urls) status.Update(CheckUrl(url));
+  return status;
+}
+
 // One URL a line; empty lines and those that begin with # are passed over.
 absl::StatusOr<std::vector<std::string>> ReadUrls(const std::string& file) {
   std::ifstream opened;
   if (file != "-") opened.open(file);
   std::istream& in = file == "-" ? std::cin : opened;
-  if (!in) return absl::NotFoundError(fmt::format("{}: cannot be read", file));
   std::vector<std::string> urls;
   for (std::string line; std::getline(in, line);) {
     line.erase(line.find_last_not_of(" \t\r") + 1);
     if (!line.empty() && line[0] != '#') urls.push_back(line);
   }
+  if (!in.eof()) return absl::NotFoundError(fmt::format("{}: cannot be read", file));
   return urls;
 }
 
@@ -163,6 +178,10 @@ absl::StatusOr<Report> ReplicaCommands::Run(const v1::FleetConfig& fleet, Format
 absl::StatusOr<Report> ReplicaCommands::RunPurge(const std::vector<Replica>& replicas, const Ask& ask) const {
   if (urls_.empty() && prefixes_.empty() && tags_.empty() && !everything_)
     return absl::InvalidArgumentError("nothing to purge: name URLs, --prefix, --tag or --all");
+  absl::Status status = CheckUrls(urls_);
+  status.Update(CheckUrls(prefixes_));
+  status.Update(CheckUrls(tags_));
+  if (!status.ok()) return status;
   v1::PurgeRequest request;
   for (const std::string& url : urls_) request.add_urls(url);
   for (const std::string& prefix : prefixes_) request.add_prefixes(prefix);
@@ -173,13 +192,15 @@ absl::StatusOr<Report> ReplicaCommands::RunPurge(const std::vector<Replica>& rep
 }
 
 absl::StatusOr<Report> ReplicaCommands::RunWarm(const std::vector<Replica>& replicas, const Ask& ask) const {
-  v1::WarmRequest request;
-  for (const std::string& url : urls_) request.add_urls(url);
+  std::vector<std::string> urls = urls_;
   if (!file_.empty()) {
-    const auto urls = ReadUrls(file_);
-    if (!urls.ok()) return urls.status();
-    for (const std::string& url : *urls) request.add_urls(url);
+    const auto more = ReadUrls(file_);
+    if (!more.ok()) return more.status();
+    urls.insert(urls.end(), more->begin(), more->end());
   }
+  if (absl::Status status = CheckUrls(urls); !status.ok()) return status;
+  v1::WarmRequest request;
+  for (const std::string& url : urls) request.add_urls(url);
   if (request.urls_size() == 0)
     return absl::InvalidArgumentError("nothing to warm: name URLs, or a --file of them");
   request.set_concurrency(concurrency_);

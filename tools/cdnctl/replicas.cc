@@ -13,6 +13,9 @@ namespace {
 
 // URLs that are listed one by one when they did not become stored; the rest are counted.
 constexpr size_t kMaxListedUrls = 20;
+// What one call of Warm may name, and what of it fits a message to a control port.
+constexpr int kMaxUrlsPerCall = 1'000;
+constexpr size_t kMaxCallBytes = 500'000;
 
 using Row = std::vector<std::string>;
 
@@ -206,12 +209,34 @@ Report Purge(const std::vector<Replica>& replicas, const v1::PurgeRequest& reque
   return PurgeReport(AskAll<v1::PurgeResponse>(replicas, ask.timeout, purge), ask.format);
 }
 
+std::vector<v1::WarmRequest> CallsOf(const v1::WarmRequest& request) {
+  v1::WarmRequest empty = request;
+  empty.clear_urls();
+  std::vector<v1::WarmRequest> calls;
+  size_t bytes = 0;
+  for (const std::string& url : request.urls()) {
+    bytes += url.size();
+    if (calls.empty() || calls.back().urls_size() == kMaxUrlsPerCall || bytes > kMaxCallBytes) {
+      calls.push_back(empty);
+      bytes = url.size();
+    }
+    calls.back().add_urls(url);
+  }
+  return calls;
+}
+
 Report Warm(const std::vector<Replica>& replicas, const v1::WarmRequest& request, const Ask& ask) {
-  const auto warm = [&](auto& stub, auto& context, v1::WarmResults* warmed) {
-    const auto reader = stub.Warm(&context, request);
-    v1::WarmResult result;
-    while (reader->Read(&result)) *warmed->add_results() = result;
-    return reader->Finish();
+  const auto warm = [calls = CallsOf(request)](auto& stub, auto& context, v1::WarmResults* warmed) {
+    grpc::Status status;
+    for (size_t i = 0; i < calls.size() && status.ok(); ++i) {
+      grpc::ClientContext call;
+      call.set_deadline(context.deadline());
+      const auto reader = stub.Warm(&call, calls[i]);
+      v1::WarmResult result;
+      while (reader->Read(&result)) *warmed->add_results() = result;
+      status = reader->Finish();
+    }
+    return status;
   };
   return WarmReport(AskAll<v1::WarmResults>(replicas, ask.timeout, warm),
                     static_cast<size_t>(request.urls_size()), ask.format);

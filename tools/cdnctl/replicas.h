@@ -1,5 +1,5 @@
-// The subcommands that every replica of the fleet is asked at once: one call each, in parallel, with one
-// deadline for all, and a row of the table for each replica, whatever became of it.
+// The subcommands that every replica of the fleet is asked at once: in parallel, with one deadline for all,
+// and a row of the table for each replica, whatever became of it.
 #pragma once
 
 #include <chrono>
@@ -30,6 +30,9 @@ Report DrainDirectly(const std::vector<Replica>& replicas, bool resume, const As
 
 std::vector<Outcome<v1::StatsResponse>> AskStats(const std::vector<Replica>& replicas,
                                                  std::chrono::seconds timeout);
+
+// Pure: what Replica.Warm takes in one call each, of a request with any number of URLs (replica.proto).
+std::vector<v1::WarmRequest> CallsOf(const v1::WarmRequest& request);
 
 // Pure: how the answers are shown.
 Report PurgeReport(const std::vector<Outcome<v1::PurgeResponse>>& outcomes, Format format);

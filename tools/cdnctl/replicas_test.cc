@@ -24,6 +24,22 @@ TEST(PurgeReport, EachReplicaHasItsLineAndOneFailureIsNotAll) {
   EXPECT_EQ(PurgeReport(outcomes, Format::kTable).obeyed, Obeyed::kAll);
 }
 
+TEST(CallsOf, KeepsToWhatOneCallMayNameAndCarry) {
+  v1::WarmRequest request;
+  request.set_concurrency(7);
+  for (int i = 0; i < 2'001; ++i) request.add_urls("/" + std::to_string(i));
+  std::vector<v1::WarmRequest> calls = CallsOf(request);
+  ASSERT_EQ(calls.size(), 3u);
+  EXPECT_EQ(calls[0].urls_size(), 1'000);
+  EXPECT_EQ(calls[2].urls(0), "/2000");
+  EXPECT_EQ(calls[2].concurrency(), 7u);
+  request.clear_urls();
+  for (int i = 0; i < 200; ++i) request.add_urls(std::string(8'192, 'x'));
+  calls = CallsOf(request);
+  EXPECT_EQ(calls.size(), 4u);
+  for (const auto& call : calls) EXPECT_LT(call.ByteSizeLong(), 1'000'000u);
+}
+
 v1::WarmResult Warmed(const char* url, v1::WarmOutcome outcome, uint32_t status, const char* detail) {
   v1::WarmResult result;
   result.set_url(url);

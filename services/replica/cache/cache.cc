@@ -49,7 +49,8 @@ Cache::Impl::Impl(CacheOptions options, const Clock& clock)
       clock_(clock),
       body_file_(std::make_unique<BodyFile>(options_.memory_budget_bytes)),
       memory_(options_.memory_budget_bytes, MakeEvictionPolicy(options_.eviction)),
-      index_(options_.budget_bytes, {.variants = kMaxVariantsPerKey, .parts = kMaxPartsPerKey},
+      index_(options_.budget_bytes,
+             {.variants = kMaxVariantsPerKey, .parts = kMaxPartsPerKey, .objects = options_.max_objects},
              MakeEvictionPolicy(options_.eviction),
              [this](Entry& entry, uint64_t may_stay) { return OnRemoved(entry, may_stay); }) {}
 
@@ -336,6 +337,7 @@ CacheStats Cache::Impl::Stats() const {
   const std::lock_guard lock(mutex_);
   CacheStats stats;
   stats.objects = index_.size();
+  stats.max_objects = index_.max_objects();
   stats.bytes = index_.bytes();
   stats.budget_bytes = index_.budget();
   stats.memory_objects = memory_.size();

@@ -40,6 +40,8 @@ struct CacheOptions {
   std::string path;
   uint64_t budget_bytes = 10'000'000;
   uint64_t memory_budget_bytes = 10'000'000;
+  // Each object takes some 600 bytes of memory, and twice its key, for as long as it is stored: in no budget.
+  uint64_t max_objects = 1'000'000;
   // Of both tiers.
   Eviction eviction = kDefaultEviction;
   http::CachePolicy policy;
@@ -99,6 +101,7 @@ std::string_view Name(InsertResult result);
 
 struct CacheStats {
   uint64_t objects = 0;
+  uint64_t max_objects = 0;
   uint64_t bytes = 0;  // at most budget_bytes; with large bodies that come, and that are only read any more
   uint64_t budget_bytes = 0;
   uint64_t memory_objects = 0;

@@ -59,6 +59,9 @@ inline constexpr uint64_t kMaxBatchBytes = 4'000'000;
 // Writes wait so long for others that come, which share their transaction and its pages. With the first of
 // them the writer would also take the processor from the request that brought it.
 inline constexpr std::chrono::milliseconds kWriteDelay{20};
+// Between the steps in which a file with much free space shrinks while nothing is written: some 10 MB a
+// second.
+inline constexpr std::chrono::milliseconds kShrinkPause{100};
 
 class Cache::Impl {
  public:

@@ -18,6 +18,14 @@ void ApplySoftPurge(WallTime purged_at, http::Freshness* freshness) {
   freshness->lifetime = std::min(freshness->lifetime, http::CurrentAge(*freshness, purged_at));
 }
 
+http::ReuseDecision DecideReuse(const StoredResponse& stored, const http::CacheControl& request,
+                                WallTime now) {
+  http::Freshness freshness = stored.freshness;
+  if (stored.soft_purged_at > now || freshness.response_time > now + kMaxClockStep)
+    ApplySoftPurge(now, &freshness);
+  return http::DecideReuse(freshness, request, now);
+}
+
 uint64_t Cache::Impl::PurgeGeneration() const {
   const std::lock_guard lock(mutex_);
   return purges_.generation();

@@ -24,7 +24,7 @@ class PurgeTest : public CacheTest {
  protected:
   bool IsFresh(Cache& cache, std::string_view key) {
     const FindResult found = cache.Find(key, kAny);
-    return found.response && http::DecideReuse(found.response->freshness, {}, clock_.WallNow()).serve();
+    return found.response && DecideReuse(*found.response, {}, clock_.WallNow()).serve();
   }
   bool Has(Cache& cache, std::string_view key) { return cache.Find(key, kAny).response != nullptr; }
 
@@ -91,9 +91,33 @@ TEST_F(PurgeTest, ASoftPurgeMakesStaleFromThatMoment) {
   ASSERT_TRUE(found.response);
   EXPECT_TRUE(IsIntact(*found.response));
   clock_.Advance(std::chrono::seconds(5));
-  const auto decision = http::DecideReuse(found.response->freshness, {}, clock_.WallNow());
+  const auto decision = DecideReuse(*found.response, {}, clock_.WallNow());
   EXPECT_EQ(decision.reuse, http::Reuse::kRevalidate) << "it may be served when the origin is gone";
   EXPECT_EQ(decision.ttl, std::chrono::seconds(-5)) << "stale since the purge";
+}
+
+TEST_F(PurgeTest, WhatComesFromTheFutureIsNotFreshUntilThen) {
+  const auto cache = OpenCache();
+  cache->Insert("a", kAny, Tagged("t"));
+  const StoredResponse& stored = *cache->Find("a", kAny).response;
+  const WallTime came = stored.freshness.response_time;
+  EXPECT_TRUE(DecideReuse(stored, {}, came).serve());
+  EXPECT_TRUE(DecideReuse(stored, {}, came - kMaxClockStep).serve()) << "the clock was set right";
+  const auto decision = DecideReuse(stored, {}, came - kMaxClockStep - std::chrono::seconds(1));
+  EXPECT_EQ(decision.reuse, http::Reuse::kRevalidate);
+  EXPECT_EQ(decision.ttl, std::chrono::seconds(0));
+}
+
+TEST_F(PurgeTest, ASoftPurgeHoldsThoughTheClockGoesBack) {
+  auto cache = OpenCache();
+  cache->Insert("a", kAny, Tagged("t"));
+  const WallTime before = clock_.WallNow();
+  clock_.Advance(std::chrono::hours(24));
+  cache->Purge({.tags = {"t"}}, PurgeKind::kSoft);
+  ASSERT_TRUE(cache->Flush().ok());
+  const auto crashed = OpenAsAfterACrash();
+  for (Cache* at : {cache.get(), crashed.get()})
+    EXPECT_FALSE(DecideReuse(*at->Find("a", kAny).response, {}, before).serve());
 }
 
 TEST_F(PurgeTest, ASoftPurgeReachesWhatIsOnDiskAloneAndOutlivesACrash) {

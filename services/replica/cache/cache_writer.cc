@@ -36,6 +36,15 @@ absl::StatusOr<Entry> EntryOf(LoadedObject& object) {
   return entry;
 }
 
+// For an index that has started empty: an empty file too, which takes the place of one that there is no room
+// to empty.
+absl::StatusOr<std::unique_ptr<DiskTier>> OpenEmpty(const std::string& path) {
+  auto disk = DiskTier::Open(path);
+  if (absl::Status status = disk.ok() ? (*disk)->Clear() : disk.status(); !status.ok()) disk = status;
+  if (!absl::IsResourceExhausted(disk.status()) || !RemoveCacheFile(path).ok()) return disk;
+  return DiskTier::Open(path);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Take(const std::string& path) {
@@ -119,7 +128,9 @@ void Cache::Impl::WriterLoop() {
   std::unique_lock lock(mutex_);
   auto due = SteadyClock::now() + WriterInterval();
   for (bool stopping = false; !stopping;) {
-    work_.wait_until(lock, due, [&] {
+    const bool shrinks = disk_status_.ok() && disk_->shrinks();
+    const auto next = shrinks ? std::min(due, SteadyClock::now() + kShrinkPause) : due;
+    work_.wait_until(lock, next, [&] {
       return stop_ || flushes_asked_ != flushes_done_ || (disk_status_.ok() && HasWrites());
     });
     gathers_ = true;
@@ -174,13 +185,11 @@ void Cache::Impl::WriteOut(std::unique_lock<std::mutex>& lock, bool with_hits, b
 bool Cache::Impl::Reconnect(std::unique_lock<std::mutex>& lock) {
   if (!disk_) {
     lock.unlock();
-    absl::StatusOr<std::unique_ptr<FileLock>> file = FileLock::Take(options_.path);
-    auto disk = file.ok() ? DiskTier::Open(options_.path) : file.status();
-    // The index started empty and so must the file.
-    absl::Status status = disk.ok() ? (*disk)->Clear() : disk.status();
+    if (!file_lock_) file_lock_ = FileLock::Take(options_.path).value_or(nullptr);
+    absl::StatusOr<std::unique_ptr<DiskTier>> disk = absl::UnavailableError("another process has the file");
+    if (file_lock_) disk = OpenEmpty(options_.path);
     lock.lock();
-    if (!status.ok()) return false;
-    file_lock_ = *std::move(file);
+    if (!disk.ok()) return false;
     disk_ = *std::move(disk);
   }
   disk_status_ = absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "services/replica/cache/checksum.h"
 #include "services/replica/cache/disk_rows.h"
@@ -266,7 +267,8 @@ absl::Status DiskTier::Maintain() {
   const auto pages = database_.QueryNumber("PRAGMA page_count");
   if (!free.ok()) return free.status();
   if (!pages.ok()) return pages.status();
-  if (*free > kFreePages && *free > *pages / 4) {
+  shrinks_ = *free > kFreePages && *free > *pages / 4;
+  if (shrinks_) {
     absl::Status status = database_.Execute(fmt::format("PRAGMA incremental_vacuum({})", kFreePages));
     if (!status.ok()) return status;
   }
@@ -282,9 +284,41 @@ absl::Status DiskTier::Clear() {
   return status;
 }
 
+absl::Status RemoveCacheFile(const std::string& path) {
+  {
+    auto database = Database::Open(path, Database::Mode::kReadOnly);
+    if (!database.ok()) return database.status();
+    const auto version = database->QueryNumber("PRAGMA user_version");
+    if (!version.ok()) return version.status();
+    if (*version != kSchemaVersion)
+      return absl::FailedPreconditionError(fmt::format("{}: not a cache of this version", path));
+  }
+  std::error_code error;
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix, error);
+  return absl::OkStatus();
+}
+
+namespace {
+
+// What earlier calls of MoveAside have left.
+void RemoveOlder(const std::filesystem::path& aside) {
+  const std::filesystem::path folder = aside.has_parent_path() ? aside.parent_path() : ".";
+  const std::string name = aside.filename();
+  std::error_code error;
+  std::vector<std::filesystem::path> older;
+  for (const auto& file : std::filesystem::directory_iterator(folder, error)) {
+    if (file.path().filename().string().starts_with(name)) older.push_back(file.path());
+  }
+  for (const std::filesystem::path& file : older) std::filesystem::remove(file, error);
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-  const std::string target = fmt::format("{}.damaged-{}", path, seconds);
+  const std::string aside = path + ".damaged-";
+  const std::string target = fmt::format("{}{}", aside, seconds);
+  RemoveOlder(aside);
   std::error_code error;
   std::filesystem::rename(path, target, error);
   if (error) {

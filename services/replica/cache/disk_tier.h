@@ -106,6 +106,8 @@ class DiskTier {
   absl::Status Sync();
   // Checkpoints and gives free pages back when there are enough of them. Call now and then after Apply.
   absl::Status Maintain();
+  // Whether that has left more to be given back. Of the same thread.
+  bool shrinks() const { return shrinks_; }
   absl::Status Clear();
 
  private:
@@ -154,13 +156,18 @@ class DiskTier {
   std::string row_;  // the chunk being written; kept for its memory
   int wal_pages_ = 0;
   bool unsynced_ = false;
+  bool shrinks_ = false;
 
   std::atomic<uint64_t> commits_{0};  // grows with everything that changes what a reader sees
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Reader>> idle_readers_;
 };
 
-// Renames the file and its -wal and -shm to "<path>.damaged-<unix time>"…; returns the new name.
+// Removes the file and its -wal and -shm; FailedPrecondition when it is no cache of this version.
+absl::Status RemoveCacheFile(const std::string& path);
+
+// Renames the file and its -wal and -shm to "<path>.damaged-<unix time>"…; returns the new name. One that
+// lies there from before goes: they are in no budget.
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now);
 
 }  // namespace perigee::replica

@@ -45,12 +45,8 @@ std::shared_ptr<const PartOf> PartOf::From(const http::ResponseHead& head) {
   return std::make_shared<const PartOf>(PartOf{*range, std::string(validator.value_or(""))});
 }
 
-Index::Index(uint64_t budget_bytes, MaxPerKey max_per_key, std::unique_ptr<EvictionPolicy> policy,
-             Removed removed)
-    : budget_(budget_bytes),
-      max_per_key_(max_per_key),
-      policy_(std::move(policy)),
-      removed_(std::move(removed)) {}
+Index::Index(uint64_t budget_bytes, Most most, std::unique_ptr<EvictionPolicy> policy, Removed removed)
+    : budget_(budget_bytes), most_(most), policy_(std::move(policy)), removed_(std::move(removed)) {}
 
 Index::Variants* Index::VariantsOf(std::string_view key) {
   const auto it = by_key_.find(AbslView(key));
@@ -100,9 +96,9 @@ void Index::Hit(Entry& entry) {
   policy_->Hit(entry.id);
 }
 
-void Index::MakeRoom(uint64_t bytes) {
-  assert(Fits(bytes));
-  while (bytes_ + reserved_ > budget_ - bytes) {
+void Index::MakeRoom(uint64_t bytes, size_t objects) {
+  assert(Fits(bytes) && objects <= most_.objects);
+  while (bytes_ + reserved_ > budget_ - bytes || size() > most_.objects - objects) {
     ++evictions_;
     Forget(*FindId(*policy_->Evict()), bytes);
   }
@@ -127,14 +123,14 @@ Entry& Index::Append(std::string_view key, Entry entry) {
 }
 
 Entry& Index::Add(std::string_view key, Entry entry) {
-  const size_t max = entry.part ? max_per_key_.parts : max_per_key_.variants;
+  const size_t max = entry.part ? most_.parts : most_.variants;
   if (Variants* variants = VariantsOf(key); variants && variants->Of(entry).size() >= max) {
     Entry& first = *variants->Of(entry).front();
     ++evictions_;
     policy_->Remove(first.id);
     Forget(first, entry.bytes);
   }
-  MakeRoom(entry.bytes);
+  MakeRoom(entry.bytes, 1);
   return Append(key, std::move(entry));
 }
 

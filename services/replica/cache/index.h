@@ -61,12 +61,12 @@ class Index {
   // Called for each entry that leaves, just before it does; must not change the index. Returns how many of
   // its bytes stay in use, at most `may_stay`: they count as reserved from then on.
   using Removed = std::function<uint64_t(Entry& entry, uint64_t may_stay)>;
-  struct MaxPerKey {
-    size_t variants;
-    size_t parts;
+  struct Most {
+    size_t variants;  // of a key
+    size_t parts;     // of a key
+    size_t objects = SIZE_MAX;
   };
-  Index(uint64_t budget_bytes, MaxPerKey max_per_key, std::unique_ptr<EvictionPolicy> policy,
-        Removed removed);
+  Index(uint64_t budget_bytes, Most most, std::unique_ptr<EvictionPolicy> policy, Removed removed);
 
   // The newest variant that `request` selects, or null. When it is in parts: the newest of them.
   Entry* Find(std::string_view key, const http::HeaderList& request);
@@ -103,6 +103,7 @@ class Index {
   // Of the entries and of what is reserved.
   uint64_t bytes() const { return bytes_ + reserved_; }
   uint64_t budget() const { return budget_; }
+  size_t max_objects() const { return most_.objects; }
   size_t size() const { return by_id_.size(); }
   uint64_t evictions() const { return evictions_; }
 
@@ -115,13 +116,13 @@ class Index {
     bool empty() const { return wholes.empty() && parts.empty(); }
   };
 
-  void MakeRoom(uint64_t bytes);
+  void MakeRoom(uint64_t bytes, size_t objects = 0);
   void Forget(Entry& entry, uint64_t room = 0);
   Entry& Append(std::string_view key, Entry entry);
   Variants* VariantsOf(std::string_view key);
 
   const uint64_t budget_;
-  const MaxPerKey max_per_key_;
+  const Most most_;
   const std::unique_ptr<EvictionPolicy> policy_;  // knows exactly the entries of by_id_
   const Removed removed_;
   absl::node_hash_map<std::string, Variants> by_key_;  // no empty ones

@@ -73,6 +73,23 @@ TEST_P(IndexWithEveryEviction, AnObjectThatGrowsStaysAndTheOthersMakeRoom) {
 std::string TestName(const testing::TestParamInfo<Eviction>& run) {
   return absl::StrReplaceAll(std::string(Name(run.param)), {{"-", ""}});
 }
+TEST_P(IndexWithEveryEviction, KeepsToItsNumberOfObjects) {
+  constexpr size_t kMost = 3;
+  Index index(1'000, {4, 4, kMost}, MakeEvictionPolicy(GetParam()),
+              [](const Entry&, uint64_t) { return uint64_t{0}; });
+  for (ObjectId id = 1; id <= 10; ++id) {
+    index.Add(std::to_string(id), EntryOf(id, 10));
+    EXPECT_EQ(index.size(), std::min<size_t>(id, kMost));
+    EXPECT_NE(index.FindId(id), nullptr);
+  }
+  EXPECT_EQ(index.evictions(), 10 - kMost);
+  index.Resize(*index.FindId(10), 500);
+  EXPECT_EQ(index.size(), kMost) << "it is one already";
+  for (ObjectId id = 11; id <= 20; ++id) index.AddUnchecked(std::to_string(id), EntryOf(id, 10));
+  index.EvictToBudget();
+  EXPECT_EQ(index.size(), kMost);
+}
+
 INSTANTIATE_TEST_SUITE_P(, IndexWithEveryEviction, testing::ValuesIn(kEveryEviction), TestName);
 
 TEST(Index, AnEntryBeginsWithTheHitsThatThePolicyRemembers) {

@@ -1,6 +1,7 @@
 // A response as the cache keeps it: shared by every request that it answers, never changed.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -46,6 +47,13 @@ struct StoredResponse {
   // Which stored object this is: greater for those stored later, never used twice. 0 when it is not stored.
   uint64_t object_id = 0;
 };
+
+// Steps back by which a clock is set right are smaller; they make nothing stale.
+inline constexpr std::chrono::seconds kMaxClockStep{10};
+// What may be done with `stored` now, as http::DecideReuse says. When the clock has gone back behind its soft
+// purge, or by more than kMaxClockStep behind its coming, nobody knows how old it is: its lifetime is over.
+http::ReuseDecision DecideReuse(const StoredResponse& stored, const http::CacheControl& request,
+                                WallTime now);
 
 // What is stored of a whole that is not: every part is an object of its own, a 206 with its Content-Range.
 struct StoredParts {

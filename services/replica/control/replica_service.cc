@@ -64,11 +64,15 @@ grpc::ServerUnaryReactor* ReplicaService::Purge(grpc::CallbackServerContext* con
   if (!selection.ok()) return Answer(context, ToGrpcStatus(selection.status()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const PurgeKind kind = request->soft() ? PurgeKind::kSoft : PurgeKind::kHard;
-  const auto done = [reactor, response, kind](const PurgeQueue::Result& purged) {
+  const auto done = [reactor, response, kind, what = Summary(*request),
+                     caller = context->peer()](const PurgeQueue::Result& purged) {
     if (purged.ok()) {
       response->set_objects(*purged);
-      LogInfo(LogModule::kReplicaControl, {{"objects", *purged}}, "purged {} object(s), {}", *purged,
-              kind == PurgeKind::kSoft ? "softly" : "for good");
+      LogInfo(LogModule::kReplicaControl, {{"objects", *purged}}, "purged {} object(s), {}, for {}: {}",
+              *purged, kind == PurgeKind::kSoft ? "softly" : "for good", caller, what);
+    } else {
+      LogWarning(LogModule::kReplicaControl, {}, "the purge for {} of {} did not succeed: {}", caller, what,
+                 std::string(purged.status().message()));
     }
     reactor->Finish(ToGrpcStatus(purged.status()));
   };

@@ -4,15 +4,20 @@
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
 #include "lib/http_semantics/surrogate_tags.h"
 
 namespace perigee::replica {
 namespace {
 
+// Of what a caller gave, in messages and logs.
+constexpr size_t kMaxNamedBytes = 200;
+constexpr size_t kMaxNamed = 3;
+
 bool IsVisible(char c) { return c > ' ' && c != '\x7f'; }
 
 absl::Status Malformed(std::string_view url, std::string_view why) {
-  return absl::InvalidArgumentError(fmt::format("{}: {}", url.substr(0, 200), why));
+  return absl::InvalidArgumentError(fmt::format("{}: {}", url.substr(0, kMaxNamedBytes), why));
 }
 
 absl::Status AppendKeys(const google::protobuf::RepeatedPtrField<std::string>& urls,
@@ -36,7 +41,8 @@ absl::Status CheckCount(int count) {
 absl::StatusOr<std::string> PathOfUrl(std::string_view url) {
   if (url.size() > kMaxUrlBytes) return Malformed(url, fmt::format("longer than {} bytes", kMaxUrlBytes));
   if (!std::all_of(url.begin(), url.end(), IsVisible)) {
-    return Malformed("a URL", "has spaces or control characters; percent-encode them");
+    return Malformed(absl::CHexEscape(absl::string_view(url.data(), std::min(url.size(), kMaxNamedBytes))),
+                     "has spaces, control characters or what is not ASCII; percent-encode them");
   }
   if (url.find('#') != std::string_view::npos) return Malformed(url, "a fragment (#) never reaches a server");
   if (url.starts_with('/')) return std::string(url);
@@ -70,12 +76,24 @@ absl::StatusOr<PurgeSelection> SelectionFrom(const v1::PurgeRequest& request, co
     if (!http::IsTag(tag)) {
       return absl::InvalidArgumentError(
           fmt::format("a tag is 1 to {} visible ASCII characters: \"{}\" is none", http::kMaxTagBytes,
-                      tag.substr(0, 200)));
+                      tag.substr(0, kMaxNamedBytes)));
     }
     selection.tags.push_back(tag);
   }
   if (request.everything()) selection.prefixes.emplace_back();
   return selection;
+}
+
+std::string Summary(const v1::PurgeRequest& request) {
+  std::vector<std::string> named;
+  if (request.everything()) named.emplace_back("everything");
+  for (const std::string& url : request.urls()) named.push_back(url.substr(0, kMaxNamedBytes));
+  for (const std::string& prefix : request.prefixes())
+    named.push_back("prefix " + prefix.substr(0, kMaxNamedBytes));
+  for (const std::string& tag : request.tags()) named.push_back("tag " + tag);
+  const size_t more = named.size() - std::min(named.size(), kMaxNamed);
+  named.resize(named.size() - more);
+  return fmt::format("{}{}", fmt::join(named, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
 }
 
 absl::StatusOr<WarmJob> WarmJobFrom(const v1::WarmRequest& request) {

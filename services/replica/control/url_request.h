@@ -26,6 +26,9 @@ std::string_view AuthorityOfUrl(std::string_view url);
 // `key_base` is what every cache key begins with. InvalidArgument says what is wrong.
 absl::StatusOr<PurgeSelection> SelectionFrom(const v1::PurgeRequest& request, const std::string& key_base);
 
+// What a request that SelectionFrom takes names, for people to read: the first of it, and how much more.
+std::string Summary(const v1::PurgeRequest& request);
+
 struct WarmJob {
   std::vector<std::string> urls;   // as asked
   std::vector<std::string> paths;  // of each

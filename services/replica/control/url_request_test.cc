@@ -35,8 +35,9 @@ TEST(PathOfUrl, SaysWhatIsWrong) {
   EXPECT_THAT(ErrorOf(PathOfUrl("cdn.example.org/a").status()), HasSubstr("http://HOST/PATH"));
   EXPECT_THAT(ErrorOf(PathOfUrl("http:///a").status()), HasSubstr("no host"));
   EXPECT_THAT(ErrorOf(PathOfUrl("/a#b").status()), HasSubstr("fragment"));
-  EXPECT_THAT(ErrorOf(PathOfUrl("/a b").status()), HasSubstr("percent-encode"));
-  EXPECT_THAT(ErrorOf(PathOfUrl("/a\r\nX: y").status()), HasSubstr("control"));
+  EXPECT_THAT(ErrorOf(PathOfUrl("/a b").status()), HasSubstr("/a b: has spaces"));
+  EXPECT_THAT(ErrorOf(PathOfUrl("/a\r\nX: y").status()), HasSubstr("/a\\r\\nX: y: has"));
+  EXPECT_THAT(ErrorOf(PathOfUrl("/\xc3\xa9").status()), HasSubstr("/\\xc3\\xa9: has"));
   EXPECT_TRUE(PathOfUrl("/" + std::string(kMaxUrlBytes - 1, 'x')).ok());
   EXPECT_THAT(ErrorOf(PathOfUrl("/" + std::string(kMaxUrlBytes, 'x')).status()), HasSubstr("8192"));
 }
@@ -51,6 +52,17 @@ TEST(SelectionFrom, NamesKeysPrefixesAndTags) {
   EXPECT_THAT(selection.keys, ElementsAre("http://o/a"));
   EXPECT_THAT(selection.prefixes, ElementsAre("http://o/img/", ""));
   EXPECT_THAT(selection.tags, ElementsAre("news"));
+}
+
+TEST(Summary, NamesTheFirstAndCountsTheRest) {
+  v1::PurgeRequest request;
+  request.add_urls("/a");
+  request.add_prefixes("/img/");
+  EXPECT_EQ(Summary(request), "/a, prefix /img/");
+  request.set_everything(true);
+  request.add_tags("news");
+  request.add_tags("front");
+  EXPECT_EQ(Summary(request), "everything, /a, prefix /img/ and 2 more");
 }
 
 TEST(SelectionFrom, RefusesNothingTooMuchAndWhatIsNoTag) {

@@ -16,6 +16,7 @@ enum class FetchError {
   kCertificateIssuer,  // it does not lead to an authority that is trusted
   kCircuitOpen,        // not asked: too many failures in a row (circuit_breaker.h)
   kTooManyOrigin,      // max_origin_connections in use for connect_timeout
+  kTooManyOfClient,    // max_origin_connections_per_address in use for the client
   kClosed,             // the connection ended before the response's head
   kMalformed,          // what came is not HTTP/1.1, or no answer to what was asked
   kFirstByteTimeout,   // no response within first_byte_timeout
@@ -48,6 +49,8 @@ constexpr std::string_view Name(FetchError error) {
       return "circuit-open";
     case FetchError::kTooManyOrigin:
       return "origin-connections";
+    case FetchError::kTooManyOfClient:
+      return "client-origin-connections";
     case FetchError::kClosed:
       return "closed";
     case FetchError::kMalformed:
@@ -70,10 +73,12 @@ constexpr std::string_view Name(FetchError error) {
 
 // Whether it was this server itself that kept the request from the origin.
 constexpr bool WasNotAsked(FetchError error) {
-  return error == FetchError::kCircuitOpen || error == FetchError::kTooManyOrigin;
+  return error == FetchError::kCircuitOpen || error == FetchError::kTooManyOrigin ||
+         error == FetchError::kTooManyOfClient;
 }
 
-// 504 when the origin was too slow (RFC 9110 §15.6.5), 503 when it is not asked for a while, else 502.
+// 504 when the origin was too slow (RFC 9110 §15.6.5), 503 when it is not asked for a while, or not for this
+// client, else 502.
 constexpr int StatusFor(FetchError error) {
   switch (error) {
     case FetchError::kConnectTimeout:
@@ -83,6 +88,7 @@ constexpr int StatusFor(FetchError error) {
     case FetchError::kFetchTimeout:
       return 504;
     case FetchError::kCircuitOpen:
+    case FetchError::kTooManyOfClient:
       return 503;
     default:
       return 502;

@@ -46,10 +46,13 @@ Task<FetchError> OriginConnection::Connect(const IpAddress& address, uint16_t po
   co_return error == FetchError::kNone ? error : Reason(error);
 }
 
-void OriginConnection::Begin(Asks asks, CircuitBreaker::Permit permit) {
+void OriginConnection::Begin(Asks asks, CircuitBreaker::Permit permit,
+                             std::optional<AddressLimit::Place> place) {
   ++exchanges_;
   asks_ = asks;
   permit_ = std::move(permit);
+  place_.reset();
+  if (place) place_.emplace(*std::move(place));
   heard_ = false;
   parser_.emplace(limits_, asks_ == Asks::kHeadOnly);
   receive_.resize(kReadChunkBytes);
@@ -165,6 +168,7 @@ bool OriginConnection::reusable() const {
 bool OriginConnection::reusable_after_body() const { return !broken_ && parser_ && parser_->keep_alive(); }
 
 void OriginConnection::Park(MonoTime until) {
+  place_.reset();
   parser_.reset();
   input_ = {};
   receive_ = {};

@@ -10,6 +10,7 @@
 
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "services/replica/address_limit.h"
 #include "services/replica/fetch/circuit_breaker.h"
 #include "services/replica/fetch/fetch_error.h"
 #include "services/replica/fetch/transport.h"
@@ -44,8 +45,9 @@ class OriginConnection {
   // As Transport::Connect, within connect_timeout.
   Task<FetchError> Connect(const IpAddress& address, uint16_t port, TlsClient* tls, std::string* why);
 
-  // Begins an exchange, and with it the time of fetch_timeout.
-  void Begin(Asks asks, CircuitBreaker::Permit permit);
+  // Begins an exchange, and with it the time of fetch_timeout. Holds `place`, which is nothing for an
+  // exchange that counts for nobody, until the exchange is over.
+  void Begin(Asks asks, CircuitBreaker::Permit permit, std::optional<AddressLimit::Place> place = {});
 
   // Sends bytes of the request; idle_timeout bounds how long the origin may refuse to take them.
   Task<FetchError> Write(Gather bytes);
@@ -103,6 +105,7 @@ class OriginConnection {
   std::optional<ResponseParser> parser_;
   Asks asks_ = Asks::kContent;
   CircuitBreaker::Permit permit_;
+  std::optional<AddressLimit::Place> place_;
   bool heard_ = false;  // the origin has sent something since Begin
   bool broken_ = false;
   bool ended_ = false;  // the origin has closed its side

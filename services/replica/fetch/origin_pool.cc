@@ -177,10 +177,13 @@ Task<Fetched> OriginPool::Connect() {
   co_return Fetched{.connection = std::move(race->winner)};
 }
 
-Task<Fetched> OriginPool::Start(std::string_view request, Asks asks, std::unique_ptr<OriginConnection> kept) {
+Task<Fetched> OriginPool::Start(IpAddress client, std::string_view request, Asks asks, bool may_be_kept) {
+  std::optional<AddressLimit::Place> place = origin_.clients.Enter(client);
+  if (!place) co_return Fetched{.error = FetchError::kTooManyOfClient};
   auto permit = origin_.breaker.Admit(ResourceOf(request), Now());
   if (!permit) co_return Fetched{.error = FetchError::kCircuitOpen};
-  Fetched fetched{.connection = std::move(kept)};
+  Fetched fetched;
+  if (may_be_kept) fetched.connection = TakeIdle();
   if (!fetched.connection) {
     fetched = co_await Connect();
     if (fetched.error != FetchError::kNone) {
@@ -188,20 +191,20 @@ Task<Fetched> OriginPool::Start(std::string_view request, Asks asks, std::unique
       co_return fetched;
     }
   }
-  fetched.connection->Begin(asks, *std::move(permit));
+  fetched.connection->Begin(asks, *std::move(permit), *std::move(place));
   fetched.error = co_await fetched.connection->Write(Gather(request));
   if (fetched.error != FetchError::kNone) fetched.connection->ReportFailure(fetched.error);
   co_return fetched;
 }
 
-Task<Fetched> OriginPool::Open(std::string_view request, Asks asks) {
-  co_return co_await Start(request, asks, nullptr);
+Task<Fetched> OriginPool::Open(IpAddress client, std::string_view request, Asks asks) {
+  co_return co_await Start(client, request, asks, /*may_be_kept=*/false);
 }
 
-Task<Fetched> OriginPool::Fetch(std::string_view request, Asks asks, const InterimSink* interim) {
-  std::unique_ptr<OriginConnection> kept = TakeIdle();
-  for (;;) {
-    Fetched fetched = co_await Start(request, asks, std::move(kept));
+Task<Fetched> OriginPool::Fetch(IpAddress client, std::string_view request, Asks asks,
+                                const InterimSink* interim) {
+  for (bool again = false;; again = true) {
+    Fetched fetched = co_await Start(client, request, asks, /*may_be_kept=*/!again);
     if (!fetched.connection) co_return fetched;
     OriginConnection& connection = *fetched.connection;
     if (fetched.error == FetchError::kNone) {

@@ -4,6 +4,9 @@
 // been closed before a byte of response came, it is sent once more on a new one. Every other request gets a
 // new connection, for it must not be sent twice (RFC 9112 §9.3.1).
 //
+// Every exchange is on behalf of a client, who may have max_origin_connections_per_address at once over all
+// pools; further ones fail at once.
+//
 // A new connection is the first that comes about of several attempts (Happy Eyeballs, RFC 8305 §5): the
 // addresses are tried in the order of connect_order.h, the next one when the one before has failed or has not
 // answered for kAttemptDelay. An attempt includes the TLS handshake.
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "lib/http_semantics/validation.h"
+#include "services/replica/address_limit.h"
 #include "services/replica/fetch/circuit_breaker.h"
 #include "services/replica/fetch/connect_order.h"
 #include "services/replica/fetch/fetch_error.h"
@@ -30,6 +34,7 @@ struct Origin {
   const OriginAddress& address;
   TlsClient* tls;  // null where it is http, and only there
   CircuitBreaker breaker;
+  AddressLimit clients;  // those for whom it is being asked
 };
 
 // `connection` and its head() when `error` is kNone.
@@ -54,10 +59,11 @@ class OriginPool {
 
   // Sends a request without a body and reads the response's head. `request` and `interim` (see
   // OriginConnection::ReadHead) must live until it returns.
-  Task<Fetched> Fetch(std::string_view request, Asks asks, const InterimSink* interim = nullptr);
+  Task<Fetched> Fetch(IpAddress client, std::string_view request, Asks asks,
+                      const InterimSink* interim = nullptr);
 
   // Sends the head of a request on a new connection; the response's head is not read yet.
-  Task<Fetched> Open(std::string_view request, Asks asks);
+  Task<Fetched> Open(IpAddress client, std::string_view request, Asks asks);
 
   // A rest of a response that nobody wants costs less than another connection, up to here.
   static constexpr uint64_t kMaxUnwantedBytes = 65'536;
@@ -83,8 +89,8 @@ class OriginPool {
   // A new one to whichever address answers first.
   Task<Fetched> Connect();
   Task<> Attempt(std::shared_ptr<Race> race, std::unique_ptr<OriginConnection> connection, IpAddress address);
-  // Begins an exchange and sends the request's head, on `kept` or else on a new connection.
-  Task<Fetched> Start(std::string_view request, Asks asks, std::unique_ptr<OriginConnection> kept);
+  // Begins an exchange and sends the request's head, on a kept connection if it may, else on a new one.
+  Task<Fetched> Start(IpAddress client, std::string_view request, Asks asks, bool may_be_kept);
 
   Executor executor_;
   DeadlineSweeper& sweeper_;

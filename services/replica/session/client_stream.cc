@@ -231,9 +231,10 @@ Task<void> ClientStream::LingerAndClose() {
   if (lost_) co_return Close();
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
-  deadline_.SetAfter(kLingerTimeout);
+  const MonoTime until = Now() + kLingerTimeout;
   for (size_t drained = 0; drained < kMaxLingerBytes;) {
     begin_ = end_ = 0;
+    deadline_.SetAt(until);  // a read clears it
     const Read read = co_await Receive();
     if (read != Read::kDone) break;
     drained += end_;

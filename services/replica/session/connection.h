@@ -25,8 +25,10 @@ class Connection
   Task<> Run();
 
   // At most one further request, for one may be on its way: closes after the answer to it, or when none has
-  // come for drain_idle_timeout. context.draining is set already.
+  // come for drain_idle_timeout. A tunnel ends after that time, whatever it carries. context.draining is set
+  // already.
   void Drain() {
+    handler_.Drain();
     if (client_.idle()) client_.LimitIdle(context_.limits.drain_idle_timeout);
   }
   void Close() { client_.Close(); }

@@ -118,7 +118,7 @@ bool Handler::LookUp() {
     at_.parts = std::exchange(at_.found.response, nullptr);
     return false;
   }
-  at_.decision = http::DecideReuse(at_.found.response->freshness, at_.control, context_.clock.WallNow());
+  at_.decision = DecideReuse(*at_.found.response, at_.control, context_.clock.WallNow());
   return at_.decision.serve();
 }
 

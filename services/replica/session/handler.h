@@ -42,6 +42,9 @@ class Handler {
   // its next request keeps no body.
   void Finish();
 
+  // The server stops: a tunnel, which has no end to wait for, ends after drain_idle_timeout.
+  void Drain();
+
   // Answers a request that could not be read.
   Task<> Reject(Rejection rejection);
 
@@ -168,6 +171,7 @@ class Handler {
   Task<bool> Tunnel();
   Task<> TunnelUp(TunnelEnds* ends);
   Task<> TunnelDown(TunnelEnds* ends);
+  void LimitTunnel(TunnelEnds* ends) const;
   void EndTunnel(TunnelEnds* ends);
 
   // Sends the origin's interim responses on to the client. Lives as long as this.
@@ -187,6 +191,8 @@ class Handler {
   Recorder recorder_;
   Request at_;
   std::string out_;  // the head being written; kept for its memory
+  TunnelEnds* tunnel_ = nullptr;
+  bool stops_ = false;
 };
 
 }  // namespace perigee::replica

@@ -29,7 +29,7 @@ Task<bool> Handler::Direct() {
   const InterimSink interim = ForwardInterim();
   const Asks asks = at_.is_head ? Asks::kHeadOnly : Asks::kContent;
   recorder_.AskOrigin();
-  Fetched fetched = co_await context_.pool.Fetch(text, asks, &interim);
+  Fetched fetched = co_await context_.pool.Fetch(client_.client(), text, asks, &interim);
   if (fetched.IsUnaskedBy(fields)) fetched = {.error = FetchError::kMalformed};
   recorder_.OriginSaid(fetched.error);
   if (fetched.error != FetchError::kNone) co_return co_await OriginFailed(fetched.error, false);
@@ -139,7 +139,7 @@ Task<bool> Handler::PassThrough() {
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, true);
   const Asks asks = at_.is_head ? Asks::kHeadOnly : Asks::kContent;
   recorder_.AskOrigin();
-  Fetched fetched = co_await context_.pool.Open(text, asks);
+  Fetched fetched = co_await context_.pool.Open(client_.client(), text, asks);
   if (fetched.error != FetchError::kNone) {
     recorder_.OriginSaid(fetched.error);
     co_return co_await OriginFailed(fetched.error, false);

@@ -26,7 +26,7 @@ Task<bool> Handler::Tunnel() {
   const std::string text = OriginRequestText(request(), at_.plan.path, fields, false);
   const InterimSink interim = ForwardInterim();
   recorder_.AskOrigin();
-  Fetched fetched = co_await context_.pool.Fetch(text, Asks::kUpgrade, &interim);
+  Fetched fetched = co_await context_.pool.Fetch(client_.client(), text, Asks::kUpgrade, &interim);
   if (fetched.error == FetchError::kNone && fetched.connection->head().status == 101 &&
       !fetched.connection->head().headers.ListHas("Upgrade", kWebSocket)) {
     fetched.error = FetchError::kMalformed;  // to something that the client has not asked for
@@ -51,9 +51,11 @@ Task<bool> Handler::Tunnel() {
   context_.counters.tunnels_opened.Add();
   TunnelEnds ends{.origin = *fetched.connection,
                   .idle = Deadline(context_.sweeper, [&] { EndTunnel(&ends); })};
-  ends.idle.SetAfter(context_.limits.tunnel_idle_timeout);
+  ends.idle.SetAfter(stops_ ? context_.limits.drain_idle_timeout : context_.limits.tunnel_idle_timeout);
+  tunnel_ = &ends;
   Task<> both_ways = TunnelUp(&ends) && TunnelDown(&ends);
   co_await std::move(both_ways);
+  tunnel_ = nullptr;
   context_.counters.tunnels_closed.Add();
   co_return false;
 }
@@ -63,7 +65,7 @@ Task<> Handler::TunnelUp(TunnelEnds* ends) {
     std::string piece;
     const bool came = co_await client_.ReadTunnel(&piece);
     if (!came) break;
-    ends->idle.SetAfter(context_.limits.tunnel_idle_timeout);
+    LimitTunnel(ends);
     const FetchError error = co_await ends->origin.Write(Gather(piece));
     if (error != FetchError::kNone) break;
   }
@@ -75,11 +77,20 @@ Task<> Handler::TunnelDown(TunnelEnds* ends) {
     std::string piece;
     const FetchError error = co_await ends->origin.ReadTunnel(&piece);
     if (error != FetchError::kNone) break;
-    ends->idle.SetAfter(context_.limits.tunnel_idle_timeout);
+    LimitTunnel(ends);
     const bool written = co_await client_.Write(Gather(piece));
     if (!written) break;
   }
   EndTunnel(ends);
+}
+
+void Handler::LimitTunnel(TunnelEnds* ends) const {
+  if (!stops_) ends->idle.SetAfter(context_.limits.tunnel_idle_timeout);
+}
+
+void Handler::Drain() {
+  stops_ = true;
+  if (tunnel_) tunnel_->idle.SetAfter(context_.limits.drain_idle_timeout);
 }
 
 void Handler::EndTunnel(TunnelEnds* ends) {

@@ -148,11 +148,16 @@ Task<Outcome> AskOrigin(Context& context, Recorder& recorder, const Errand& erra
     const http::HeaderList fields = FieldsToAsk(context, errand, validates ? errand.stored.get() : nullptr);
     const std::string text = OriginRequestText(errand.request, errand.path, fields, false);
     recorder.AskOrigin();
-    Fetched fetched = co_await context.pool.Fetch(text, Asks::kContent, interim);
+    Fetched fetched = co_await context.pool.Fetch(errand.client, text, Asks::kContent, interim);
     if (fetched.IsUnaskedBy(fields)) fetched = {.error = FetchError::kMalformed};
     recorder.OriginSaid(fetched.error);
     if (fetched.error != FetchError::kNone) {
-      lease.Fail(fetched.error);
+      // A client that has too much under way is no reason for others to fail.
+      if (fetched.error == FetchError::kTooManyOfClient) {
+        lease.GoAlone(/*lasting=*/false);
+      } else {
+        lease.Fail(fetched.error);
+      }
       co_return Outcome{.error = fetched.error};
     }
     http::ResponseHead& head = fetched.connection->head();

@@ -4,6 +4,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <utility>
 
 #include "lib/log/log.h"
 #include "lib/urgency/urgency.h"
@@ -64,14 +65,18 @@ void Worker::Start() {
 
 Task<> Worker::Accept(Acceptor& acceptor) {
   Timer pause(io_.get_executor());
+  bool failing = false;  // told of once
   while (acceptor.is_open()) {
     Socket socket(io_.get_executor());
     Tcp::endpoint from;
     auto [error] = co_await acceptor.async_accept(socket, from, kAwait);
     if (!error) {
+      failing = false;
       Admit(std::move(socket), from);
     } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
-      LogWarning(LogModule::kReplicaSession, {}, "cannot accept a connection: {}", error.message());
+      counters_.accept_failures.Add();
+      if (!std::exchange(failing, true))
+        LogWarning(LogModule::kReplicaSession, {}, "connections cannot be accepted: {}", error.message());
       pause.expires_after(kAcceptBackoff);
       co_await pause.async_wait(kAwait);
     }

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "lib/health/loop_sign.h"
+#include "services/replica/address_limit.h"
 #include "services/replica/counters.h"
-#include "services/replica/session/address_limit.h"
 #include "services/replica/session/connection.h"
 #include "services/replica/session/context.h"
 

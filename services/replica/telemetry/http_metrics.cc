@@ -78,6 +78,8 @@ Families ConnectionFamilies(const Counters& sum, const HttpGauges& gauges) {
                 gauges.max_connections),
           OneCounter("perigee_http_connections_opened_total", "Client connections accepted.",
                      sum.connections_opened.value()),
+          OneCounter("perigee_http_accept_failures_total", "Times that the system had no connection to give.",
+                     sum.accept_failures.value()),
           Gauge("perigee_http_tunnels", "WebSocket connections open.", sum.tunnels()),
           Gauge("perigee_http_tunnels_limit", "The most WebSocket connections (--max-tunnels).",
                 gauges.max_tunnels),
@@ -102,6 +104,7 @@ Families OriginFamilies(const Counters& sum, const HttpGauges& gauges) {
 Families CacheFamilies(const CacheStats& cache) {
   return {
       Gauge("perigee_http_cache_objects", "Objects stored.", cache.objects),
+      Gauge("perigee_http_cache_objects_limit", "How many there may be.", cache.max_objects),
       Gauge("perigee_http_cache_bytes", "What they take.", cache.bytes),
       Gauge("perigee_http_cache_limit_bytes", "What they may take.", cache.budget_bytes),
       Gauge("perigee_http_cache_memory_objects", "Objects held in memory too.", cache.memory_objects),

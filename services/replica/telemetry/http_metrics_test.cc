@@ -17,6 +17,7 @@ std::string Text(const Counters& sum, const HttpGauges& gauges = {}) {
 
 void CountSome(Counters& counters) {
   counters.connections_opened.Add(3);
+  counters.accept_failures.Add(4);
   counters.connections_closed.Add();
   counters.tunnels_opened.Add(2);
   counters.tunnels_closed.Add();
@@ -56,6 +57,7 @@ TEST(HttpMetrics, AddsUpAllWorkers) {
                              "refused_total{reason=\"foreign-host\"} 2",
                              "connections 4",
                              "connections_opened_total 6",
+                             "accept_failures_total 8",
                              "tunnels 2",
                              "tunnels_opened_total 4",
                              "origin_requests_total 8",
@@ -80,7 +82,8 @@ TEST(HttpMetrics, EveryReasonHasAWord) {
 
 TEST(HttpMetrics, ShowsTheCacheAndTheLog) {
   const HttpGauges gauges{
-      .cache = {.objects = 1, .bytes = 20, .budget_bytes = 30, .evictions = 4, .disk_ok = true},
+      .cache =
+          {.objects = 1, .max_objects = 9, .bytes = 20, .budget_bytes = 30, .evictions = 4, .disk_ok = true},
       .max_connections = 5,
       .max_tunnels = 9,
       .circuit_open = true,
@@ -89,10 +92,11 @@ TEST(HttpMetrics, ShowsTheCacheAndTheLog) {
       .log_lines_lost = 7,
       .uptime = std::chrono::seconds(8)};
   const std::string text = Text(Counters(), gauges);
-  for (const char* sample : {"cache_objects 1", "cache_bytes 20", "cache_limit_bytes 30",
-                             "cache_evictions_total 4", "cache_disk_up 1", "connections_limit 5",
-                             "tunnels_limit 9", "origin_circuit_open 1", "origin_circuit_openings_total 10",
-                             "access_log_lines_total 6", "access_log_lost_total 7", "uptime_seconds 8"}) {
+  for (const char* sample :
+       {"cache_objects 1", "cache_objects_limit 9", "cache_bytes 20", "cache_limit_bytes 30",
+        "cache_evictions_total 4", "cache_disk_up 1", "connections_limit 5", "tunnels_limit 9",
+        "origin_circuit_open 1", "origin_circuit_openings_total 10", "access_log_lines_total 6",
+        "access_log_lost_total 7", "uptime_seconds 8"}) {
     EXPECT_THAT(text, HasSubstr("\nperigee_http_" + std::string(sample) + "\n"));
   }
 }

@@ -1,4 +1,5 @@
-// How many connections one client may hold: an IPv4 address, or a /64 of IPv6, which is one customer's.
+// How many connections one client may hold, and how many exchanges with the origin it may have under way: an
+// IPv4 address, or a /64 of IPv6, which is one customer's.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +12,10 @@
 
 namespace perigee::replica {
 
-// Thread-safe: the lock is held for one look-up, twice a connection. It remembers only whom it counts.
+// Thread-safe: the lock is held for one look-up, twice for each. It remembers only whom it counts.
 class AddressLimit {
  public:
-  // One connection, for as long as it lives. The AddressLimit must outlive it.
+  // One of them, for as long as it lives. The AddressLimit must outlive it.
   class Place {
    public:
     Place(Place&& other) noexcept : limit_(std::exchange(other.limit_, nullptr)), client_(other.client_) {}

@@ -1,4 +1,4 @@
-#include "services/replica/session/address_limit.h"
+#include "services/replica/address_limit.h"
 
 #include <gtest/gtest.h>
 
