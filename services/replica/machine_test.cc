@@ -1,11 +1,12 @@
 #include "services/replica/machine.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "lib/base/testing/files.h"
 
 namespace perigee::replica {
 namespace {
@@ -16,8 +17,8 @@ TEST(ThisMachine, HasCoresAndMemory) {
 }
 
 TEST(MemoryLimitOf, IsTheLeastOfAControlGroupAndThoseAboveIt) {
-  std::string root = testing::TempDir() + "perigee-cgroup-XXXXXX";
-  ASSERT_NE(mkdtemp(root.data()), nullptr);
+  const TemporaryFolder folder;
+  const std::string& root = folder.path();
   std::filesystem::create_directories(root + "/a/b");
   const auto write = [&](const std::string& group, const char* text) {
     std::ofstream(root + group + "/memory.max") << text << "\n";
@@ -33,7 +34,6 @@ TEST(MemoryLimitOf, IsTheLeastOfAControlGroupAndThoseAboveIt) {
   write("", "1000");
   EXPECT_EQ(MemoryLimitOf(root, "/a/b"), 1'000u);
   EXPECT_EQ(MemoryLimitOf(root, ""), 1'000u);
-  std::filesystem::remove_all(root);
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // The HTTP side on loopback with a real SQLite file: bodies too large for memory.
-#include <stdlib.h>
 
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
+#include "lib/base/testing/files.h"
 #include "lib/sqlite/sqlite.h"
 #include "services/replica/testing/server_fixture.h"
 
@@ -23,15 +22,10 @@ std::string LargeBody() {
 
 class LargeServerTest : public ServerTest {
  protected:
-  LargeServerTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "perigee-large-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    cache_options_.path = directory_ + "/cache.sqlite";
-  }
+  LargeServerTest() { cache_options_.path = folder_ / "cache.sqlite"; }
   ~LargeServerTest() override {
     server_.reset();
     cache_.reset();
-    std::filesystem::remove_all(directory_);
   }
 
   // A client has the last byte of its answer a moment before the object is stored.
@@ -55,7 +49,7 @@ class LargeServerTest : public ServerTest {
   }
 
   const std::string body_ = LargeBody();
-  std::string directory_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(LargeServerTest, IsAHitFromTheDiskOnceItsFirstAnswerIsComplete) {

@@ -1,9 +1,7 @@
 // Parts of objects that are not stored whole (RFC 9111 §3.3, §3.4): what of them is stored, and what they
 // answer.
-#include <stdlib.h>
 
-#include <filesystem>
-
+#include "lib/base/testing/files.h"
 #include "lib/sqlite/sqlite.h"
 #include "services/replica/testing/parts_fixture.h"
 
@@ -242,17 +240,14 @@ TEST_F(PartsServerTest, TheRestOfAClientThatGoesIsFetchedAllTheSame) {
 class PartsOnDiskTest : public PartsServerTest {
  protected:
   PartsOnDiskTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "perigee-parts-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    cache_options_.path = directory_ + "/cache.sqlite";
+    cache_options_.path = folder_ / "cache.sqlite";
     cache_options_.large_object_bytes = 500;
   }
   ~PartsOnDiskTest() override {
     server_.reset();
     cache_.reset();
-    std::filesystem::remove_all(directory_);
   }
-  std::string directory_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(PartsOnDiskTest, LargeAndSmallOnesAnswerTogetherAlsoAfterARestart) {

@@ -1,9 +1,9 @@
 // What a server on loopback writes down of its requests.
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
+#include "lib/base/testing/files.h"
 #include "services/replica/counters.h"
 #include "services/replica/telemetry/access_log.h"
 #include "services/replica/telemetry/beacons.h"
@@ -16,18 +16,13 @@ namespace {
 class ServerTelemetryTest : public ServerTest {
  protected:
   ServerTelemetryTest() {
-    std::string name = ::testing::TempDir() + "access_log_XXXXXX";
-    directory_ = mkdtemp(name.data());
     access_log_ = AccessLog::Open(path(), AccessLogFormat::kCombined).value();
     more_.access_log = access_log_.get();
     threads_ = 1;  // lines of different Workers come in any order
   }
-  ~ServerTelemetryTest() override {
-    server_.reset();
-    std::filesystem::remove_all(directory_);
-  }
+  ~ServerTelemetryTest() override { server_.reset(); }
 
-  std::string path() const { return directory_ + "/access.log"; }
+  std::string path() const { return folder_ / "access.log"; }
 
   // Ends the server: every request has been written down then.
   std::vector<std::string> Lines() {
@@ -35,17 +30,14 @@ class ServerTelemetryTest : public ServerTest {
     server_->AddUp(&sum_);
     server_.reset();
     EXPECT_TRUE(access_log_->Reopen().ok());
-    std::ifstream file(path());
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(file, line);) lines.push_back(line);
-    return lines;
+    return perigee::Lines(path());
   }
 
   std::unique_ptr<AccessLog> access_log_;
   Counters sum_;
 
  private:
-  std::string directory_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(ServerTelemetryTest, MissHitAndPassedThroughAreLogged) {

@@ -183,10 +183,10 @@ TEST_F(CacheTest, HitCountsAreWrittenFromTimeToTimeAlsoWhileObjectsAre) {
 }
 
 TEST_F(CacheTest, TheDiskIsTriedAgainFromTimeToTime) {
-  options_.path = directory_ + "/later/cache.sqlite";
+  options_.path = folder_ / "later/cache.sqlite";
   options_.disk_retry = std::chrono::milliseconds(1);
   const auto cache = OpenCache();
-  std::filesystem::create_directory(directory_ + "/later");
+  std::filesystem::create_directory(folder_ / "later");
   EXPECT_TRUE(ComesTrue([&] { return cache->Stats().disk_ok; }));
 }
 
@@ -213,7 +213,7 @@ TEST_F(CacheTest, ADamagedFileIsMovedAsideAndAnEmptyCacheStarts) {
   EXPECT_TRUE(cache->Stats().disk_ok);
   EXPECT_EQ(cache->Stats().objects, 0u);
   EXPECT_EQ(cache->Stats().disk_errors, 1u);
-  EXPECT_EQ(DamagedFiles(directory_).size(), 1u);
+  EXPECT_EQ(DamagedFiles(folder_.path()).size(), 1u);
   EXPECT_EQ(cache->Insert("a", kAny, MakeResponse(1, 100)), InsertResult::kStored);
   EXPECT_TRUE(cache->Flush().ok());
 }
@@ -222,9 +222,9 @@ TEST_F(CacheTest, AFileThatIsNoCacheIsMovedAside) {
   std::ofstream(options_.path) << std::string(50'000, 'x');
   std::ofstream(options_.path + ".damaged-17000000001");
   std::ofstream(options_.path + ".damaged-17000000001-wal");
-  std::ofstream(directory_ + "/other.damaged-1700000000");
+  std::ofstream(folder_ / "other.damaged-1700000000");
   EXPECT_TRUE(OpenCache()->Stats().disk_ok);
-  EXPECT_THAT(DamagedFiles(directory_),
+  EXPECT_THAT(DamagedFiles(folder_.path()),
               testing::UnorderedElementsAre("cache.sqlite.damaged-1700000000", "other.damaged-1700000000"))
       << "the last that was ours, and what is not";
 }
@@ -236,7 +236,7 @@ TEST_F(CacheTest, AFileOfAnotherVersionIsMovedAside) {
     ASSERT_TRUE(file.Execute("PRAGMA user_version=99").ok());
   }
   EXPECT_TRUE(OpenCache()->Stats().disk_ok);
-  EXPECT_EQ(DamagedFiles(directory_).size(), 1u);
+  EXPECT_EQ(DamagedFiles(folder_.path()).size(), 1u);
 }
 
 TEST_F(CacheTest, AFileInUseIsRefused) {
@@ -247,14 +247,14 @@ TEST_F(CacheTest, AFileInUseIsRefused) {
 }
 
 TEST_F(CacheTest, AMissingDirectoryMeansMemoryAloneUntilItIsThere) {
-  options_.path = directory_ + "/later/cache.sqlite";
+  options_.path = folder_ / "later/cache.sqlite";
   {
     const auto cache = OpenCache();
     EXPECT_FALSE(cache->Stats().disk_ok);
     EXPECT_EQ(cache->Insert("a", kAny, MakeResponse(1, 100)), InsertResult::kStored);
     EXPECT_EQ(cache->Find("a", kAny).lookup, Lookup::kMemory);
     EXPECT_FALSE(cache->Flush().ok());
-    std::filesystem::create_directory(directory_ + "/later");
+    std::filesystem::create_directory(folder_ / "later");
     EXPECT_TRUE(cache->Flush().ok());
     EXPECT_TRUE(cache->Stats().disk_ok);
   }
@@ -445,7 +445,7 @@ TEST_F(CacheTest, KillNineAtAnyTimeLeavesAUsableCache) {
     EXPECT_EQ(cache->Stats().disk_errors, 0u) << round;
   }
   EXPECT_GT(seen, 20u) << "the children got something written";
-  EXPECT_TRUE(DamagedFiles(directory_).empty());
+  EXPECT_TRUE(DamagedFiles(folder_.path()).empty());
 }
 
 }  // namespace

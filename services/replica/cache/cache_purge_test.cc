@@ -31,7 +31,7 @@ class PurgeTest : public CacheTest {
   // The file as the process would leave it if it were killed now.
   std::unique_ptr<Cache> OpenAsAfterACrash() {
     CacheOptions options = options_;
-    const std::string copies = directory_ + "/crashed";
+    const std::string copies = folder_ / "crashed";
     std::filesystem::remove_all(copies);
     std::filesystem::create_directory(copies);
     options.path = copies + "/cache.sqlite";

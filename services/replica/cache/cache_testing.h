@@ -3,14 +3,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <chrono>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "lib/base/testing/files.h"
 #include "lib/sqlite/sqlite.h"
 #include "services/replica/cache/cache.h"
 
@@ -41,13 +40,10 @@ inline bool IsIntact(const StoredResponse& response) {
 class CacheTest : public testing::Test {
  protected:
   CacheTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "perigee-cache-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    options_.path = directory_ + "/cache.sqlite";
+    options_.path = folder_ / "cache.sqlite";
     // Nothing happens by itself during a test: Flush writes.
     options_.hits_flush_interval = options_.disk_retry = std::chrono::hours(1);
   }
-  ~CacheTest() override { std::filesystem::remove_all(directory_); }
 
   std::unique_ptr<Cache> OpenCache() { return *Cache::Open(options_, clock_); }
 
@@ -65,7 +61,7 @@ class CacheTest : public testing::Test {
     return *sqlite::Database::Open(options_.path, sqlite::Database::Mode::kReadOnly);
   }
 
-  std::string directory_;
+  TemporaryFolder folder_;
   CacheOptions options_;
   FakeClock clock_;
 };

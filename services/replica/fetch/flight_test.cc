@@ -1,11 +1,11 @@
 #include "services/replica/fetch/flight.h"
 
 #include <gmock/gmock.h>
-#include <stdlib.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <filesystem>
+
+#include "lib/base/testing/files.h"
 
 namespace perigee::replica {
 namespace {
@@ -113,16 +113,13 @@ class SpilledFlightTest : public FlightTest {
  protected:
   static constexpr size_t kPiece = 32'768;
   SpilledFlightTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "perigee-flight-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    cache_ = *Cache::Open({.path = directory_ + "/cache.sqlite"}, clock_);
+    cache_ = *Cache::Open({.path = folder_ / "cache.sqlite"}, clock_);
     flight_->Publish({});
     EXPECT_TRUE(flight_->Spill(cache_->BeginBody(0, nullptr)->body()).empty());
   }
   ~SpilledFlightTest() override {
     flight_.reset();
     cache_.reset();
-    std::filesystem::remove_all(directory_);
   }
   // The next piece, which must be there.
   Flight::Reader::Piece NextOf(Flight::Reader& reader) {
@@ -135,7 +132,7 @@ class SpilledFlightTest : public FlightTest {
   }
 
   SystemClock clock_;
-  std::string directory_;
+  TemporaryFolder folder_;
   std::unique_ptr<Cache> cache_;
   FlightMemory large_memory_{100'000'000};
   std::shared_ptr<Flight> flight_ = std::make_shared<Flight>(10'000'000, large_memory_);

@@ -72,8 +72,6 @@ class OriginPool {
   // end, what is left of it is first, up to kMaxUnwantedBytes.
   void Release(std::unique_ptr<OriginConnection> connection);
 
-  size_t open_connections() const { return open_; }
-
   // Closes what is idle, and refuses new connections from now on.
   void Stop();
 
