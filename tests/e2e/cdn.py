@@ -6,6 +6,7 @@ emulator makes, and ends with it.
 
 import dataclasses
 import hashlib
+import itertools
 import os
 import pathlib
 import re
@@ -30,6 +31,7 @@ SLACK_MS = 60
 # What Perigee itself takes for reason enough to move a client, in ms: what one probe on a busy machine says is no finer.
 NEAR_MS = 5.0
 STOP_TIMEOUT_S = 5
+DIG_PORTS = range(10_000, 32_768)  # below those that the kernel gives
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +169,7 @@ class Cdn:
         self.folder = pathlib.Path(folder)
         self.processes = {}
         self._steering = steering
+        self._dig_ports = itertools.cycle(DIG_PORTS)
         hosts = [*world.with_role("replica"), *world.with_role("director")]
         make_keys(self.folder, *((h.name, h.role, *filter(None, (h.ipv4, h.ipv6))) for h in hosts))
         for host in hosts:
@@ -351,8 +354,11 @@ class Cdn:
         """One query from a client: the addresses, the query time in ms, without what the machine stood still meanwhile, and
         the raw text."""
         began = time.monotonic()
-        out = self.world.run(client, "dig", f"@{server or self.director.ipv4}", name, rr_type, "+tries=1",
-                             "+time=5", "+noall", "+answer", "+comments", "+stats", "-u", *flags)
+        server = server or self.director.ipv4
+        # dig shares its port (SO_REUSEPORT): of many at once two may have the same, and one of them both answers.
+        own = f"{'::' if ':' in server else '0.0.0.0'}#{next(self._dig_ports)}"
+        out = self.world.run(client, "dig", "-b", own, f"@{server}", name, rr_type, "+tries=1", "+time=5", "+noall",
+                             "+answer", "+comments", "+stats", "-u", *flags)
         addresses = re.findall(rf"\s{rr_type}\s+(\S+)$", out.stdout, re.MULTILINE)
         took = re.search(r"Query time: (\d+) usec", out.stdout)
         stalled_ms = self.world.stalls.within(began, time.monotonic()) * 1000

@@ -96,6 +96,18 @@ absl::Status Each(const Elements& elements, Write write) {
   return absl::OkStatus();
 }
 
+// What earlier calls of MoveAside have left.
+void RemoveOlder(const std::filesystem::path& aside) {
+  const std::filesystem::path folder = aside.has_parent_path() ? aside.parent_path() : ".";
+  const std::string name = aside.filename();
+  std::error_code error;
+  std::vector<std::filesystem::path> older;
+  for (const auto& file : std::filesystem::directory_iterator(folder, error)) {
+    if (file.path().filename().string().starts_with(name)) older.push_back(file.path());
+  }
+  for (const std::filesystem::path& file : older) std::filesystem::remove(file, error);
+}
+
 }  // namespace
 
 uint64_t WeightOf(std::string_view key, const StoredResponse& response) {
@@ -297,22 +309,6 @@ absl::Status RemoveCacheFile(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix, error);
   return absl::OkStatus();
 }
-
-namespace {
-
-// What earlier calls of MoveAside have left.
-void RemoveOlder(const std::filesystem::path& aside) {
-  const std::filesystem::path folder = aside.has_parent_path() ? aside.parent_path() : ".";
-  const std::string name = aside.filename();
-  std::error_code error;
-  std::vector<std::filesystem::path> older;
-  for (const auto& file : std::filesystem::directory_iterator(folder, error)) {
-    if (file.path().filename().string().starts_with(name)) older.push_back(file.path());
-  }
-  for (const std::filesystem::path& file : older) std::filesystem::remove(file, error);
-}
-
-}  // namespace
 
 absl::StatusOr<std::string> MoveAside(const std::string& path, WallTime now) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
