@@ -24,24 +24,17 @@ constexpr int kRequestFault[] = {401, 407, 408, 412, 413, 416, 417, 428, 429, 43
 // Many servers refuse fields of more than 8 KB, with whatever status: an error may be about those of this one
 // request when it has more than half of that.
 constexpr size_t kOrdinaryFieldBytes = 4'096;
-constexpr size_t kAroundAField = 4;  // ": " and the line's end
 
 template <size_t N>
 bool Contains(const int (&statuses)[N], int status) {
   return std::find(std::begin(statuses), std::end(statuses), status) != std::end(statuses);
 }
 
-bool HasOversizedFields(const HeaderList& request) {
-  size_t bytes = 0;
-  for (const HeaderField field : request) bytes += field.name.size() + field.value.size() + kAroundAField;
-  return bytes > kOrdinaryFieldBytes;
-}
-
 Storability JudgeStatus(const HeaderList& request, int status, const CacheControl& response) {
   if (status < 200) return Storability::kNotFinal;
   if (status == 206 || status == 304) return Storability::kPartial;
   if (Contains(kRequestFault, status)) return Storability::kRequestFault;
-  if (status >= 400 && HasOversizedFields(request)) return Storability::kRequestFault;
+  if (status >= 400 && request.text().size() > kOrdinaryFieldBytes) return Storability::kRequestFault;
   if (response.must_understand && !Contains(kUnderstood, status)) return Storability::kNotUnderstood;
   return Storability::kStore;
 }

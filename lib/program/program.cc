@@ -72,7 +72,7 @@ void StartLogging(const LogFlags& flags) {
 
 uint64_t RaiseDescriptorLimit() {
   rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;
